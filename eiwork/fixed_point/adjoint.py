@@ -1,0 +1,60 @@
+"""The adjoint system (I - J^T) v = g of an implicit gradient, solved sample by sample."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eiwork.fixed_point.record import Report, publish
+from eiwork.fixed_point.solver import FixedPointSolver, OnFailure, report_failure
+from eiwork.fixed_point.state import Flat, FlatMap, norms
+
+
+@dataclass(frozen=True)
+class LinearResult:
+    """v with (I - J^T) v close to g; residual (batch,) is ||g + J^T v - v|| / ||g||."""
+
+    value: Flat
+    residual: Float[Tensor, " batch"]
+    converged: Bool[Tensor, " batch"]
+    n_evaluations: int
+
+
+class LinearSolver(Protocol):
+    """A method for (I - M) v = b that sees M only through products M v."""
+
+    tol: float
+    on_failure: OnFailure
+
+    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
+        """Solve (I - M) v = b, each sample to `tol` relative to its ||b||."""
+
+
+AdjointSolver = LinearSolver | FixedPointSolver
+
+
+def solve_adjoint(solver: AdjointSolver, product: Callable[[Tensor], Tensor], g: Flat) -> Flat:
+    """Solve (I - J^T) v = g per sample, publish the report, warn or raise on failure.
+
+    g is scaled to unit norm first, so the answer does not depend on the scale of the loss. Samples with g = 0
+    have v = 0.
+    """
+    scale = norms(g)
+    safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
+    b = g / safe
+    result = _by_fixed_point(solver, product, b) if isinstance(solver, FixedPointSolver) else solver.solve_linear(product, b)
+    name = type(solver).__name__
+    publish(Report("adjoint", name, solver.tol, result.n_evaluations, result.residual, result.converged))
+    report_failure(
+        "adjoint", name, result.residual, result.converged, solver.tol, result.n_evaluations, solver.on_failure, result
+    )
+    return result.value * safe
+
+
+def _by_fixed_point(solver: FixedPointSolver, product: FlatMap, b: Flat) -> LinearResult:
+    # The adjoint system is itself a fixed point, v = b + J^T v, so every fixed-point solver applies.
+    progress = solver.run(lambda v: b + product(v), b, reference=norms(b).clamp(min=torch.finfo(torch.float32).tiny))
+    return LinearResult(progress.best_z, progress.best_residual, progress.converged, progress.n_evaluations)

@@ -1,0 +1,30 @@
+"""The differentiable fixed point: a solver for the value, a gradient mode for the derivative."""
+
+from collections.abc import Callable
+
+from eiwork.errors import InputError
+from eiwork.fixed_point.anderson import Anderson
+from eiwork.fixed_point.gradients import GradientMode, Implicit
+from eiwork.fixed_point.solver import FixedPointSolver
+from eiwork.fixed_point.state import State
+
+
+def fixed_point(
+    f: Callable[[State], State],
+    z0: State,
+    solver: FixedPointSolver | None = None,
+    gradient: GradientMode | None = None,
+) -> State:
+    """The fixed point of f from z0, differentiable with respect to every tensor that f closes over.
+
+    f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure. z0: the start; it receives no
+    gradient, except with Unrolled. solver: Anderson() by default. gradient: Implicit() by default; also
+    JacobianFree(), Unrolled(steps). Failures as in `solve_fixed_point`.
+    """
+    gradient = Implicit() if gradient is None else gradient
+    solver = Anderson() if solver is None else solver
+    if not callable(gradient) or isinstance(gradient, type):
+        raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
+    if not isinstance(solver, FixedPointSolver):
+        raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Picard() or Anderson().")
+    return gradient(f, z0, solver)

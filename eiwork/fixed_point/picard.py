@@ -1,0 +1,29 @@
+"""Picard iteration: z <- (1 - damping) z + damping f(z)."""
+
+from dataclasses import dataclass
+
+from eiwork.errors import InputError
+from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.state import Flat
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picard(FixedPointSolver):
+    """Plain (damping = 1) or damped fixed-point iteration; converges linearly when the map contracts.
+
+    damping: weight of f(z) in (0, 1]. Raises InputError outside that range. Source: Banach (1922); damped form:
+    Krasnoselskii (1955).
+    """
+
+    damping: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.damping <= 1:
+            raise InputError(f"Picard(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
+
+    def propose(self, progress: Progress) -> tuple[Flat, None]:
+        """A step of length `damping` along the residual."""
+        if self.damping == 1.0:
+            return progress.fz, None
+        return progress.z + self.damping * (progress.fz - progress.z), None

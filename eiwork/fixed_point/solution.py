@@ -1,0 +1,26 @@
+"""What a fixed-point solve returns."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eiwork.fixed_point.state import State
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The outcome of solving z = f(z).
+
+    value: the best iterate, a tensor or tuple like z0.
+    converged: (batch,) whether the sample reached the tolerance.
+    residual: (batch,) relative residual ||f(z) - z|| / ||f(z)|| at `value`.
+    n_evaluations: how often f was evaluated.
+    trace: relative residual (batch,) after each evaluation, in order.
+    """
+
+    value: State
+    converged: Bool[Tensor, " batch"]
+    residual: Float[Tensor, " batch"]
+    n_evaluations: int
+    trace: list[Float[Tensor, " batch"]] = field(repr=False)

@@ -1,0 +1,97 @@
+"""States of a fixed-point solve: a tensor or a tuple of tensors, seen as one real matrix of shape (batch, n)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.errors import InputError
+
+State = Tensor | tuple[Tensor, ...]
+Flat = Float[Tensor, "batch n"]
+FlatMap = Callable[[Tensor], Tensor]
+
+
+def as_tuple(z: State) -> tuple[Tensor, ...]:
+    """The components of a state, as a tuple."""
+    return (z,) if isinstance(z, Tensor) else tuple(z)
+
+
+def detach(z: State) -> State:
+    """The same state, cut from the autograd graph."""
+    return z.detach() if isinstance(z, Tensor) else tuple(part.detach() for part in z)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """The shapes and types that turn a state into one real matrix (batch, n) and back.
+
+    The first axis of every component is the batch: samples are solved and stopped one by one.
+    """
+
+    shapes: tuple[torch.Size, ...]
+    dtypes: tuple[torch.dtype, ...]
+    is_tuple: bool
+
+    @staticmethod
+    def of(z: State) -> "Packing":
+        """The packing of `z`; raises InputError for an empty tuple, integers, scalars or unequal batches."""
+        parts = as_tuple(z)
+        if not parts or not all(isinstance(part, Tensor) for part in parts):
+            raise InputError("The state z0 must be a tensor or a non-empty tuple of tensors.")
+        for part in parts:
+            if part.ndim < 1 or not (part.is_floating_point() or part.is_complex()):
+                raise InputError(
+                    f"The state z0 has a component of shape {tuple(part.shape)} and type {part.dtype}; "
+                    "each component needs a batch axis first and a floating or complex type. Try z0.float()."
+                )
+        batches = {part.shape[0] for part in parts}
+        if len(batches) != 1:
+            raise InputError(f"The components of z0 have different batch sizes: {sorted(batches)}.")
+        return Packing(
+            tuple(part.shape for part in parts), tuple(part.dtype for part in parts), not isinstance(z, Tensor)
+        )
+
+    def pack(self, z: State) -> Flat:
+        """The state as one real matrix; complex components are seen as pairs of reals."""
+        parts = as_tuple(z)
+        columns = [
+            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(part.shape[0], -1)
+            for part in parts
+        ]
+        return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
+
+    def unpack(self, flat: Flat) -> State:
+        """The state whose matrix is `flat`."""
+        parts, start = [], 0
+        for shape, dtype in zip(self.shapes, self.dtypes, strict=True):
+            real_shape = (*shape, 2) if dtype.is_complex else tuple(shape)
+            width = torch.Size(real_shape[1:]).numel()
+            part = flat[:, start : start + width].reshape(real_shape)
+            parts.append(torch.view_as_complex(part.contiguous()) if dtype.is_complex else part.to(dtype))
+            start += width
+        return tuple(parts) if self.is_tuple else parts[0]
+
+    def check(self, z: State) -> State:
+        """`z` itself if it has the structure and shapes of the packed state, else InputError."""
+        shapes = tuple(part.shape for part in as_tuple(z))
+        if isinstance(z, Tensor) == self.is_tuple or shapes != self.shapes:
+            raise InputError(
+                f"f returned a state of shapes {[tuple(s) for s in shapes]}, but z0 has "
+                f"{[tuple(s) for s in self.shapes]}: a fixed point needs f to map the space of z0 to itself."
+            )
+        return z
+
+    def flat_map(self, f: Callable[[State], State]) -> FlatMap:
+        """The map f seen on the packed matrix."""
+        return lambda flat: self.pack(self.check(f(self.unpack(flat))))
+
+
+def norms(flat: Flat) -> Float[Tensor, " batch"]:
+    """Euclidean norm of each sample, in float32 or better, safe against under- and overflow."""
+    wide = flat.float() if flat.dtype in (torch.bfloat16, torch.float16) else flat
+    scale = wide.detach().abs().amax(dim=1) if wide.shape[1] else wide.new_zeros(wide.shape[0])
+    scale = torch.where((scale > 0) & scale.isfinite(), scale, torch.ones_like(scale))
+    return scale * torch.linalg.vector_norm(wide / scale[:, None], dim=1)

@@ -1,0 +1,78 @@
+"""The deep equilibrium model: a reconstruction that is a fixed point."""
+
+import torch
+from deepinv.physics import LinearPhysics
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eiwork.errors import InputError
+from eiwork.fixed_point import (
+    Anderson,
+    FixedPointSolver,
+    GradientMode,
+    Implicit,
+    Solution,
+    fixed_point,
+    solve_fixed_point,
+)
+from eiwork.fixed_point.state import State, as_tuple
+from eiwork.models.iterations import Iteration
+
+Image = Float[Tensor, "batch channel height width"]
+
+
+class DEQ(nn.Module):
+    """Reconstruct x from y as the fixed point x = F(x, y), differentiable by any gradient mode.
+
+    `model(y, physics)` follows deepinv's convention, so its losses, metrics and trainer take the model as it is. Every
+    call is one node of the autograd graph: a loss may call the model as often as it likes.
+
+    iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default. gradient: Implicit() by default.
+    Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377; for imaging: Gilton,
+    Ongie & Willett, arXiv 2102.07944.
+    """
+
+    def __init__(
+        self, iteration: nn.Module, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
+    ) -> None:
+        super().__init__()
+        for name in ("start", "image"):
+            if not hasattr(iteration, name):
+                raise InputError(
+                    f"DEQ takes an iteration such as ProximalGradient(denoiser); {type(iteration).__name__} has no "
+                    f"`{name}`. Wrap a denoiser: DEQ(ProximalGradient(denoiser))."
+                )
+        self.iterate: Iteration = iteration  # type: ignore[assignment]
+        self.solver = Anderson() if solver is None else solver
+        self.gradient = Implicit() if gradient is None else gradient
+
+    def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
+        """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
+        start = self._start(y, physics, z0)
+        z = fixed_point(lambda z: self.iterate(z, y, physics), start, self.solver, self.gradient)
+        return self.iterate.image(z)
+
+    def solve(
+        self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
+    ) -> Solution:
+        """The fixed point with its report (residuals, evaluations, trace), without gradients."""
+        start = self._start(y, physics, z0)
+        with torch.no_grad():
+            chosen = self.solver if solver is None else solver
+            return solve_fixed_point(lambda z: self.iterate(z, y, physics), start, chosen)
+
+    def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
+        """One application of F."""
+        return self.iterate(z, y, physics)
+
+    def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
+        if not bool(torch.isfinite(y).all()):
+            raise InputError("y holds NaN or infinite values: check the measurement before reconstructing it.")
+        with torch.no_grad():
+            start = self.iterate.start(y, physics)
+        if z0 is None:
+            return start
+        expected, given = [p.shape for p in as_tuple(start)], [p.shape for p in as_tuple(z0)]
+        if expected != given:
+            raise InputError(f"z0 has shapes {given}, but this iteration starts from {expected}.")
+        return z0
