@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
-from eiwork.fixed_point.state import Flat
+from eiwork.fixed_point.state import Flat, norms
 
 # A residual this many times above the best one means that the extrapolation misled: go back and damp.
 _GROWTH = 4.0
@@ -77,9 +77,12 @@ class Anderson(FixedPointSolver):
     def _weights(
         self, delta_r: Float[Tensor, "batch memory n"], r: Flat
     ) -> Float[Tensor, "batch memory"]:
-        wide = delta_r.float() if delta_r.dtype in (torch.bfloat16, torch.float16) else delta_r
+        size = norms(r)
+        # In units of the residual no square over- or underflows, whatever the scale of the problem.
+        size = torch.where(size > 0, size, torch.ones_like(size))
+        wide = delta_r.to(size.dtype) / size[:, None, None]
         gram = torch.einsum("bmn,bkn->bmk", wide, wide).double()
-        right = torch.einsum("bmn,bn->bm", wide, r.to(wide.dtype)).double()
+        right = torch.einsum("bmn,bn->bm", wide, r.to(size.dtype) / size[:, None]).double()
         length = gram.diagonal(dim1=1, dim2=2).clamp(min=torch.finfo(wide.dtype).tiny).sqrt()
         gram = gram / (length[:, :, None] * length[:, None, :])
         # The floor keeps the system solvable in float64 when differences are parallel or forgotten (zero).

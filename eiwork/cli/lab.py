@@ -1,0 +1,83 @@
+"""`eiwork lab`: JupyterLab on the workbook's first lesson, for this machine only and with a token."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eiwork.cli.advice import need_extra
+from eiwork.cli.locations import FIRST_LESSON, notebooks_folder
+from eiwork.cli.reporting import console
+from eiwork.errors import InputError
+
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+_IP_OPTIONS = {"--ip", "--ServerApp.ip", "--NotebookApp.ip"}
+_TOKEN_OPTIONS = {"--token", "--IdentityProvider.token", "--ServerApp.token", "--NotebookApp.token"}
+
+
+def lab(
+    jupyter_options: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- OPTIONS OF JUPYTERLAB]", help="For example: -- --no-browser --port=9000"),
+    ] = None,
+) -> None:
+    """Open JupyterLab on the first lesson.
+
+    The server listens on 127.0.0.1 only and asks for a token, which is part of the printed address. On a remote
+    machine use `eiwork lab -- --no-browser` and forward the port with ssh -L. Ctrl-C stops the server.
+    """
+    need_extra("jupyterlab", "lab")
+    folder = notebooks_folder()
+    command = lab_command(folder, jupyter_options or [], as_root=hasattr(os, "geteuid") and os.geteuid() == 0)
+    console().print(f"Lessons: {folder}\nRunning: {shlex.join(command[2:])}", soft_wrap=True, highlight=False)
+    sys.stdout.flush()
+    # The server takes the place of this process: signals and its exit status need no passing on.
+    os.execv(command[0], command)
+
+
+def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool = False) -> list[str]:
+    """Build the command that starts JupyterLab on `folder`, with the caller's options after ours.
+
+    Args:
+        folder: the notebooks folder, which becomes the server's root.
+        jupyter_options: options of JupyterLab.
+        as_root: add the option that JupyterLab asks for when root runs it, as in a container.
+
+    Raises:
+        InputError: an option would open the server to other machines or turn its token off.
+    """
+    _refuse_unsafe(jupyter_options)
+    return [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
+        "--LabApp.news_url=None",  # no news pop-up
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        *(["--allow-root"] if as_root else []),
+        *jupyter_options,
+    ]
+
+
+def _refuse_unsafe(jupyter_options: Sequence[str]) -> None:
+    for position, option in enumerate(jupyter_options):
+        name, equals, value = option.partition("=")
+        if not equals and position + 1 < len(jupyter_options):
+            value = jupyter_options[position + 1]
+        value = value.strip("'\"")
+        if name in _IP_OPTIONS and value not in _LOOPBACK:
+            raise InputError(
+                f"{option} would let other machines reach JupyterLab, which runs code for whoever reaches it. "
+                "Leave the option out and forward the port: ssh -L 8888:127.0.0.1:8888 THIS_MACHINE"
+            )
+        if name in _TOKEN_OPTIONS and not value:
+            raise InputError(
+                f"{option} would turn the token off, so that every user of this machine could run code as you. "
+                "Leave the option out: the address that JupyterLab prints already holds the token."
+            )

@@ -1,0 +1,79 @@
+"""`eiwork recipes`, `eiwork train` and `eiwork evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from eiwork.cli.advice import INTERRUPTED
+from eiwork.cli.reporting import DeviceName, JsonPath, check_json_path, comparison_table, console, write_json
+
+
+def recipes() -> None:
+    """List the recipes that `eiwork train` knows."""
+    from eiwork.training import recipes as all_recipes
+
+    table = Table("recipe", "steps", "what it trains", title="Recipes")
+    for name, recipe in all_recipes().items():
+        table.add_row(name, str(recipe.steps), recipe.summary)
+    console().print(table)
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")],
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", min=0, help="Random seed; the recipe's own by default.")
+    ] = None,
+    device: DeviceName = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training found in the output folder.")] = False,
+    json_path: JsonPath = None,
+) -> None:
+    """Train a reconstruction network, by most recipes from measurements alone.
+
+    Shows the loss, the PSNR on held-out images (monitoring only: it never influences the training) and the number
+    of evaluations. Ctrl-C stops after the step at hand and leaves a usable checkpoint; --resume continues from it.
+    """
+    from eiwork.training import get_recipe
+    from eiwork.training import train as train_recipe
+
+    chosen = get_recipe(recipe)
+    overrides = {"steps": steps, "seed": seed}
+    chosen = chosen.with_overrides(**{key: value for key, value in overrides.items() if value is not None})
+    check_json_path(json_path)
+    folder = Path("runs") / recipe if output is None else output
+    result = train_recipe(chosen, folder, device=device, resume=resume)
+    title = f"{recipe}, test images" + (" (training interrupted)" if result.interrupted else "")
+    console().print(comparison_table(title, result.metrics))
+    console().print(f"Checkpoint: {result.checkpoint}", soft_wrap=True, highlight=False)
+    figures = {
+        "recipe": chosen.model_dump(mode="json"),
+        "checkpoint": str(result.checkpoint),
+        "interrupted": result.interrupted,
+        "metrics": result.metrics,
+    }
+    write_json(json_path, figures)
+    if result.interrupted:
+        console().print(f"Interrupted. Continue with: eiwork train {recipe} --output {folder} --resume", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED)
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file written by train.")],
+    device: DeviceName = "auto",
+    json_path: JsonPath = None,
+) -> None:
+    """Measure a checkpoint on the test images of its recipe, beside the reconstructions that need no training."""
+    from eiwork.training import evaluate as evaluate_checkpoint
+
+    check_json_path(json_path)
+    figures = evaluate_checkpoint(checkpoint, device=device)
+    console().print(comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"]))
+    write_json(json_path, figures)

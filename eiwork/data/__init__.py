@@ -1,0 +1,7 @@
+"""Embedded images, with their provenance, and seeded augmentation."""
+
+from eiwork.data.augmentation import augment
+from eiwork.data.embedded import HU_WINDOW, load, native_size, subjects
+from eiwork.data.store import data_hash, manifest, verify
+
+__all__ = ["HU_WINDOW", "augment", "data_hash", "load", "manifest", "native_size", "subjects", "verify"]

@@ -1,0 +1,58 @@
+"""The choice of a device: one function from a name on the command line to a `torch.device`."""
+
+import re
+
+import torch
+
+from eiwork.errors import InputError
+
+
+def resolve(name: str | torch.device = "auto") -> torch.device:
+    """Turn a device name into a `torch.device` that exists on this machine.
+
+    Args:
+        name: `"auto"` (the first CUDA device when there is one, else the CPU), `"cpu"`, `"cuda"`,
+            `"cuda:N"`, or a `torch.device` of these types.
+
+    Raises:
+        InputError: the name is none of these, CUDA is asked for where torch finds none, or the index N
+            is beyond the devices that exist; the message names `--device` and what to use instead.
+    """
+    text = str(name)
+    if text == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if text == "cpu":
+        return torch.device("cpu")
+    match = re.fullmatch(r"cuda(?::(\d+))?", text)
+    if match is None:
+        raise InputError(
+            f"--device {text!r} is not known. Use auto, cpu, cuda, or cuda:N with the number of a GPU."
+        )
+    if not torch.cuda.is_available():
+        raise InputError(
+            f"--device {text} needs CUDA, and {_why_no_cuda()} Use --device cpu or --device auto."
+        )
+    count = torch.cuda.device_count()
+    if match[1] is not None and int(match[1]) >= count:
+        raise InputError(
+            f"--device {text} does not exist: torch sees {count} CUDA device(s), numbered from 0 "
+            f"to {count - 1}. Use one of these, or --device auto."
+        )
+    return torch.device(text)
+
+
+def describe(device: torch.device) -> str:
+    """Name a device in words for a report, for example `cpu` or `cuda (NVIDIA H200)`."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return str(device)
+
+
+def _why_no_cuda() -> str:
+    """Say which of the two usual causes holds: a CPU build of torch, or no usable GPU and driver."""
+    if torch.version.cuda is None:
+        return f"this torch {torch.__version__} is a build without CUDA (install a CUDA build of torch to use a GPU)."
+    return (
+        f"torch {torch.__version__} (built for CUDA {torch.version.cuda}) finds no usable GPU: there is none, "
+        "its driver is missing or too old (see `nvidia-smi`), or CUDA_VISIBLE_DEVICES hides it."
+    )

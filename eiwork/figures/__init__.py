@@ -1,0 +1,23 @@
+"""Pure functions from numbers to matplotlib figures that carry an alternative text; nothing is computed here."""
+
+from eiwork.figures.comparison import comparison
+from eiwork.figures.curves import convergence, lines
+from eiwork.figures.described import DescribedFigure, figure_html, figure_png, new_figure, show
+from eiwork.figures.images import image_row
+from eiwork.figures.style import PALETTE, style
+from eiwork.figures.training import training_curves
+
+__all__ = [
+    "PALETTE",
+    "DescribedFigure",
+    "comparison",
+    "convergence",
+    "figure_html",
+    "figure_png",
+    "image_row",
+    "lines",
+    "new_figure",
+    "show",
+    "style",
+    "training_curves",
+]

@@ -1,0 +1,74 @@
+"""Figures that carry a text for readers who cannot see them, and how they are shown in a notebook."""
+
+import base64
+import html
+import io
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from eiwork.errors import InputError
+from eiwork.figures.style import DOTS_PER_INCH, style
+
+
+class DescribedFigure(Figure):
+    """A matplotlib figure with `alt_text`, the text that stands for it where it cannot be seen.
+
+    As the last expression of a notebook cell it shows itself with that text (see `show`). It is made without
+    pyplot, so nothing is left open.
+    """
+
+    alt_text: str = ""
+
+    def _ipython_display_(self) -> None:
+        show(self)
+
+
+def new_figure(
+    n_rows: int = 1, n_columns: int = 1, *, size: tuple[float, float] = (6.4, 3.8), **subplots: Any
+) -> tuple[DescribedFigure, Any]:
+    """Make a figure of `size` (inches) with a grid of axes; returns it with the (n_rows, n_columns) array of axes."""
+    with style():
+        figure = DescribedFigure(figsize=size, layout="constrained", dpi=DOTS_PER_INCH)
+        axes = figure.subplots(n_rows, n_columns, squeeze=False, **subplots)
+    return figure, axes
+
+
+def figure_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
+    """Render a figure as PNG bytes: the same figure gives the same bytes (no date, no version inside)."""
+    buffer = io.BytesIO()
+    with style():
+        figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def figure_html(figure: Figure, alt: str | None = None, *, dots_per_inch: int = DOTS_PER_INCH) -> str:
+    """Return an HTML `<img>` of the figure with its alternative text (`alt`, or the figure's own `alt_text`).
+
+    Raises `InputError` when there is no text at all.
+    """
+    text = alt if alt is not None else getattr(figure, "alt_text", "")
+    if not text.strip():
+        raise InputError(
+            "The figure has no alternative text, so it would be invisible to a screen reader. "
+            "Pass alt='what the figure shows, with its numbers'."
+        )
+    data = base64.b64encode(figure_png(figure, dots_per_inch=dots_per_inch)).decode("ascii")
+    width = round(figure.get_figwidth() * 100)
+    # dark-light: the book's dark theme leaves such pictures as they are instead of dimming them.
+    return (
+        f'<img class="eiwork-figure dark-light" style="max-width: 100%; width: {width}px; height: auto; '
+        f'background: white; border-radius: 4px" alt="{html.escape(text)}" src="data:image/png;base64,{data}"/>'
+    )
+
+
+def show(figure: Figure, alt: str | None = None) -> None:
+    """Show a figure in a notebook as a picture with an alternative text, in JupyterLab and in the book.
+
+    The output's plain text is the alternative text, so it is the same in every run with the same numbers.
+    `alt` replaces the figure's own `alt_text`; a figure with neither raises `InputError`.
+    """
+    from IPython.display import display  # here, so that the engine works without a notebook
+
+    text = alt if alt is not None else getattr(figure, "alt_text", "")
+    display({"text/html": figure_html(figure, alt), "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]

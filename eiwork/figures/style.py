@@ -1,0 +1,58 @@
+"""The look of every figure: a colour-blind-safe palette and a white ground that reads on light and dark pages."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib as mpl
+from cycler import cycler
+
+# Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too faint on white.
+PALETTE: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+# Line styles and markers vary along with the colour, so that no information rests on colour alone.
+LINE_STYLES: tuple[str, ...] = ("-", "--", "-.", ":", "-", "--", "-.")
+MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
+REFERENCE_COLOUR = "#555555"
+ERROR_COLOUR_MAP = "magma"
+DOTS_PER_INCH = 110
+
+_SETTINGS = {
+    "figure.facecolor": "white",
+    "figure.dpi": DOTS_PER_INCH,
+    "savefig.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.edgecolor": "#444444",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "axes.prop_cycle": cycler(color=PALETTE, linestyle=LINE_STYLES),
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "font.family": "DejaVu Sans",
+    "font.size": 10,
+    "text.color": "#111111",
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 9,
+    "legend.frameon": True,
+    "legend.framealpha": 0.9,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.5,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the package's matplotlib settings for the duration of a `with` block, leaving global settings alone."""
+    with mpl.rc_context(_SETTINGS):
+        yield
+
+
+def look(index: int) -> dict[str, str]:
+    """Colour, line style and marker of the series with this index (0, 1, ...; repeats after seven)."""
+    n = index % len(PALETTE)
+    return {"color": PALETTE[n], "linestyle": LINE_STYLES[n], "marker": MARKERS[n]}

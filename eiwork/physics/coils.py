@@ -1,0 +1,36 @@
+"""Synthetic coil sensitivities."""
+
+import math
+
+import torch
+from jaxtyping import Complex
+from torch import Tensor
+
+
+def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor, "coil height width"]:
+    """Smooth maps of coils evenly spread on a circle around the image, with sum over coils of |s|^2 = 1.
+
+    Each coil has a Gaussian magnitude around its place and a phase that varies linearly across the image; the
+    shapes are ours. The normalisation makes coil combination by the conjugate maps exact, and the norm of the
+    multi-coil operator at most 1.
+
+    Args:
+        n_coils: number of coils, from 1 up.
+        height: image height.
+        width: image width.
+
+    Returns:
+        complex64 maps.
+    """
+    y = torch.linspace(-1, 1, height, dtype=torch.float64)[:, None]
+    x = torch.linspace(-1, 1, width, dtype=torch.float64)[None, :]
+    maps = []
+    for coil in range(n_coils):
+        angle = 2 * math.pi * coil / n_coils
+        cy, cx = 1.2 * math.sin(angle), 1.2 * math.cos(angle)
+        size = torch.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 0.9**2))
+        phase = angle + 0.5 * math.pi * (cy * y + cx * x)
+        maps.append(torch.polar(size, phase))
+    stacked = torch.stack(maps)
+    norm = torch.linalg.vector_norm(stacked, dim=0, keepdim=True)
+    return (stacked / norm).to(torch.complex64)

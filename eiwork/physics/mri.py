@@ -1,0 +1,136 @@
+"""Accelerated Cartesian magnetic resonance imaging, single-coil and multi-coil."""
+
+from deepinv.physics import MRI, MultiCoilMRI
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.physics.checks import check_image_size, check_noise, check_number, check_tensor
+from eiwork.physics.coils import coil_sensitivities
+from eiwork.physics.minimum_norm import minimum_norm_solution
+from eiwork.physics.noise import SeededGaussianNoise
+from eiwork.physics.sampling import column_mask
+
+
+def mri(
+    image_size: int | tuple[int, int],
+    *,
+    acceleration: float | int = 4,
+    center_fraction: float | int = 0.08,
+    noise_sigma: float | int = 0.0,
+    seed: int = 0,
+    noise_seed: int | None = None,
+    n_coils: int | None = None,
+) -> "CartesianMRI | MultiCoilCartesianMRI":
+    """Build an MRI operator with one fixed variable-density mask of phase-encode columns.
+
+    Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`.
+
+    Args:
+        image_size: side, or (height, width), in pixels.
+        acceleration: exactly round(width / acceleration) columns are measured.
+        center_fraction: share of all columns that is fully sampled around the zero frequency.
+        noise_sigma: standard deviation of the Gaussian noise on every real number measured (real and imaginary
+            parts apart); columns that are not measured stay zero.
+        seed: seed of the mask.
+        noise_seed: seed of the noise; None draws from PyTorch's default generator.
+        n_coils: None for a single coil of uniform sensitivity, or the number of coils with synthetic maps.
+
+    Raises:
+        InputError: a value out of range.
+    """
+    height, width = check_image_size(image_size)
+    check_noise(noise_sigma)
+    columns = column_mask(width, acceleration=acceleration, center_fraction=center_fraction, seed=seed)
+    mask = columns.expand(height, width).clone()
+    noise = SeededGaussianNoise(noise_sigma, noise_seed)
+    if n_coils is None:
+        return CartesianMRI(mask, noise)
+    check_number(n_coils, "n_coils", lambda v: v >= 1, "None or a whole number of coils from 1 up", integer=True)
+    return MultiCoilCartesianMRI(mask, n_coils, noise)
+
+
+class CartesianMRI(MRI):
+    """deepinv's single-coil `MRI` (orthonormal centred FFT times mask, norm 1) with checked input.
+
+    Its `A_dagger`, the inverse FFT of the zero-filled measurement, is the minimum-norm inverse exactly.
+
+    Args:
+        mask: (height, width), 1 where measured.
+        noise: the measurement noise.
+    """
+
+    def __init__(self, mask: Float[Tensor, "height width"], noise: SeededGaussianNoise) -> None:
+        super().__init__(mask=mask, noise_model=noise)
+
+    # Plain tensors in, checked by hand: see eiwork.physics.tomography.
+    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
+        """Masked Fourier transform of x (batch, 2, height, width); `InputError` for any other input."""
+        _check_complex(x, "x", self.img_size[-2:])
+        return super().A(x, mask=mask, **kwargs)
+
+    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+        """Inverse Fourier transform of the masked y (batch, 2, height, width); `InputError` for other input."""
+        _check_complex(y, "y", self.img_size[-2:])
+        return super().A_adjoint(y, mask=mask, **kwargs)
+
+    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 h w"]:
+        """Minimum-norm inverse of y (batch, 2, height, width); `InputError` for any other input."""
+        _check_complex(y, "y", self.img_size[-2:])
+        return super().A_dagger(y, mask=mask, **kwargs)
+
+
+class MultiCoilCartesianMRI(MultiCoilMRI):
+    """deepinv's `MultiCoilMRI` with smooth synthetic maps (sum |s|^2 = 1, norm at most 1) and checked input.
+
+    Measurements are (batch, 2, coil, height, width).
+
+    Args:
+        mask: (height, width), 1 where measured.
+        n_coils: number of coils.
+        noise: the measurement noise.
+    """
+
+    def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
+        maps = coil_sensitivities(n_coils, *mask.shape)
+        super().__init__(mask=mask, coil_maps=maps, img_size=tuple(mask.shape), noise_model=noise, tol=1e-6, max_iter=500)
+        self.img_size = self.mask.shape[1:]
+
+    def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
+        """Masked Fourier transforms of the coil images of x (batch, 2, height, width); else `InputError`."""
+        _check_complex(x, "x", self.img_size[-2:])
+        return super().A(x, **kwargs)
+
+    def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch c height width"]:
+        """Coil-combined inverse transform of y (batch, 2, coil, height, width); else `InputError`."""
+        self._check_measurement(y)
+        return super().A_adjoint(y, **kwargs)
+
+    def A_dagger(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
+        """Minimum-norm least-squares inverse by conjugate gradients (SENSE, Pruessmann et al. 1999), in float64.
+
+        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-6, and `max_iter`,
+        500).
+
+        Raises:
+            InputError: unusable y.
+
+        Warns:
+            ConvergenceWarning: the tolerance was not reached.
+        """
+        self._check_measurement(y)
+        self.update_parameters(**kwargs)
+        return minimum_norm_solution(super().A, super().A_adjoint, y, tol=self.tol, max_iter=self.max_iter)
+
+    def _check_measurement(self, y: Tensor) -> None:
+        coils, height, width = self.coil_maps.shape[-3:]
+        check_tensor(y, "y", (None, 2, coils, height, width), f"(batch, 2, {coils}, {height}, {width})")
+
+
+def _check_complex(value: Tensor, name: str, size: tuple[int, int]) -> None:
+    height, width = size
+    if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
+        # The likeliest slip deserves its own advice.
+        layout = f"(batch, 2, {height}, {width}), real and imaginary part: real_to_complex({name}) makes it"
+    else:
+        layout = f"(batch, 2, {height}, {width})"
+    check_tensor(value, name, (None, 2, height, width), layout)

@@ -1,0 +1,113 @@
+"""A sparse matrix as a differentiable map between batches of vectors."""
+
+import functools
+import warnings
+from typing import Any
+
+import scipy.sparse as sp
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.physics.gram import GramSpectrum
+from eiwork.physics.projection import ParallelBeam, projection_matrix
+
+
+class SystemMatrix:
+    """Normalised projection matrix of one geometry, with A and A^T as CSR tensors per dtype and device.
+
+    Both are stored, so that the adjoint is as fast as the forward product. 32-bit indices and row-major dense
+    operands are what MKL multiplies fastest (64-bit indices cost 1.2 to 1.6 times as much, column-major batches
+    4 times, scipy's single-threaded product 4 to 6 times).
+
+    Attributes:
+        geometry: the scan.
+        norm: largest singular value of the unnormalised matrix.
+        spectrum: eigendecomposition of A A^T, computed when first asked for.
+    """
+
+    def __init__(self, geometry: ParallelBeam) -> None:
+        self.geometry = geometry
+        forward, transpose, self.norm = projection_matrix(geometry)
+        self._scipy = {False: forward, True: transpose}
+        self._csr: dict[tuple[bool, torch.dtype, torch.device], Tensor] = {}
+        self.spectrum = GramSpectrum(forward)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SystemMatrix":
+        """Copies of an operator share the matrix, which never changes."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A pickled operator carries its geometry; the matrix is rebuilt, or found in the cache."""
+        return system_matrix, (self.geometry,)
+
+    def csr(self, transpose: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+        """The matrix, or its transpose, as a CSR tensor."""
+        key = (transpose, dtype, device)
+        if key not in self._csr:
+            self._csr[key] = _to_csr(self._scipy[transpose], dtype, device)
+        return self._csr[key]
+
+    def multiply(self, v: Float[Tensor, "batch n"], transpose: bool) -> Float[Tensor, "batch m"]:
+        """A v (or A^T v) of every row of `v`, without autograd."""
+        matrix = self.csr(transpose, v.dtype, v.device)
+        if v.shape[0] == 1:
+            return torch.mv(matrix, v[0])[None]
+        return torch.mm(matrix, v.t()).t().contiguous()
+
+
+@functools.lru_cache(maxsize=8)
+def system_matrix(geometry: ParallelBeam) -> SystemMatrix:
+    """The matrix of a geometry; the eight used last are kept, so that operators of one geometry share it."""
+    return SystemMatrix(geometry)
+
+
+def _to_csr(matrix: sp.csr_matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
+    with warnings.catch_warnings():
+        # PyTorch calls its CSR layout "beta" once per process; the products used here are tested.
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support", category=UserWarning)
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr),
+            torch.from_numpy(matrix.indices),
+            torch.from_numpy(matrix.data).to(dtype),
+            size=matrix.shape,
+            check_invariants=True,
+        ).to(device)
+
+
+class MatrixProduct(torch.autograd.Function):
+    """v -> A v or A^T v, linear: its vector-Jacobian product is the other one, and its derivative itself.
+
+    Written with `setup_context`, a `vmap` rule and `jvp`, so that reverse mode, forward mode, their
+    compositions to any order, and the transforms of `torch.func` work.
+    """
+
+    @staticmethod
+    def forward(v: Tensor, matrix: SystemMatrix, transpose: bool) -> Tensor:
+        """Multiply; see `SystemMatrix.multiply`."""
+        with torch.autocast(v.device.type, enabled=False):
+            return matrix.multiply(v, transpose)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep what the derivative needs: nothing but which matrix it was."""
+        _, ctx.matrix, ctx.transpose = inputs
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        """The product with the transposed matrix."""
+        return MatrixProduct.apply(grad_outputs[0], ctx.matrix, not ctx.transpose), None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Tensor:
+        """The same product of the tangent."""
+        return MatrixProduct.apply(grad_inputs[0], ctx.matrix, ctx.transpose)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], v: Tensor, matrix: SystemMatrix, transpose: bool
+    ) -> tuple[Tensor, int]:
+        """A mapped axis is a longer batch."""
+        v = v.movedim(in_dims[0], 0)  # type: ignore[arg-type]
+        out = MatrixProduct.apply(v.flatten(0, 1), matrix, transpose)
+        return out.unflatten(0, v.shape[:2]), 0

@@ -1,0 +1,233 @@
+"""Parallel-beam computed tomography with an exact adjoint, as a deepinv `LinearPhysics`."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from deepinv.physics import LinearPhysics
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.errors import InputError
+from eiwork.physics.checks import check_noise, check_number, check_tensor
+from eiwork.physics.filtered_backprojection import Window, ramp_filter
+from eiwork.physics.minimum_norm import minimum_norm_solution
+from eiwork.physics.noise import SeededGaussianNoise
+from eiwork.physics.projection import ParallelBeam, covering_detectors, view_weights
+from eiwork.physics.system_matrix import MatrixProduct, system_matrix
+
+
+def tomography(
+    image_size: int,
+    n_views: int,
+    *,
+    noise_sigma: float | int = 0.0,
+    n_detectors: int | None = None,
+    angles: Sequence[float | int] | np.ndarray | Tensor | None = None,
+    rtol: float | int = 1e-3,
+    seed: int | None = None,
+) -> "Tomography":
+    """Build the tomography operator; the matrix of a geometry is built once and shared.
+
+    Args:
+        image_size: side of the square image in pixels, from 2 up.
+        n_views: number of views, from 1 up.
+        noise_sigma: standard deviation of the Gaussian noise that `physics(x)` adds, in units of the normalised
+            measurement (the operator has norm 1).
+        n_detectors: one-pixel detector bins per view; by default the image's diagonal, so that nothing is cut.
+        angles: view angles in degrees, `n_views` of them; by default evenly spread over [0, 180).
+        rtol: relative cut-off of the minimum-norm inverse, see `Tomography.A_dagger`.
+        seed: seed of the noise; None draws from PyTorch's default generator.
+
+    Raises:
+        InputError: impossible geometry, noise level or cut-off.
+    """
+    check_number(image_size, "image_size", lambda v: v >= 2, "a whole number of pixels from 2 up", integer=True)
+    check_number(n_views, "n_views", lambda v: v >= 1, "a whole number of views from 1 up", integer=True)
+    if n_detectors is None:
+        n_detectors = covering_detectors(image_size)
+    check_number(n_detectors, "n_detectors", lambda v: v >= 2, "a whole number of bins from 2 up", integer=True)
+    geometry = ParallelBeam(image_size, n_detectors, _checked_angles(angles, n_views))
+    return Tomography(geometry, noise_sigma=noise_sigma, rtol=rtol, seed=seed)
+
+
+def _checked_angles(
+    angles: Sequence[float | int] | np.ndarray | Tensor | None, n_views: int
+) -> tuple[float, ...]:
+    if angles is None:
+        return tuple(180.0 * view / n_views for view in range(n_views))
+    values = np.asarray(torch.as_tensor(angles, dtype=torch.float64).cpu())
+    if values.shape != (n_views,):
+        raise InputError(
+            f"angles has shape {values.shape}, but n_views = {n_views}; pass one angle in degrees for each view."
+        )
+    if not np.isfinite(values).all():
+        raise InputError("angles holds NaN or infinite values; pass finite angles in degrees.")
+    return tuple(values.tolist())
+
+
+class Tomography(LinearPhysics):
+    """Parallel-beam projection with one sparse matrix for A and its exact transpose for A^T.
+
+    Images are (batch, channel, image_size, image_size), measurements (batch, channel, n_detectors, n_views), as
+    in deepinv's `Tomography`. The matrix is pixel-driven with linear interpolation, divided by its largest
+    singular value (`operator_norm`), so that ||A|| = 1. Products follow the dtype (float32 or float64) and the
+    device of their input and are differentiable to any order, also under `torch.func`.
+
+    Args:
+        geometry: image, detector and views.
+        noise_sigma: standard deviation of the Gaussian measurement noise.
+        rtol: relative cut-off of the minimum-norm inverse.
+        seed: seed of the noise; None draws from PyTorch's default generator.
+
+    Raises:
+        InputError: the noise level is negative, or `rtol` is not between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        geometry: ParallelBeam,
+        *,
+        noise_sigma: float | int = 0.0,
+        rtol: float | int = 1e-3,
+        seed: int | None = None,
+    ) -> None:
+        check_noise(noise_sigma)
+        check_number(rtol, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
+        size = geometry.image_size
+        super().__init__(
+            img_size=(1, size, size),
+            noise_model=SeededGaussianNoise(noise_sigma, seed),
+            solver="CG",
+            max_iter=2000,
+            tol=float(rtol) ** 2,
+        )
+        self.geometry = geometry
+        self.rtol = float(rtol)
+        self.matrix = system_matrix(geometry)
+        self.register_buffer("angles", torch.tensor(geometry.angles, dtype=torch.float64), persistent=False)
+
+    @property
+    def operator_norm(self) -> float:
+        """Norm of the projection before normalisation: a line integral is `operator_norm` times a measurement."""
+        return self.matrix.norm
+
+    def extra_repr(self) -> str:
+        """Geometry, for `print`."""
+        g = self.geometry
+        return f"image_size={g.image_size}, n_views={g.n_views}, n_detectors={g.n_detectors}"
+
+    # The two products take plain tensors and check them: a wrong one must end in `InputError`, in a program and
+    # in the tests alike, not in the annotation checker.
+    def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch channel detector view"]:
+        """Project images; `kwargs` are those that deepinv passes on to the noise model.
+
+        Raises:
+            InputError: x is not a finite float32 or float64 tensor of shape (batch, channel, size, size).
+        """
+        g = self.geometry
+        n = g.image_size
+        check_tensor(x, "x", (None, None, n, n), f"(batch, channel, {n}, {n})")
+        out = MatrixProduct.apply(x.reshape(-1, n * n), self.matrix, False)
+        return out.view(x.shape[0], x.shape[1], g.n_detectors, g.n_views)
+
+    def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch channel height width"]:
+        """Back-project measurements with the exact transpose of A.
+
+        Raises:
+            InputError: y is not a finite float32 or float64 tensor of shape (batch, channel, n_detectors, n_views).
+        """
+        self._check_measurement(y, "y")
+        return self._back_project(y)
+
+    def A_dagger(
+        self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
+
+        Up to 4500 measurements (`eiwork.physics.gram.MAX_MEASUREMENTS`) it is exact, from one eigendecomposition
+        of A A^T that the geometry keeps: singular values below `rtol` times the largest (which is 1) count as
+        zero. Beyond, it is conjugate gradients on the normal equations until ||A^T (y - A x)|| <= rtol^2
+        ||A^T y||: components of singular values well below `rtol` stay out of the solution there, too.
+        Noise of the kept components grows by up to 1 / rtol; with noisy data raise it.
+
+        Args:
+            y: measurements (batch, channel, n_detectors, n_views).
+            rtol: relative cut-off; by default the operator's own.
+            kwargs: those that deepinv passes on.
+
+        Raises:
+            InputError: unusable y or rtol.
+
+        Warns:
+            ConvergenceWarning: conjugate gradients stopped at `max_iter`.
+        """
+        self._check_measurement(y, "y")
+        cut = self.rtol if rtol is None else rtol
+        check_number(cut, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
+        if self.matrix.spectrum.available:
+            weights = self.matrix.spectrum.pseudo_inverse(y.flatten(0, 1).flatten(1), float(cut))
+            return self._back_project(weights.view_as(y)).to(y.dtype)
+        images = minimum_norm_solution(
+            lambda x: MatrixProduct.apply(x, self.matrix, False),
+            lambda v: MatrixProduct.apply(v, self.matrix, True),
+            y.flatten(0, 1).flatten(1),
+            tol=float(cut) ** 2,
+            max_iter=self.max_iter,
+        )
+        return images.view(y.shape[0], y.shape[1], *self.img_size[1:])
+
+    def fbp(self, y: Tensor, *, window: Window = "ramp") -> Float[Tensor, "batch channel height width"]:
+        """Filtered back-projection, in the image's own units, differentiable.
+
+        The views are filtered with the band-limited ramp, weighted by the angle that each stands for, and
+        back-projected with linear interpolation (Kak and Slaney 1988, chapter 3).
+
+        Args:
+            y: measurements (batch, channel, n_detectors, n_views).
+            window: "ramp", or "hann" for less noise at less resolution.
+
+        Raises:
+            InputError: unusable y or window.
+        """
+        self._check_measurement(y, "y")
+        weights = torch.from_numpy(view_weights(self.geometry)).to(y)
+        # Measurements are line integrals / norm and A^T is the back-projection / norm: norm^2 undoes both.
+        return self._back_project(ramp_filter(y, window) * (weights * self.operator_norm**2))
+
+    def whiten(
+        self, r: Tensor, regularisation: float | int | Tensor
+    ) -> Float[Tensor, "batch channel detector view"]:
+        """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
+
+        A number gives one product with a dense matrix that is kept, in the dtype of r. A tensor (a learnt
+        regularisation) gives two products with the eigenvectors and a derivative with respect to it, too.
+
+        Args:
+            r: residual (batch, channel, n_detectors, n_views).
+            regularisation: positive number or tensor of one element; the operator has norm 1.
+
+        Raises:
+            InputError: unusable r or regularisation, or more than 4500 measurements.
+        """
+        self._check_measurement(r, "r")
+        flat = r.flatten(0, 1).flatten(1)
+        with torch.autocast(r.device.type, enabled=False):
+            if isinstance(regularisation, Tensor):
+                if regularisation.numel() != 1:
+                    raise InputError(f"regularisation has {regularisation.numel()} elements; pass a single number.")
+                values, vectors = self.matrix.spectrum.basis(r.dtype, r.device)
+                flat = ((flat @ vectors) / (values + regularisation.reshape(()).to(r))) @ vectors.t()
+            else:
+                check_number(regularisation, "regularisation", lambda v: v > 0, "a positive number")
+                flat = flat @ self.matrix.spectrum.factor(float(regularisation), r.dtype, r.device)
+        return flat.view_as(r)
+
+    def _check_measurement(self, y: Tensor, name: str) -> None:
+        bins, views = self.geometry.n_detectors, self.geometry.n_views
+        check_tensor(y, name, (None, None, bins, views), f"(batch, channel, {bins}, {views})")
+
+    def _back_project(self, y: Tensor) -> Tensor:
+        g = self.geometry
+        out = MatrixProduct.apply(y.reshape(-1, g.n_measurements), self.matrix, True)
+        return out.view(y.shape[0], y.shape[1], g.image_size, g.image_size)

@@ -1,0 +1,50 @@
+"""Circular shifts."""
+
+import torch
+from torch import Tensor
+
+from eiwork.errors import InputError
+from eiwork.physics.checks import check_number
+from eiwork.symmetry.per_sample import PerSampleTransform
+
+
+class Shift(PerSampleTransform):
+    """Exact circular shift of every image by a random whole number of pixels, rows and columns apart.
+
+    Args:
+        max_fraction: shifts are uniform in [-m, m] with m = floor(max_fraction * side / 2); in (0, 1]. With 1
+            every circular shift can be drawn.
+        n_trans: shifted versions per image.
+        rng: CPU generator of the shifts; None draws from PyTorch's default generator.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    def __init__(
+        self, max_fraction: float | int = 1.0, *, n_trans: int = 1, rng: torch.Generator | None = None
+    ) -> None:
+        super().__init__(n_trans=n_trans, rng=rng)
+        check_number(max_fraction, "max_fraction", lambda v: 0 < v <= 1, "a share of the image in (0, 1]")
+        self.max_fraction = float(max_fraction)
+
+    def _get_params(self, x: Tensor) -> dict[str, Tensor]:
+        shape = (self.n_trans, len(x))
+        params = {}
+        for name, side in (("y_shift", x.shape[-2]), ("x_shift", x.shape[-1])):
+            limit = int(self.max_fraction * side / 2)
+            params[name] = torch.randint(-limit, limit + 1, shape, generator=self.rng)
+        return params
+
+    def _transform(
+        self, x: Tensor, y_shift: Tensor | None = None, x_shift: Tensor | None = None, **kwargs: object
+    ) -> Tensor:
+        if y_shift is None or x_shift is None:
+            raise InputError("pass both y_shift and x_shift (pixels, down and right), or neither for random ones.")
+        x, down, right = self.per_sample(x, y_shift, x_shift)
+        for dim, shift in ((-2, down), (-1, right)):
+            side = x.shape[dim]
+            source = (torch.arange(side, device=x.device) - shift.to(x.device)[:, None]) % side
+            index = source[:, None, :, None] if dim == -2 else source[:, None, None, :]
+            x = x.gather(dim, index.expand_as(x))
+        return x

@@ -1,0 +1,23 @@
+"""Training without ground truth: recipes, the trainer, checkpoints, evaluation."""
+
+from eiwork.training.build import build_model, build_physics
+from eiwork.training.catalogue import get_recipe, recipes
+from eiwork.training.checkpoints import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from eiwork.training.evaluation import evaluate
+from eiwork.training.recipe import Recipe
+from eiwork.training.trainer import TrainingResult, train
+
+__all__ = [
+    "Checkpoint",
+    "Recipe",
+    "TrainingResult",
+    "build_model",
+    "build_physics",
+    "evaluate",
+    "get_recipe",
+    "load_checkpoint",
+    "load_weights",
+    "recipes",
+    "save_checkpoint",
+    "train",
+]

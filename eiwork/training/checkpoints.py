@@ -1,0 +1,131 @@
+"""Checkpoints: weights in safetensors, everything else in a JSON card beside them; never pickle."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from eiwork.errors import CheckpointError, EiworkError
+from eiwork.files import write_atomically, write_text_atomically
+from eiwork.training.build import build_model
+from eiwork.training.recipe import Recipe
+
+FORMAT = "eiwork-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights with their card: recipe, step, seed, data hash, code version, metrics."""
+
+    weights: dict[str, Tensor]
+    card: dict[str, Any]
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that trained the weights."""
+        return Recipe.parse(self.card["recipe"])
+
+    def model(self) -> nn.Module:
+        """The trained model, in evaluation mode."""
+        model = build_model(self.recipe)
+        load_weights(model, self.weights, "the checkpoint")
+        return model.eval()
+
+
+def card_path(path: Path) -> Path:
+    """The JSON card that belongs to a .safetensors file."""
+    return path.with_suffix(".json")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> str:
+    """Write tensors as safetensors, atomically; returns the SHA-256 of the file."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, lambda temporary: save_file(plain, temporary), CheckpointError)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_checkpoint(path: Path, weights: dict[str, Tensor], card: dict[str, Any]) -> Path:
+    """Write PATH.safetensors and its card, each complete or not at all; the card holds the SHA-256 of the weights."""
+    path = path.with_suffix(".safetensors")
+    digest = write_tensors(path, weights)
+    full = {"format": FORMAT, "sha256": digest, **card}
+    write_text_atomically(card_path(path), json.dumps(full, indent=1, sort_keys=True) + "\n", CheckpointError)
+    return path
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint from its .safetensors file, its card, or the folder that holds model.safetensors.
+
+    Raises CheckpointError naming the file when it is missing, truncated, foreign, or does not match its card.
+    """
+    path = Path(path)
+    path = (path / "model" if path.is_dir() else path).with_suffix(".safetensors")
+    card = read_card(card_path(path), FORMAT)
+    weights = read_tensors(path, card["sha256"])
+    try:
+        Recipe.parse(card["recipe"])
+    except EiworkError as error:
+        raise CheckpointError(
+            f"{card_path(path)}: its recipe does not fit this version of eiwork ({error}) Install the version in the card."
+        ) from None
+    return Checkpoint(weights, card)
+
+
+def read_card(path: Path, expected_format: str) -> dict[str, Any]:
+    """A JSON card of a known format, or CheckpointError naming the file."""
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: give the path of either, or "
+            "of the folder that `eiwork train` wrote."
+        ) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
+    if not isinstance(card, dict) or card.get("format") != expected_format or not {"sha256", "recipe"} <= card.keys():
+        raise CheckpointError(f"{path} is not a card of format {expected_format}: it belongs to something else.")
+    return card
+
+
+def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+    """The tensors of a safetensors file whose SHA-256 is known, or CheckpointError naming the file."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): the weights of the checkpoint are missing.") from None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise CheckpointError(
+            f"{path} does not match its card ({len(content)} bytes, wrong SHA-256): it is truncated, was changed, or belongs to "
+            "another card. Copy both files again, or train again."
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file ({error}).") from None
+
+
+def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
+    """Copy weights into a model; raises CheckpointError that lists what differs, leaving the model untouched."""
+    own = model.state_dict()
+    missing, foreign = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
+    shapes = [
+        f"{name} {tuple(weights[name].shape)} in place of {tuple(own[name].shape)}"
+        for name in sorted(own.keys() & weights.keys())
+        if weights[name].shape != own[name].shape
+    ]
+    problems = [
+        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+        for what, names in (("missing", missing), ("unknown", foreign), ("other shape", shapes))
+        if names
+    ]
+    if problems:
+        raise CheckpointError(
+            f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained with another architecture. "
+            "Build the model from the checkpoint's own recipe: load_checkpoint(path).model()."
+        )
+    model.load_state_dict(weights)

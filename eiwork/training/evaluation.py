@@ -1,0 +1,92 @@
+"""Measuring a model on the test split: PSNR and SSIM per image, evaluations and convergence of the solver."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from deepinv.loss.metric import PSNR, SSIM
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from eiwork import device as devices
+from eiwork.errors import ConvergenceWarning
+from eiwork.fixed_point import record
+from eiwork.models.baselines import FilteredBackProjection, MinimumNormInverse
+from eiwork.physics import magnitude
+from eiwork.training.build import build_physics
+from eiwork.training.checkpoints import load_checkpoint
+from eiwork.training.measurements import MeasurementSet, test_set
+from eiwork.training.recipe import Recipe
+
+Image = Float[Tensor, "n channel height width"]
+
+
+def image_quality(x_hat: Image, x: Image) -> dict[str, list[float]]:
+    """PSNR (dB, peak 1) and SSIM of each image; complex images are compared by magnitude."""
+    if x.shape[1] == 2:
+        x_hat, x = magnitude(x_hat), magnitude(x)
+    return {"psnr": PSNR()(x_hat, x).tolist(), "ssim": SSIM()(x_hat, x).tolist()}
+
+
+def evaluate_model(model: nn.Module, images: MeasurementSet, physics: Any, batch_size: int = 16) -> dict[str, Any]:
+    """PSNR and SSIM per image of `images`, with the solver's evaluations and residuals where the model is a DEQ."""
+    assert images.x is not None
+    outputs, reports = [], []
+    with record() as collected, torch.no_grad(), warnings.catch_warnings():
+        # Every residual is in the result, sample by sample; a warning per batch would only repeat it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        outputs = [model(y, physics) for y in images.y.split(batch_size)]
+        reports = list(collected)
+    result: dict[str, Any] = image_quality(torch.cat(outputs), images.x)
+    if reports:
+        converged = torch.cat([report.converged for report in reports])
+        result |= {
+            "n_evaluations": [r.n_evaluations for r in reports],
+            "residual": torch.cat([r.residual for r in reports]).tolist(),
+            "converged": converged.tolist(),
+            "tol": reports[0].tol,
+        }
+    return result
+
+
+def summarise(result: dict[str, Any]) -> dict[str, float]:
+    """Means over images: psnr, ssim and, for a DEQ, evaluations per batch, the worst residual, the converged share."""
+    summary = {key: sum(result[key]) / len(result[key]) for key in ("psnr", "ssim")}
+    if "converged" in result:
+        summary["n_evaluations"] = sum(result["n_evaluations"]) / len(result["n_evaluations"])
+        summary["max_residual"] = max(result["residual"])
+        summary["converged_share"] = sum(result["converged"]) / len(result["converged"])
+    return summary
+
+
+def linear_baselines(recipe: Recipe) -> dict[str, nn.Module]:
+    """What needs no training on the physics of a recipe."""
+    baselines: dict[str, nn.Module] = {"minimum-norm inverse": MinimumNormInverse()}
+    if recipe.physics.kind == "tomography":
+        baselines["filtered back-projection"] = FilteredBackProjection()
+    return baselines
+
+
+def evaluate(checkpoint: Path, device: str = "auto") -> dict[str, Any]:
+    """Evaluate a checkpoint on every test image of its recipe, beside the linear baselines.
+
+    Returns name, data_hash, n_images, `summary` (method -> means) and `images` (method -> lists per image).
+    Raises CheckpointError for an unusable checkpoint, InputError for an unusable device.
+    """
+    loaded, place = load_checkpoint(Path(checkpoint)), devices.resolve(device)
+    recipe = loaded.recipe
+    physics = build_physics(recipe.physics, recipe.data.image_size).to(place)
+    images = test_set(recipe, physics.to("cpu"))
+    physics = physics.to(place)
+    moved = MeasurementSet(images.y.to(place), None if images.x is None else images.x.to(place), images.data_hash)
+    methods = {recipe.name: loaded.model().to(place), **linear_baselines(recipe)}
+    results = {name: evaluate_model(model, moved, physics) for name, model in methods.items()}
+    return {
+        "name": recipe.name,
+        "step": loaded.card.get("step"),
+        "data_hash": images.data_hash,
+        "n_images": len(images),
+        "summary": {name: summarise(result) for name, result in results.items()},
+        "images": results,
+    }

@@ -1,0 +1,57 @@
+"""The training set as a scanner would give it: every image measured once, with its own noise."""
+
+from dataclasses import dataclass
+
+import torch
+from deepinv.physics import LinearPhysics
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork import data
+from eiwork.physics import real_to_complex
+from eiwork.training.randomness import seeded
+from eiwork.training.recipe import Recipe
+
+Image = Float[Tensor, "n channel height width"]
+
+
+@dataclass(frozen=True)
+class MeasurementSet:
+    """Measurements y (n, ...); ground truth x (n, channel, height, width) only where the method is allowed to see it."""
+
+    y: Tensor
+    x: Image | None
+    data_hash: str
+
+    def __len__(self) -> int:
+        return self.y.shape[0]
+
+
+def as_model_images(images: Float[Tensor, "n 1 height width"], recipe: Recipe) -> Image:
+    """Real images as the physics of the recipe takes them (MRI: complex with zero phase, as two channels)."""
+    return real_to_complex(images) if recipe.channels == 2 else images
+
+
+def measure(images: Image, physics: LinearPhysics, seed: int, chunk: int = 64) -> Tensor:
+    """physics(images) in chunks, with noise drawn from the seed."""
+    with seeded(seed, "measurements"), torch.no_grad():
+        return torch.cat([physics(part) for part in images.split(chunk)])
+
+
+def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
+    """`n_train` seeded warps of the training images, measured; the images are kept for a supervised recipe alone."""
+    settings = recipe.data
+    originals = data.load(settings.name, "train", settings.image_size)
+    images = as_model_images(data.augment(originals, settings.n_train, seed=settings.seed), recipe)
+    y = measure(images, physics, recipe.seed)
+    x = images if recipe.loss.method == "supervised" else None
+    return MeasurementSet(y, x, data.data_hash(settings.name, "train"))
+
+
+def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
+    """Every test image (other subjects, no augmentation), measured once with the recipe's noise."""
+    settings = recipe.data
+    images = as_model_images(data.load(settings.name, "test", settings.image_size), recipe)
+    with seeded(recipe.seed, "evaluation"), torch.no_grad():
+        y = torch.cat([physics(part) for part in images.split(64)])
+    return MeasurementSet(y, images, data.data_hash(settings.name, "test"))

@@ -1,0 +1,89 @@
+"""A training recipe: one validated object that says everything a training depends on."""
+
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from eiwork.errors import RecipeError
+from eiwork.training.settings import (
+    ConsistencySettings,
+    ContractionSettings,
+    Count,
+    DataSettings,
+    DEQSettings,
+    EquivariantSettings,
+    InpaintingSettings,
+    MRISettings,
+    OptimiserSettings,
+    Settings,
+    SupervisedSettings,
+    TomographySettings,
+    UNetSettings,
+    UnrolledSettings,
+)
+
+
+class Recipe(Settings):
+    """Problem, data, model, loss and optimiser of one training; all settings are ours unless a source is named.
+
+    steps: optimiser steps. seed: of the weights, the batches, the group elements and the noise.
+    monitor_every: steps between looks at the held-out images, which never influence a training.
+    """
+
+    name: str
+    summary: str
+    data: DataSettings
+    physics: TomographySettings | MRISettings | InpaintingSettings = Field(discriminator="kind")
+    model: DEQSettings | UnrolledSettings | UNetSettings = Field(
+        default_factory=DEQSettings, discriminator="kind"
+    )
+    loss: EquivariantSettings | ConsistencySettings | SupervisedSettings = Field(
+        default_factory=EquivariantSettings, discriminator="method"
+    )
+    contraction: ContractionSettings | None = None
+    optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
+    steps: Count = 1000
+    seed: int = 0
+    monitor_every: Count = 100
+
+    @model_validator(mode="after")
+    def _applies(self) -> Self:
+        if self.contraction is not None and self.model.kind != "deq":
+            raise ValueError(f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
+        if self.physics.kind == "mri" and self.data.name != "mri":
+            raise ValueError(f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}")
+        return self
+
+    @property
+    def channels(self) -> int:
+        """2 for complex MRI images, else 1."""
+        return 2 if self.physics.kind == "mri" else 1
+
+    def with_overrides(self, **fields: Any) -> "Recipe":
+        """A validated copy with other values; nested fields by double underscore (`optimiser__batch_size=4`).
+
+        Raises RecipeError naming the field.
+        """
+        values = self.model_dump()
+        for key, value in fields.items():
+            *path, last = key.split("__")
+            target = values
+            for part in path:
+                if not isinstance(target.get(part), dict):
+                    raise RecipeError(f"Recipe {self.name!r} has no settings {part!r} to override in {key!r}.")
+                target = target[part]
+            if last not in target:
+                raise RecipeError(f"Recipe {self.name!r} has no field {key!r}; it has {sorted(target)} there.")
+            target[last] = value.model_dump() if isinstance(value, Settings) else value
+        return Recipe.parse(values)
+
+    @staticmethod
+    def parse(values: dict[str, Any]) -> "Recipe":
+        """A recipe from plain values; raises RecipeError with every wrong field and what is allowed."""
+        try:
+            return Recipe.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(str(part) for part in e['loc']) or 'recipe'}: {e['msg']}" for e in error.errors()
+            )
+            raise RecipeError(f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems}.") from None

@@ -1,0 +1,161 @@
+"""Validated settings of a training, as immutable objects that say what they mean and reject what does not apply."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Base of all settings: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TomographySettings(Settings):
+    """Parallel-beam tomography. noise_sigma is in units of the measurement of an operator of unit norm."""
+
+    kind: Literal["tomography"] = "tomography"
+    n_views: Count
+    noise_sigma: NonNegative = 0.0
+
+
+class MRISettings(Settings):
+    """Cartesian MRI with one fixed variable-density mask. noise_sigma: per real and imaginary part of k-space."""
+
+    kind: Literal["mri"] = "mri"
+    acceleration: Annotated[float, Field(ge=1)] = 4.0
+    center_fraction: Annotated[float, Field(gt=0, le=1)] = 0.08
+    noise_sigma: NonNegative = 0.0
+    mask_seed: int = 0
+
+
+class InpaintingSettings(Settings):
+    """Random inpainting with one fixed mask; `keep` is the fraction of pixels that are measured."""
+
+    kind: Literal["inpainting"] = "inpainting"
+    keep: Annotated[float, Field(gt=0, le=1)] = 0.5
+    noise_sigma: NonNegative = 0.0
+    mask_seed: int = 0
+
+
+class DataSettings(Settings):
+    """Which embedded images are measured, and how many warped copies of them make the training set."""
+
+    name: Literal["ct", "mri", "natural"]
+    image_size: Annotated[int, Field(ge=8)] = 64
+    n_train: Count = 2000
+    seed: int = 0
+
+
+class GradientStepSettings(Settings):
+    """x - gamma A^T (A x - y) with a learnt gamma."""
+
+    kind: Literal["gradient"] = "gradient"
+    step_size: Positive = 1.0
+
+
+class WhitenedStepSettings(Settings):
+    """x - gamma A^T (A A^T + r I)^{-1} (A x - y) with a learnt gamma."""
+
+    kind: Literal["whitened"] = "whitened"
+    step_size: Positive = 1.0
+    regularisation: Positive = 0.01
+
+
+class IterationSettings(Settings):
+    """Proximal gradient descent with a ResidualCNN."""
+
+    width: Count = 32
+    depth: Annotated[int, Field(ge=2)] = 5
+    shrinkage: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    unshuffle: Count = 2
+    data_step: GradientStepSettings | WhitenedStepSettings = Field(
+        default_factory=GradientStepSettings, discriminator="kind"
+    )
+
+
+class ImplicitSettings(Settings):
+    """Implicit gradients by GMRES; tol is relative to the norm of the incoming gradient of each sample."""
+
+    kind: Literal["implicit"] = "implicit"
+    tol: Positive = 1e-2
+    max_iter: Count = 40
+
+
+class JacobianFreeSettings(Settings):
+    """Jacobian-free backpropagation."""
+
+    kind: Literal["jacobian_free"] = "jacobian_free"
+
+
+class DEQSettings(Settings):
+    """A DEQ solved by Anderson acceleration to `tol` (relative residual per sample)."""
+
+    kind: Literal["deq"] = "deq"
+    iteration: IterationSettings = Field(default_factory=IterationSettings)
+    tol: Positive = 1e-3
+    max_iter: Count = 60
+    memory: Count = 5
+    gradient: ImplicitSettings | JacobianFreeSettings = Field(default_factory=ImplicitSettings, discriminator="kind")
+
+
+class UnrolledSettings(Settings):
+    """The same iteration, run for a fixed number of steps and trained by ordinary backpropagation."""
+
+    kind: Literal["unrolled"] = "unrolled"
+    iteration: IterationSettings = Field(default_factory=IterationSettings)
+    steps: Count = 8
+
+
+class UNetSettings(Settings):
+    """A U-Net on the minimum-norm inverse."""
+
+    kind: Literal["unet"] = "unet"
+    width: Count = 32
+    scales: Annotated[int, Field(ge=2)] = 3
+
+
+class SupervisedSettings(Settings):
+    """||x_net - x||^2 with ground truth: the oracle."""
+
+    method: Literal["supervised"] = "supervised"
+
+
+class ConsistencySettings(Settings):
+    """Measurement consistency alone."""
+
+    method: Literal["mc"] = "mc"
+    mc_weight: Positive = 1.0
+
+
+class EquivariantSettings(Settings):
+    """Measurement consistency plus equivariance under the group; no ground truth is used."""
+
+    method: Literal["ei"] = "ei"
+    mc_weight: Positive = 1.0
+    ei_weight: Positive = 1.0
+    group: tuple[Literal["rotation", "reflection", "shift"], ...] = ("rotation",)
+
+
+class ContractionSettings(Settings):
+    """A penalty weight * relu(||J^T v|| - target)^2 at the fixed point, v from `power_iterations` products."""
+
+    weight: Positive = 0.1
+    target: Positive = 0.9
+    power_iterations: Count = 3
+
+
+class OptimiserSettings(Settings):
+    """Adam with a cosine schedule to zero, gradient clipping by norm, and an exponential average of the weights.
+
+    The average is what a checkpoint holds. ema = 0 keeps the last weights.
+    """
+
+    learning_rate: Positive = 2e-3
+    batch_size: Count = 8
+    clip: Positive = 0.01
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.995

@@ -1,0 +1,80 @@
+"""One optimiser step: a batch, the loss, its gradient, the update."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from deepinv.physics import LinearPhysics
+
+from eiwork.errors import ConvergenceError
+from eiwork.fixed_point import record
+from eiwork.losses import WeightedLoss
+from eiwork.models import DEQ
+from eiwork.training.contraction import contraction_penalty
+from eiwork.training.measurements import MeasurementSet
+from eiwork.training.randomness import batch_indices, seeded
+from eiwork.training.recipe import Recipe
+from eiwork.training.state import TrainingState
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """What stays the same from step to step."""
+
+    recipe: Recipe
+    physics: LinearPhysics
+    loss: WeightedLoss
+    images: MeasurementSet
+    device: torch.device
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Cosine from the recipe's learning rate at step 0 to zero at the last."""
+    return recipe.optimiser.learning_rate * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+
+
+def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
+    """Do step `state.step` and advance the state; returns the losses and evaluations of the step.
+
+    Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient that is not finite,
+    before the weights are touched.
+    """
+    recipe, step, model = context.recipe, state.step, state.model
+    indices = batch_indices(recipe.seed, step, len(context.images), recipe.optimiser.batch_size)
+    y = context.images.y[indices].to(context.device)
+    x = None if context.images.x is None else context.images.x[indices].to(context.device)
+    for group in state.optimiser.param_groups:
+        group["lr"] = learning_rate(recipe, step)
+    state.optimiser.zero_grad(set_to_none=True)
+    with seeded(recipe.seed, "steps", step), record() as reports:
+        x_net = model(y, context.physics)
+        total, terms = context.loss(x_net=x_net, y=y, physics=context.physics, model=model, x=x)
+        values = {name: float(term.detach()) for name, term in terms.items()}
+        if recipe.contraction is not None and isinstance(model, DEQ):
+            penalty, lengths = contraction_penalty(
+                lambda z: model.iteration(z, y, context.physics),
+                x_net,
+                recipe.contraction.target,
+                recipe.contraction.power_iterations,
+            )
+            total = total + recipe.contraction.weight * penalty
+            values["contraction"] = float(lengths.max())
+        total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
+    values |= {"loss": float(total.detach()), "gradient_norm": float(norm)}
+    if not all(math.isfinite(value) for value in values.values()):
+        raise ConvergenceError(
+            f"The loss or its gradient is not finite at step {step} ({values}). The last checkpoint is intact. Lower "
+            "optimiser.learning_rate, raise contraction.weight or model.iteration.shrinkage, then resume from an earlier run."
+        )
+    state.optimiser.step()
+    state.step += 1
+    state.update_average(recipe.optimiser.ema)
+    for kind in ("forward", "adjoint"):
+        counts = [report.n_evaluations for report in reports if report.kind == kind]
+        if counts:
+            values[f"n_{kind}"] = float(sum(counts))
+            values[f"unconverged_{kind}"] = float(
+                sum(int((~report.converged).sum()) for report in reports if report.kind == kind)
+            )
+    return values

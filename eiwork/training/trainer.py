@@ -1,0 +1,154 @@
+"""Training a recipe to a checkpoint: resumable, interruptible, deterministic."""
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm.auto import tqdm
+
+from eiwork import device as devices
+from eiwork.errors import CheckpointError, ConvergenceWarning
+from eiwork.files import ensure_output_folder
+from eiwork.provenance import code_version, machine
+from eiwork.training.build import build_model, build_physics, build_training_loss
+from eiwork.training.checkpoints import save_checkpoint
+from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
+from eiwork.training.interrupt import interruptible
+from eiwork.training.measurements import MeasurementSet, test_set, training_set
+from eiwork.training.randomness import seeded
+from eiwork.training.recipe import Recipe
+from eiwork.training.state import TrainingState
+from eiwork.training.step import StepContext, train_step
+
+OnStep = Callable[..., Any]
+_SAVE_EVERY_SECONDS = 60.0
+_N_MONITORED = 32
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """checkpoint: the .safetensors file; metrics: summaries on the test split; history: one entry per monitored step."""
+
+    checkpoint: Path
+    metrics: dict[str, Any]
+    interrupted: bool
+    history: list[dict[str, float]] = field(repr=False)
+
+
+def train(
+    recipe: Recipe,
+    output: Path,
+    device: str = "auto",
+    resume: bool = False,
+    progress: bool = True,
+    on_step: OnStep | None = None,
+) -> TrainingResult:
+    """Train a recipe and write model.safetensors + model.json (the averaged weights and their card) to `output`.
+
+    Held-out images are looked at every `monitor_every` steps for the progress display alone: no step, stop or choice of
+    weights depends on them. Ctrl-C ends the training after the step at hand and leaves a checkpoint from which
+    `resume=True` continues; a resumed training equals an uninterrupted one bit for bit on the same machine.
+    on_step: called as on_step(step, **values) after every step, for live plots.
+    Raises CheckpointError (unusable or occupied output, foreign state), InputError (device), ConvergenceError (loss not finite).
+    """
+    place = devices.resolve(device)
+    folder = ensure_output_folder(Path(output))
+    occupied = (folder / "state.json").exists()
+    if occupied and not resume:
+        raise CheckpointError(f"{folder} already holds a training: continue it with --resume, or choose another --output.")
+    if resume and not occupied:
+        raise CheckpointError(f"{folder} holds no training to resume: state.json is missing. Leave out --resume.")
+    state, context, monitored = _prepare(recipe, place)
+    if resume:
+        state.restore(folder, recipe)
+    started, saved, before = time.monotonic(), time.monotonic(), state.seconds
+    bar = tqdm(total=recipe.steps, initial=state.step, desc=recipe.name, disable=not progress, unit="step")
+    with interruptible() as interrupt, bar:
+        while state.step < recipe.steps and not interrupt.requested:
+            with warnings.catch_warnings():
+                # Solves that miss their tolerance are counted in `unconverged_*`, in the bar and in the history.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                values = train_step(state, context)
+            state.seconds = before + time.monotonic() - started
+            if state.step % recipe.monitor_every == 0 or state.step == recipe.steps:
+                values |= _monitor(state, context, monitored)
+                state.history.append({"step": state.step, "seconds": state.seconds, **values})
+            _show(bar, values, state.history)
+            if on_step is not None:
+                on_step(state.step, **values)
+            if time.monotonic() - saved > _SAVE_EVERY_SECONDS and state.step < recipe.steps:
+                _save(state, context, folder, metrics={})
+                saved = time.monotonic()
+        # A stopped training is evaluated too, but a second Ctrl-C may skip that: save first.
+        checkpoint = _save(state, context, folder, metrics={})
+        metrics = _final_metrics(state, context)
+        checkpoint = _save(state, context, folder, metrics)
+    return TrainingResult(checkpoint, metrics, state.step < recipe.steps, state.history)
+
+
+def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepContext, MeasurementSet]:
+    physics = build_physics(recipe.physics, recipe.data.image_size)
+    images, held_out = training_set(recipe, physics), test_set(recipe, physics)
+    with seeded(recipe.seed, "weights"):
+        model = build_model(recipe).to(place)
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.optimiser.learning_rate)
+    chosen = torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()
+    assert held_out.x is not None
+    monitored = MeasurementSet(held_out.y[chosen].to(place), held_out.x[chosen].to(place), held_out.data_hash)
+    context = StepContext(recipe, physics.to(place), build_training_loss(recipe).to(place), images, place)
+    return TrainingState(model, optimiser, average), context, monitored
+
+
+def _averaged(state: TrainingState, recipe: Recipe, place: torch.device) -> torch.nn.Module:
+    model = build_model(recipe).to(place).eval()
+    model.load_state_dict(state.average)
+    return model
+
+
+def _monitor(state: TrainingState, context: StepContext, images: MeasurementSet) -> dict[str, float]:
+    with seeded(context.recipe.seed, "evaluation", state.step):
+        model = _averaged(state, context.recipe, context.device)
+        summary = summarise(evaluate_model(model, images, context.physics))
+    return {f"held_out_{key}": value for key, value in summary.items()}
+
+
+def _final_metrics(state: TrainingState, context: StepContext) -> dict[str, Any]:
+    recipe = context.recipe
+    images = test_set(recipe, build_physics(recipe.physics, recipe.data.image_size))
+    assert images.x is not None
+    moved = MeasurementSet(images.y.to(context.device), images.x.to(context.device), images.data_hash)
+    with seeded(recipe.seed, "evaluation"):
+        models = {"model": _averaged(state, recipe, context.device), **linear_baselines(recipe)}
+        return {name: summarise(evaluate_model(model, moved, context.physics)) for name, model in models.items()}
+
+
+def _save(state: TrainingState, context: StepContext, folder: Path, metrics: dict[str, Any]) -> Path:
+    recipe = context.recipe
+    state.save(folder, recipe)
+    card = {
+        "recipe": recipe.model_dump(mode="json"),
+        "step": state.step,
+        "seed": recipe.seed,
+        "seconds": round(state.seconds, 1),
+        "data_hash": context.images.data_hash,
+        "code": code_version(),
+        "machine": machine(),
+        "metrics": metrics,
+        "history": state.history,
+    }
+    return save_checkpoint(folder / "model", state.average, card)
+
+
+def _show(bar: Any, values: dict[str, float], history: list[dict[str, float]]) -> None:
+    shown = {"loss": f"{values['loss']:.2e}"}
+    if history and "held_out_psnr" in history[-1]:
+        shown["held-out PSNR"] = f"{history[-1]['held_out_psnr']:.2f} dB"
+    if "n_forward" in values:
+        shown["NFE"] = f"{values['n_forward']:.0f}+{values.get('n_adjoint', 0):.0f}"
+    bar.set_postfix(shown, refresh=False)
+    bar.update(1)

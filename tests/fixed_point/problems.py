@@ -1,0 +1,58 @@
+"""Fixed-point problems whose values and gradients are known from a dense solve."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class DenseProblem:
+    """f(z) = tanh(z W^T) + y in float64: a contraction when ||W|| < 1, with a dense reference gradient."""
+
+    weight: Tensor
+    y: Tensor
+
+    @staticmethod
+    def make(n: int = 12, batch: int = 3, norm: float = 0.9, seed: int = 0) -> "DenseProblem":
+        generator = torch.Generator().manual_seed(seed)
+        w = torch.randn(n, n, dtype=torch.float64, generator=generator)
+        w = norm * w / torch.linalg.matrix_norm(w, 2)
+        y = 0.1 * torch.randn(batch, n, dtype=torch.float64, generator=generator)
+        return DenseProblem(w.requires_grad_(), y.requires_grad_())
+
+    def f(self, z: Tensor) -> Tensor:
+        return torch.tanh(z @ self.weight.T) + self.y
+
+    @property
+    def z0(self) -> Tensor:
+        return torch.zeros_like(self.y)
+
+    def solution(self) -> Tensor:
+        """The fixed point by Newton's method with dense Jacobians."""
+        z = torch.zeros_like(self.y)
+        eye = torch.eye(z.shape[1], dtype=z.dtype)
+        with torch.no_grad():
+            for _ in range(50):
+                jacobian = self.jacobian(z)
+                z = z - torch.linalg.solve(eye - jacobian, (z - self.f(z))[:, :, None])[:, :, 0]
+        return z
+
+    def jacobian(self, z: Tensor) -> Tensor:
+        """df/dz of each sample, (batch, n, n)."""
+        with torch.no_grad():
+            slope = 1 - torch.tanh(z @ self.weight.T) ** 2
+            return slope[:, :, None] * self.weight[None]
+
+    def gradient(self, loss_gradient: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """dL/dW and dL/dy for dL/dz at the fixed point z: v^T df/dtheta with (I - J^T) v = dL/dz, dense."""
+        eye = torch.eye(z.shape[1], dtype=z.dtype)
+        system = (eye - self.jacobian(z)).transpose(1, 2)
+        v = torch.linalg.solve(system, loss_gradient[:, :, None])[:, :, 0]
+        with torch.enable_grad():
+            return torch.autograd.grad(self.f(z), (self.weight, self.y), v)
+
+
+def relative_error(value: Tensor, reference: Tensor) -> float:
+    """||value - reference|| / ||reference||."""
+    return float((value.detach() - reference.detach()).norm() / reference.detach().norm())
