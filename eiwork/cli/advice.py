@@ -46,4 +46,4 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def _say(text: str, style: str) -> None:
-    Console(stderr=True).print(Text(" ".join(text.split()), style=style), soft_wrap=True)
+    Console(stderr=True).print(Text(text, style=style), soft_wrap=True)

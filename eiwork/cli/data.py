@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
 
@@ -20,7 +20,9 @@ def list_sets(json_path: JsonPath = None) -> None:
     from eiwork.data import manifest
 
     content = manifest()
-    table = Table("set", "split", "what", "source", "licence", "size", title="Embedded images")
+    table = Table(
+        "set", "split", "what", Column("source", overflow="fold"), "licence", "size", title="Embedded images"
+    )
     for name, splits in content["sets"].items():
         for split, entry in splits.items():
             size = f"{entry['bytes'] / 1e6:.1f} MB"
@@ -50,10 +52,13 @@ def build(
     ] = Path("build/data-sources"),
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", file_okay=False, help="Where to write; the package's own folder by default."),
+        typer.Option(
+            metavar="FOLDER", file_okay=False, help="Where to write; the package's own folder by default."
+        ),
     ] = None,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch missing packages with pip and apt-get; without it, say how.")
+        bool,
+        typer.Option("--download", help="Fetch missing packages with pip and apt-get; without it, say how."),
     ] = False,
     json_path: JsonPath = None,
 ) -> None:

@@ -22,7 +22,9 @@ _TOKEN_OPTIONS = {"--token", "--IdentityProvider.token", "--ServerApp.token", "-
 def lab(
     jupyter_options: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[-- OPTIONS OF JUPYTERLAB]", help="For example: -- --no-browser --port=9000"),
+        typer.Argument(
+            metavar="JUPYTERLAB_OPTIONS", help="After a --, for example: -- --no-browser --port=9000"
+        ),
     ] = None,
 ) -> None:
     """Open JupyterLab on the first lesson.
@@ -36,7 +38,7 @@ def lab(
     console().print(f"Lessons: {folder}\nRunning: {shlex.join(command[2:])}", soft_wrap=True, highlight=False)
     sys.stdout.flush()
     # The server takes the place of this process: signals and its exit status need no passing on.
-    os.execv(command[0], command)
+    os.execv(command[0], command)  # noqa: S606  # a fixed program; its options were checked
 
 
 def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool = False) -> list[str]:

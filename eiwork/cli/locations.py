@@ -33,6 +33,11 @@ def notebooks_folder() -> Path:
     return project_folder() / "notebooks"
 
 
+def executed_folder() -> Path:
+    """Return the folder of the executed lessons, which may be missing; raises InputError as `project_folder` does."""
+    return project_folder() / "build" / "notebooks"
+
+
 def lessons(names: Sequence[str] = ()) -> list[Path]:
     """Return the lessons in reading order, all of them or the named ones.
 

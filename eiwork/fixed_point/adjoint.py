@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -23,6 +23,7 @@ class LinearResult:
     n_evaluations: int
 
 
+@runtime_checkable
 class LinearSolver(Protocol):
     """A method for (I - M) v = b that sees M only through products M v."""
 

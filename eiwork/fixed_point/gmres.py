@@ -8,6 +8,7 @@ from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.adjoint import LinearResult
+from eiwork.fixed_point.arnoldi import orthogonalise
 from eiwork.fixed_point.solver import OnFailure
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 
@@ -75,7 +76,7 @@ class GMRES:
             v = basis[k]
             w = v - product(v)
             used += 1
-            column, w = _orthogonalise(torch.stack(basis, dim=1), w)
+            column, w = orthogonalise(torch.stack(basis, dim=1), w)
             height = norms(w)
             if not bool(height.isfinite().all()):
                 raise ConvergenceError(
@@ -94,16 +95,6 @@ class GMRES:
         v_matrix = torch.stack(basis[:used], dim=1) if used else remainder.new_zeros(batch, 0, remainder.shape[1])
         combined = torch.einsum("bk,bkn->bn", weights[:, :used].to(remainder), v_matrix)
         return combined, residual.to(length), used
-
-
-def _orthogonalise(
-    basis: Float[Tensor, "batch k n"], w: Flat
-) -> tuple[Float[Tensor, "batch k"], Flat]:
-    """Classical Gram-Schmidt, twice: as stable as the modified form, and two batched products instead of k."""
-    first = torch.einsum("bkn,bn->bk", basis, w)
-    w = w - torch.einsum("bk,bkn->bn", first, basis)
-    second = torch.einsum("bkn,bn->bk", basis, w)
-    return first + second, w - torch.einsum("bk,bkn->bn", second, basis)
 
 
 def _least_squares(

@@ -1,6 +1,6 @@
 """Steps towards the measurements: the part of an iteration that knows A and y."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -12,6 +12,7 @@ from eiwork.errors import InputError
 Image = Float[Tensor, "batch channel height width"]
 
 
+@runtime_checkable
 class DataStep(Protocol):
     """x -> a point closer to {x : A x = y}, and a start for the iteration."""
 

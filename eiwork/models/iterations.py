@@ -1,6 +1,6 @@
 """Iterations F(z, y) whose fixed points are reconstructions."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from eiwork.models.data_steps import DataStep, GradientStep
 Image = Float[Tensor, "batch channel height width"]
 
 
+@runtime_checkable
 class Iteration(Protocol):
     """F with its start and its reading: what a DEQ needs to know of an iteration."""
 

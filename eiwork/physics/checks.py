@@ -38,7 +38,7 @@ def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout
         )
     if value.numel() == 0:
         raise InputError(f"{name} has shape {tuple(sizes)}, which holds no values; pass at least one image.")
-    if torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(value):
+    if is_traced(value):
         return
     # A finite sum proves finite values in one pass; only an overflowing one needs the slower look.
     if not math.isfinite(value.detach().sum().item()) and not bool(torch.isfinite(value).all()):
@@ -47,6 +47,11 @@ def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout
             f"{name} holds {bad} NaN or infinite values out of {value.numel()}. Check the data for missing pixels "
             "and the training for a diverging step (lower the learning rate or clip the gradient)."
         )
+
+
+def is_traced(value: Tensor) -> bool:
+    """Whether the tensor's values cannot be looked at: under `torch.compile` or a `torch.func` transform."""
+    return torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(value)  # noqa: SLF001
 
 
 def _dtype_advice(dtype: torch.dtype, name: str) -> str:

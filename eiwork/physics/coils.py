@@ -28,7 +28,7 @@ def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor,
     for coil in range(n_coils):
         angle = 2 * math.pi * coil / n_coils
         cy, cx = 1.2 * math.sin(angle), 1.2 * math.cos(angle)
-        size = torch.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 0.9**2))
+        size = torch.exp(-((y - cy) ** 2 + (x - cx) ** 2) / (2 * 0.7**2))
         phase = angle + 0.5 * math.pi * (cy * y + cx * x)
         maps.append(torch.polar(size, phase))
     stacked = torch.stack(maps)

@@ -1,15 +1,12 @@
 """The filter of filtered back-projection."""
 
 import functools
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-
-Window = Literal["ramp", "hann"]
 
 
 @functools.lru_cache(maxsize=16)
@@ -37,12 +34,16 @@ def ramp_response(n_detectors: int, window: str, dtype: torch.dtype, device: tor
     impulse[0] = 0.25
     response = torch.fft.rfft(impulse).real
     if window == "hann":
-        response = response * (1 + torch.cos(torch.pi * torch.linspace(0, 1, len(response), dtype=torch.float64))) / 2
+        response = (
+            response
+            * (1 + torch.cos(torch.pi * torch.linspace(0, 1, len(response), dtype=torch.float64)))
+            / 2
+        )
     return response.to(device, dtype)[:, None]
 
 
 def ramp_filter(
-    sinogram: Float[Tensor, "batch channel detector view"], window: Window
+    sinogram: Float[Tensor, "batch channel detector view"], window: str
 ) -> Float[Tensor, "batch channel detector view"]:
     """Convolve every view with the band-limited ramp filter; linear and differentiable."""
     n = sinogram.shape[-2]

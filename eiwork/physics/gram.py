@@ -32,7 +32,9 @@ class GramSpectrum:
         """Whether the matrix has few enough rows to be decomposed."""
         return self._matrix.shape[0] <= MAX_MEASUREMENTS
 
-    def basis(self, dtype: torch.dtype, device: torch.device) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
+    def basis(
+        self, dtype: torch.dtype, device: torch.device
+    ) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
         """Eigenvalues in ascending order, none below zero, and eigenvectors in columns.
 
         Raises:
@@ -68,9 +70,22 @@ class GramSpectrum:
         self._factors.move_to_end(key)
         return self._factors[key]
 
+    def whiten(self, r: Float[Tensor, "batch m"], regularisation: float | Tensor) -> Float[Tensor, "batch m"]:
+        """(A A^T + regularisation I)^-1 r in the dtype of r, outside autocast.
+
+        A number gives one product with a dense factor that is kept; a tensor gives two products with the
+        eigenvectors, differentiable in the tensor, too.
+        """
+        with torch.autocast(r.device.type, enabled=False):
+            if not isinstance(regularisation, Tensor):
+                return r @ self.factor(regularisation, r.dtype, r.device)
+            values, vectors = self.basis(r.dtype, r.device)
+            return ((r @ vectors) / (values + regularisation.to(r))) @ vectors.t()
+
     def pseudo_inverse(self, r: Float[Tensor, "batch m"], rtol: float) -> Float[Tensor, "batch m"]:
         """(A A^T)^+ r in float64: singular values of A below `rtol` times the largest count as zero."""
         values, vectors = self.basis(torch.float64, r.device)
         dropped = int((values <= rtol**2 * values[-1]).sum())
         values, vectors = values[dropped:], vectors[:, dropped:]
-        return ((r.double() @ vectors) / values) @ vectors.t()
+        with torch.autocast(r.device.type, enabled=False):
+            return ((r.double() @ vectors) / values) @ vectors.t()

@@ -11,7 +11,7 @@ from eiwork.physics.noise import SeededGaussianNoise
 
 
 def inpainting(
-    image_size: int | tuple[int, int],
+    image_size: int | tuple[int, ...],
     *,
     keep: float | int = 0.5,
     noise_sigma: float | int = 0.0,
@@ -65,12 +65,16 @@ class Inpainting(deepinv.physics.Inpainting):
         self._check(x, "x")
         return super().A(x, mask=mask, **kwargs)
 
-    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+    def A_adjoint(
+        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
+    ) -> Float[Tensor, "batch c h w"]:
         """The same map: A is symmetric. `InputError` for unusable y."""
         self._check(y, "y")
         return super().A_adjoint(y, mask=mask, **kwargs)
 
-    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+    def A_dagger(
+        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
+    ) -> Float[Tensor, "batch c h w"]:
         """Minimum-norm inverse: measured pixels as they are, the others zero. `InputError` for unusable y."""
         self._check(y, "y")
         return super().A_dagger(y, mask=mask, **kwargs)

@@ -12,7 +12,7 @@ from eiwork.physics.sampling import column_mask
 
 
 def mri(
-    image_size: int | tuple[int, int],
+    image_size: int | tuple[int, ...],
     *,
     acceleration: float | int = 4,
     center_fraction: float | int = 0.08,
@@ -45,7 +45,9 @@ def mri(
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
     if n_coils is None:
         return CartesianMRI(mask, noise)
-    check_number(n_coils, "n_coils", lambda v: v >= 1, "None or a whole number of coils from 1 up", integer=True)
+    check_number(
+        n_coils, "n_coils", lambda v: v >= 1, "None or a whole number of coils from 1 up", integer=True
+    )
     return MultiCoilCartesianMRI(mask, n_coils, noise)
 
 
@@ -63,17 +65,23 @@ class CartesianMRI(MRI):
         super().__init__(mask=mask, noise_model=noise)
 
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
-    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
+    def A(
+        self, x: Tensor, mask: Tensor | None = None, **kwargs: object
+    ) -> Float[Tensor, "batch 2 height width"]:
         """Masked Fourier transform of x (batch, 2, height, width); `InputError` for any other input."""
         _check_complex(x, "x", self.img_size[-2:])
         return super().A(x, mask=mask, **kwargs)
 
-    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+    def A_adjoint(
+        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
+    ) -> Float[Tensor, "batch c h w"]:
         """Inverse Fourier transform of the masked y (batch, 2, height, width); `InputError` for other input."""
         _check_complex(y, "y", self.img_size[-2:])
         return super().A_adjoint(y, mask=mask, **kwargs)
 
-    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 h w"]:
+    def A_dagger(
+        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
+    ) -> Float[Tensor, "batch 2 h w"]:
         """Minimum-norm inverse of y (batch, 2, height, width); `InputError` for any other input."""
         _check_complex(y, "y", self.img_size[-2:])
         return super().A_dagger(y, mask=mask, **kwargs)
@@ -92,7 +100,8 @@ class MultiCoilCartesianMRI(MultiCoilMRI):
 
     def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
         maps = coil_sensitivities(n_coils, *mask.shape)
-        super().__init__(mask=mask, coil_maps=maps, img_size=tuple(mask.shape), noise_model=noise, tol=1e-6, max_iter=500)
+        size = tuple(mask.shape)
+        super().__init__(mask=mask, coil_maps=maps, img_size=size, noise_model=noise, tol=1e-5, max_iter=1000)
         self.img_size = self.mask.shape[1:]
 
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
@@ -108,8 +117,8 @@ class MultiCoilCartesianMRI(MultiCoilMRI):
     def A_dagger(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
         """Minimum-norm least-squares inverse by conjugate gradients (SENSE, Pruessmann et al. 1999), in float64.
 
-        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-6, and `max_iter`,
-        500).
+        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`,
+        1000).
 
         Raises:
             InputError: unusable y.
@@ -126,7 +135,7 @@ class MultiCoilCartesianMRI(MultiCoilMRI):
         check_tensor(y, "y", (None, 2, coils, height, width), f"(batch, 2, {coils}, {height}, {width})")
 
 
-def _check_complex(value: Tensor, name: str, size: tuple[int, int]) -> None:
+def _check_complex(value: object, name: str, size: tuple[int, int]) -> None:
     height, width = size
     if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
         # The likeliest slip deserves its own advice.

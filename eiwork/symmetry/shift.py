@@ -12,8 +12,8 @@ class Shift(PerSampleTransform):
     """Exact circular shift of every image by a random whole number of pixels, rows and columns apart.
 
     Args:
-        max_fraction: shifts are uniform in [-m, m] with m = floor(max_fraction * side / 2); in (0, 1]. With 1
-            every circular shift can be drawn.
+        max_fraction: shifts are uniform over -m ... m with m = floor(max_fraction * side / 2); in (0, 1]. With 1
+            they are uniform over all circular shifts.
         n_trans: shifted versions per image.
         rng: CPU generator of the shifts; None draws from PyTorch's default generator.
 
@@ -33,14 +33,17 @@ class Shift(PerSampleTransform):
         params = {}
         for name, side in (("y_shift", x.shape[-2]), ("x_shift", x.shape[-1])):
             limit = int(self.max_fraction * side / 2)
-            params[name] = torch.randint(-limit, limit + 1, shape, generator=self.rng)
+            # On an even side, half a turn to either side is the same shift: count it once.
+            params[name] = torch.randint(-limit, min(limit + 1, side - limit), shape, generator=self.rng)
         return params
 
     def _transform(
         self, x: Tensor, y_shift: Tensor | None = None, x_shift: Tensor | None = None, **kwargs: object
     ) -> Tensor:
         if y_shift is None or x_shift is None:
-            raise InputError("pass both y_shift and x_shift (pixels, down and right), or neither for random ones.")
+            raise InputError(
+                "pass both y_shift and x_shift (pixels, down and right), or neither for random ones."
+            )
         x, down, right = self.per_sample(x, y_shift, x_shift)
         for dim, shift in ((-2, down), (-1, right)):
             side = x.shape[dim]

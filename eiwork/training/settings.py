@@ -142,11 +142,11 @@ class EquivariantSettings(Settings):
 
 
 class ContractionSettings(Settings):
-    """A penalty weight * relu(||J^T v|| - target)^2 at the fixed point, v from `power_iterations` products."""
+    """A penalty weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`."""
 
-    weight: Positive = 0.1
-    target: Positive = 0.9
-    power_iterations: Count = 3
+    weight: Positive = 1.0
+    target: Positive = 0.95
+    krylov_size: Count = 8
 
 
 class OptimiserSettings(Settings):

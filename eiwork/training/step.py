@@ -55,7 +55,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
                 lambda z: model.iteration(z, y, context.physics),
                 x_net,
                 recipe.contraction.target,
-                recipe.contraction.power_iterations,
+                recipe.contraction.krylov_size,
             )
             total = total + recipe.contraction.weight * penalty
             values["contraction"] = float(lengths.max())

@@ -14,7 +14,7 @@ from eiwork.widgets.grid import Axis
 _HERE = Path(__file__).parent
 
 
-class FrameExplorer(anywidget.AnyWidget):  # type: ignore[misc]
+class FrameExplorer(anywidget.AnyWidget):
     """A slider (or two) over pictures computed beforehand.
 
     The pictures travel with the widget, so it works in JupyterLab, in an executed notebook and in the static
@@ -134,7 +134,7 @@ class FrameExplorer(anywidget.AnyWidget):  # type: ignore[misc]
         index = content["index"]
         try:
             frame = self.frame_at(*index)
-        except Exception as error:  # the page shows it: an exception here would be seen by nobody
+        except Exception as error:  # noqa: BLE001  the page shows it: raised here, nobody would see it
             self.send({"kind": "failed", "index": index, "text": f"{type(error).__name__}: {error}"})
             return
         positions = [axis.text_at(value) for value, axis in zip(index, self._axes, strict=True)]

@@ -44,4 +44,4 @@ class Axis:
 
 
 def _text(label: str | float) -> str:
-    return label if isinstance(label, str) else f"{label:.4g}" if isinstance(label, float) else str(label)
+    return f"{label:.4g}" if isinstance(label, float) else str(label)

@@ -17,7 +17,7 @@ from eiwork.figures.training import describe_series
 _HERE = Path(__file__).parent
 
 
-class LivePlot(anywidget.AnyWidget):  # type: ignore[misc]
+class LivePlot(anywidget.AnyWidget):
     """One panel per quantity of a training run, redrawn while it runs.
 
     Use it as a context manager, so that the last values are drawn even after an interruption::

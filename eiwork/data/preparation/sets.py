@@ -48,7 +48,9 @@ _PUBLIC_DOMAIN = ("public domain", ("scikit-image-data.txt",))
 _CC_BY = ("CC-BY-2.0", ("scikit-learn-data.txt",))
 
 
-def _picture(name: str, package: str, member: str, what: str, licence: tuple[str, tuple[str, ...]]) -> Subject:
+def _picture(
+    name: str, package: str, member: str, what: str, licence: tuple[str, tuple[str, ...]]
+) -> Subject:
     return Subject(name, package, member, what, *licence, block=(1, 2, 2))
 
 
@@ -127,9 +129,17 @@ SET_FILES: tuple[SetFile, ...] = (
         "natural",
         "train",
         (
-            _picture("astronaut", "scikit-image", "skimage/data/astronaut.png", "portrait (NASA)", _PUBLIC_DOMAIN),
+            _picture(
+                "astronaut", "scikit-image", "skimage/data/astronaut.png", "portrait (NASA)", _PUBLIC_DOMAIN
+            ),
             _picture("brick", "scikit-image", "skimage/data/brick.png", "brick wall", _CC0),
-            _picture("china", "scikit-learn", "sklearn/datasets/images/china.jpg", "temple", _CC_BY),
+            _picture(
+                "china",
+                "scikit-learn",
+                "sklearn/datasets/images/china.jpg",
+                "temple, by Flickr user danielbuechele",
+                _CC_BY,
+            ),
             _picture("coffee", "scikit-image", "skimage/data/coffee.png", "cup on a table", _CC0),
             _picture("grass", "scikit-image", "skimage/data/grass.png", "grass", _CC0),
             _picture("gravel", "scikit-image", "skimage/data/gravel.png", "gravel", _CC0),
@@ -142,7 +152,13 @@ SET_FILES: tuple[SetFile, ...] = (
         (
             _picture("camera", "scikit-image", "skimage/data/camera.png", "cameraman in a field", _CC0),
             _picture("chelsea", "scikit-image", "skimage/data/chelsea.png", "cat", _CC0),
-            _picture("flower", "scikit-learn", "sklearn/datasets/images/flower.jpg", "dahlia", _CC_BY),
+            _picture(
+                "flower",
+                "scikit-learn",
+                "sklearn/datasets/images/flower.jpg",
+                "dahlia, by Flickr user vultilion (so the links of its statement; its text names danielbuechele)",
+                _CC_BY,
+            ),
         ),
     ),
 )
@@ -209,7 +225,9 @@ def licence_texts(read: Reader) -> dict[str, str]:
         for file, (package, members) in LICENCE_TEXTS.items()
     }
     pictures = [s.name for f in SET_FILES for s in f.subjects if s.package == "scikit-image"]
-    statements = photographs.docstrings(read("scikit-image", _SKIMAGE_STATEMENTS).decode("utf-8"), sorted(pictures))
+    statements = photographs.docstrings(
+        read("scikit-image", _SKIMAGE_STATEMENTS).decode("utf-8"), sorted(pictures)
+    )
     texts["scikit-image-data.txt"] = (
         f"Statements of scikit-image about each picture, copied from {_SKIMAGE_STATEMENTS}.\n\n{statements}"
     )

@@ -1,11 +1,14 @@
 """From NIfTI bytes to oriented, quantised volumes: the processing of the CT and MRI sets."""
 
 import gzip
+import zlib
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int16, UInt8, UInt16
 from numpy.typing import NDArray
 
+from eiwork.data.checks import Real
 from eiwork.data.preparation.packages import require
 from eiwork.data.slices import HU_OFFSET
 from eiwork.errors import DataFormatError
@@ -19,13 +22,21 @@ def read_nifti(raw: bytes, name: str) -> Float[np.ndarray, "slice row column"]:
     DataFormatError, naming the file, for bytes that are not one three-dimensional NIfTI image.
     """
     nibabel = require("nibabel")
+    broken = (
+        *(OSError, EOFError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError),
+        *(nibabel.wrapstruct.WrapStructError, nibabel.spatialimages.HeaderDataError),
+    )
     try:
         image = nibabel.Nifti1Image.from_bytes(gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw)
         volume = np.asarray(nibabel.as_closest_canonical(image).get_fdata(dtype=np.float64))
-    except (OSError, EOFError, ValueError, nibabel.filebasedimages.ImageFileError) as error:
-        raise DataFormatError(f"{name} cannot be read as a NIfTI image: {error}. Is the file complete?") from error
+    except broken as error:
+        raise DataFormatError(
+            f"{name} cannot be read as a NIfTI image: {error}. Is the file complete?"
+        ) from error
     if volume.ndim != 3 or not np.isfinite(volume).all():
-        raise DataFormatError(f"{name}: a finite 3-D volume is expected, not shape {volume.shape} or NaN values.")
+        raise DataFormatError(
+            f"{name}: a finite 3-D volume is expected, not shape {volume.shape} or NaN values."
+        )
     # Canonical axes point right, anterior, superior.
     return np.ascontiguousarray(volume[::-1, ::-1, :].transpose(2, 1, 0))
 
@@ -43,7 +54,9 @@ def quantise_ct(volume: Float[np.ndarray, "slice row column"]) -> UInt16[np.ndar
     return np.rint(np.clip(volume, -HU_OFFSET, 4095 - HU_OFFSET) + HU_OFFSET).astype(np.uint16)
 
 
-def quantise_mri(volume: Float[np.ndarray, "slice row column"]) -> tuple[UInt8[np.ndarray, "slice row column"], float]:
+def quantise_mri(
+    volume: Float[np.ndarray, "slice row column"],
+) -> tuple[UInt8[np.ndarray, "slice row column"], float]:
     """MR magnitude volume scaled to 0..255, and the value that became 255.
 
     That value is the 99.5th percentile of the positive voxels; larger ones (fat, vessels) are clipped to it, and
@@ -57,7 +70,7 @@ def quantise_mri(volume: Float[np.ndarray, "slice row column"]) -> tuple[UInt8[n
 
 
 def usable_slices(
-    slices: NDArray[np.generic], threshold: float, canvas: int, fraction: float = 0.05
+    slices: NDArray[Any], threshold: Real, canvas: int, fraction: float = 0.05
 ) -> Int16[np.ndarray, " index"]:
     """Indices of the slices in which at least `fraction` of the canvas x canvas picture exceeds `threshold`."""
     count = (slices > threshold).sum(axis=(1, 2))

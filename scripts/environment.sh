@@ -1,0 +1,104 @@
+#!/bin/sh
+# Creates or updates the virtual environment in .venv, with eiwork and every extra installed.
+# Needs only a Python 3.11 or newer; changes nothing outside this folder. Safe to run again: an unchanged
+# pyproject.toml and Python make it return at once.
+set -eu
+cd "$(dirname "$0")/.."
+
+environment=${EIWORK_ENVIRONMENT:-.venv}
+extras=${EIWORK_EXTRAS:-all}
+stamp=$environment/.eiwork-installed
+python=$environment/bin/python
+
+say() { printf 'eiwork: %s\n' "$*"; }
+fail() { printf 'eiwork: %s\n' "$@" >&2; exit 1; }
+
+is_recent() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
+version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo unknown; }
+
+# Prints the first Python that is 3.11 or newer; PYTHON in the environment is looked at first, and alone.
+find_python() {
+  seen=
+  for candidate in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+    if ! command -v "$candidate" >/dev/null 2>&1; then
+      [ -z "${PYTHON:-}" ] || fail "PYTHON=$PYTHON is not a program that can be run."
+      continue
+    fi
+    if is_recent "$candidate"; then
+      command -v "$candidate"
+      return
+    fi
+    seen="$seen $candidate is $(version_of "$candidate");"
+  done
+  fail "no Python 3.11 or newer was found.${seen:+ What was found is too old:$seen}" \
+    "On Debian 12, Ubuntu 24.04 or newer: sudo apt-get install python3" \
+    "Elsewhere install Python 3.11 or newer and name it: make PYTHON=/path/to/python3.12 ..."
+}
+
+stamp_content() {
+  "$python" - "$extras" <<'PYTHON'
+import hashlib, pathlib, sys
+project = hashlib.sha256(pathlib.Path("pyproject.toml").read_bytes()).hexdigest()
+print(project, sys.version.split()[0], sys.argv[1], pathlib.Path.cwd())
+PYTHON
+}
+
+# Debian keeps pip's wheel in a package of its own, which can be unpacked without root and without installing.
+unpack_debian_pip() {
+  command -v apt-get >/dev/null 2>&1 && command -v dpkg-deb >/dev/null 2>&1 || return 1
+  folder=$(cd "$environment" && pwd)/pip-from-debian
+  mkdir -p "$folder"
+  download="cd '$folder' && apt-get -qq -o APT::Sandbox::User=$(id -un) download python3-pip-whl"
+  if ! sh -c "$download" >/dev/null 2>&1; then
+    [ "$(id -u)" = 0 ] || return 1
+    say "refreshing Debian's package lists (apt-get update)"
+    apt-get -qq update >/dev/null 2>&1 && sh -c "$download" >/dev/null 2>&1 || return 1
+  fi
+  dpkg-deb --extract "$folder"/python3-pip-whl_*.deb "$folder"
+}
+
+create_environment() {
+  base=$(find_python) || exit 1
+  say "creating the environment $environment with Python $(version_of "$base") ($base)"
+  if "$base" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+    "$base" -m venv --clear "$environment"
+  elif "$base" -m virtualenv --version >/dev/null 2>&1; then
+    "$base" -m virtualenv --quiet --clear "$environment"
+  elif command -v virtualenv >/dev/null 2>&1; then
+    virtualenv --quiet --clear --python "$base" "$environment"
+  elif "$base" -m venv --clear --without-pip "$environment" >/dev/null 2>&1 && unpack_debian_pip; then
+    say "Python's ensurepip is missing: taking pip from Debian's package python3-pip-whl, without installing that"
+    wheel=$(ls "$environment"/pip-from-debian/usr/share/python-wheels/pip-*.whl)
+    "$python" "$wheel/pip" install --quiet pip
+    rm -rf "$environment/pip-from-debian"
+  else
+    rm -rf "$environment"
+    minor=$("$base" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    fail "this Python cannot create environments: its ensurepip module is missing, and there is no virtualenv." \
+      "On Debian or Ubuntu: sudo apt-get install python3-venv    (or python$minor-venv for this very Python)" \
+      "Then run the same make command again."
+  fi
+}
+
+if [ -e "$environment" ] && [ ! -e "$environment/pyvenv.cfg" ] && [ -n "$(ls -A "$environment")" ]; then
+  fail "$environment exists and is not a Python environment; it is left alone. Move it away and run this again."
+fi
+# An environment whose Python has gone, or whose creation was interrupted, has no working pip.
+if ! is_recent "$python" || ! "$python" -m pip --version >/dev/null 2>&1; then
+  create_environment
+fi
+if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(stamp_content)" ]; then
+  say "the environment $environment is up to date"
+  exit 0
+fi
+
+rm -f "$stamp"
+say "installing eiwork with its extras [$extras] into $environment (PyTorch is large: a few minutes the first time)"
+"$python" -m pip install --disable-pip-version-check --editable ".[$extras]" ||
+  fail "the installation failed; pip's message is above. Run the same command again to continue it."
+say "checking that deepinv can be imported"
+"$python" -c 'import deepinv' ||
+  fail "deepinv was installed but cannot be imported. The usual cause is a torch and a torchvision of different builds." \
+    "Remove $environment and run the same make command again; to keep a torch of your own, install the torchvision of that release."
+stamp_content >"$stamp"
+say "the environment is ready: $environment"

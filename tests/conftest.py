@@ -1,0 +1,41 @@
+"""Shared by all tests: shapes checked at run time, fixed seeds, one thread, no display."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+# Before numpy and torch are imported: threads are read once, and two test processes share the machine's cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import jaxtyping
+
+assert "eiwork" not in sys.modules, "eiwork was imported before its annotations could be checked"
+jaxtyping.install_import_hook("eiwork", "beartype.beartype")
+
+import numpy as np
+import pytest
+import torch
+
+SLOW_FIRST = ("tests/notebooks", "tests/browser")
+
+
+@pytest.fixture(autouse=True)
+def _deterministic() -> Iterator[None]:
+    """Every test starts from the same random state and leaves no figure open."""
+    torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002  # libraries that still draw from the global state
+    yield
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")
+
+
+def pytest_configure() -> None:
+    """One thread per process, whatever the machine."""
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(SLOW_FIRST))

@@ -1,0 +1,168 @@
+"""The embedded files: hashes, provenance, and what happens when a file is damaged."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eiwork import data
+from eiwork.data import arrays, store
+from eiwork.errors import DataFormatError, InputError
+
+MEBIBYTE = 2**20
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(store.FOLDER, tmp_path / "files"))
+
+
+def test_every_file_is_verified_and_small() -> None:
+    files = data.verify()
+    on_disk = [path for path in store.FOLDER.rglob("*") if path.is_file()]
+    assert sorted([*files, "manifest.json"]) == sorted(
+        path.relative_to(store.FOLDER).as_posix() for path in on_disk
+    )
+    assert sum(path.stat().st_size for path in on_disk) < 12 * MEBIBYTE
+    assert sum(file.endswith(".npz") for file in files) == 6
+
+
+def test_the_manifest_states_provenance_and_licence_of_every_subject() -> None:
+    content = data.manifest()
+    for splits in content["sets"].values():
+        assert list(splits) == ["train", "test"]
+        for entry in splits.values():
+            raw = (store.FOLDER / entry["file"]).read_bytes()
+            assert hashlib.sha256(raw).hexdigest() == entry["sha256"]
+            assert len(raw) == entry["bytes"]
+            for subject in entry["subjects"].values():
+                assert {"package", "version", "archive_sha256", "member", "licence"} <= subject.keys()
+                assert subject["processing"]
+                assert subject["licence_files"]
+                assert set(subject["licence_files"]) <= content["licences"].keys()
+
+
+@pytest.mark.parametrize("name", ["ct", "mri", "natural"])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_stored_arrays_are_what_the_manifest_says(name: str, split: str) -> None:
+    entry = data.manifest()["sets"][name][split]
+    held = store.read_arrays(name, split)
+    for subject, description in entry["subjects"].items():
+        assert list(held[subject].shape) == description["shape"]
+        assert held[subject].dtype.name == description["dtype"]
+        for plane, count in description["usable_slices"].items():
+            assert len(held[f"{subject}.{plane}"]) == count
+    assert arrays.content_sha256(held) == data.data_hash(name, split) == entry["content_sha256"]
+
+
+def test_data_hashes_tell_the_sets_apart() -> None:
+    hashes = {data.data_hash(name, split) for name in ("ct", "mri", "natural") for split in ("train", "test")}
+    assert len(hashes) == 6
+    assert all(len(value) == 64 for value in hashes)
+
+
+def test_read_arrays_cannot_be_changed_by_a_caller() -> None:
+    held = store.read_arrays("mri", "test")
+    with pytest.raises(ValueError, match="read-only"):
+        held["colin27"][0] = 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda raw: raw[: len(raw) // 2], "truncated"),
+        (lambda raw: b"", "truncated"),
+        (lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), "SHA-256"),
+        (lambda raw: raw + b"x", "SHA-256"),
+    ],
+    ids=["half", "empty", "one bit", "longer"],
+)
+def test_a_damaged_file_is_named(copy: Path, damage, message: str) -> None:
+    path = copy / "mri_test.npz"
+    path.write_bytes(damage(path.read_bytes()))
+    for call in (
+        lambda: data.verify(copy),
+        lambda: data.load("mri", "test", 16, folder=copy),
+        lambda: data.data_hash("mri", "test", copy),
+    ):
+        with pytest.raises(
+            DataFormatError, match=rf"mri_test\.npz.*{message}.*Reinstall the package, or rebuild"
+        ):
+            call()
+    assert data.load("natural", "test", 64, folder=copy).shape[0] > 0
+
+
+def test_a_file_damaged_after_its_first_use_is_noticed(copy: Path) -> None:
+    first = data.load("natural", "test", 64, folder=copy)
+    path = copy / "natural_test.npz"
+    path.write_bytes(path.read_bytes()[:-10])
+    assert first.shape[0] > 0
+    with pytest.raises(DataFormatError, match="truncated"):
+        data.load("natural", "test", 64, folder=copy)
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / "ct_test.npz").unlink()
+    for call in (lambda: data.verify(copy), lambda: data.load("ct", "test", 16, folder=copy)):
+        with pytest.raises(DataFormatError, match=r"ct_test\.npz is missing"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", json.dumps({"format": 2, "sets": {"a": 1}, "licences": {"a": 1}})]
+)
+def test_a_damaged_manifest_is_named(copy: Path, text: str) -> None:
+    (copy / "manifest.json").write_text(text)
+    with pytest.raises(DataFormatError, match=r"manifest\.json, cannot be used"):
+        data.verify(copy)
+
+
+def test_a_folder_without_files_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataFormatError, match=r"manifest\.json"):
+        data.load("ct", "train", folder=tmp_path)
+
+
+def test_unknown_sets_and_splits_are_errors_with_the_choices() -> None:
+    with pytest.raises(InputError, match="no embedded set 'pet'; choose one of 'ct', 'mri', 'natural'"):
+        data.load("pet", "train")
+    with pytest.raises(InputError, match="no split 'validation'; choose one of 'train', 'test'"):
+        data.data_hash("ct", "validation")
+
+
+def test_the_writer_is_deterministic_and_readable(tmp_path: Path) -> None:
+    held = {"b": np.arange(6, dtype=np.uint16).reshape(2, 3), "a": np.array([1, 2], dtype=np.uint8)}
+    raw = arrays.npz_bytes(held)
+    again = arrays.npz_bytes(dict(reversed(held.items())) | {"b": np.asfortranarray(held["b"])})
+    assert raw == again
+    path = tmp_path / "x.npz"
+    path.write_bytes(raw)
+    back = arrays.read_npz(path)
+    assert list(back) == ["a", "b"]
+    assert all(
+        np.array_equal(back[name], held[name]) and back[name].dtype == held[name].dtype for name in held
+    )
+
+
+def test_the_content_hash_sees_name_type_shape_and_value() -> None:
+    base = np.arange(6, dtype=np.uint8)
+    variants = [
+        {"a": base},
+        {"b": base},
+        {"a": base.astype(np.uint16)},
+        {"a": base.reshape(2, 3)},
+        {"a": base[::-1]},
+    ]
+    assert len({arrays.content_sha256(variant) for variant in variants}) == len(variants)
+    assert arrays.content_sha256({"a": base.astype(">u2")}) == arrays.content_sha256(
+        {"a": base.astype("<u2")}
+    )
+
+
+def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.npz"
+    np.savez(path, a=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        arrays.read_npz(path)
