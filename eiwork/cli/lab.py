@@ -14,6 +14,7 @@ from eiwork.cli.locations import FIRST_LESSON, notebooks_folder
 from eiwork.cli.reporting import console
 from eiwork.errors import InputError
 
+_JUPYTER_CONFIG = Path(__file__).with_name("jupyter_config")
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _IP_OPTIONS = {"--ip", "--ServerApp.ip", "--NotebookApp.ip"}
 _TOKEN_OPTIONS = {"--token", "--IdentityProvider.token", "--ServerApp.token", "--NotebookApp.token"}
@@ -38,7 +39,7 @@ def lab(
     console().print(f"Lessons: {folder}\nRunning: {shlex.join(command[2:])}", soft_wrap=True, highlight=False)
     sys.stdout.flush()
     # The server takes the place of this process: signals and its exit status need no passing on.
-    os.execv(command[0], command)  # noqa: S606  # a fixed program; its options were checked
+    os.execve(command[0], command, lab_environment())  # noqa: S606  # a fixed program; its options were checked
 
 
 def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool = False) -> list[str]:
@@ -60,11 +61,18 @@ def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool =
         "--ServerApp.ip=127.0.0.1",
         f"--ServerApp.root_dir={folder}",
         f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
-        "--LabApp.news_url=None",  # no news pop-up
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         *(["--allow-root"] if as_root else []),
         *jupyter_options,
     ]
+
+
+def lab_environment() -> dict[str, str]:
+    """Return this process's environment with our defaults of JupyterLab's settings: no news pop-up, no update check.
+
+    They are defaults only: what a user has set in JupyterLab's settings editor wins.
+    """
+    paths = [str(_JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(path for path in paths if path)}
 
 
 def _refuse_unsafe(jupyter_options: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 
+Number = int | float
 Numbers = Tensor | np.ndarray | Sequence[Any]
 
 

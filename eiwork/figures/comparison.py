@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Numbers, to_array
+from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, style
 
@@ -19,7 +19,7 @@ def comparison(
     points: Sequence[Numbers] | None = None,
     quantity: str = "PSNR (dB)",
     interval: str = "",
-    reference: tuple[str, float] | None = None,
+    reference: tuple[str, Number] | None = None,
     description: str = "",
 ) -> DescribedFigure:
     """One row per method: a dot at its centre, a bar for its interval, faint dots for its measurements.

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Numbers, to_array
+from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
 
@@ -14,7 +14,7 @@ def convergence(
     traces: Sequence[Numbers],
     labels: Sequence[str],
     *,
-    tolerance: float | None = None,
+    tolerance: Number | None = None,
     x_label: str = "evaluations of F",
     y_label: str = "relative residual",
     description: str = "",

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from eiwork.errors import InputError
+from eiwork.figures.arrays import Number
 from eiwork.figures.style import DOTS_PER_INCH, style
 
 
@@ -25,7 +26,7 @@ class DescribedFigure(Figure):
 
 
 def new_figure(
-    n_rows: int = 1, n_columns: int = 1, *, size: tuple[float, float] = (6.4, 3.8), **subplots: Any
+    n_rows: int = 1, n_columns: int = 1, *, size: tuple[Number, Number] = (6.4, 3.8), **subplots: Any
 ) -> tuple[DescribedFigure, Any]:
     """Make a figure of `size` (inches) with a grid of axes; returns it with the (n_rows, n_columns) array of axes."""
     with style():

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Numbers, to_picture
+from eiwork.figures.arrays import Number, Numbers, to_picture
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import ERROR_COLOUR_MAP, style
 
@@ -15,12 +15,12 @@ def image_row(
     images: Sequence[Numbers],
     titles: Sequence[str],
     *,
-    psnr: Sequence[float | None] | None = None,
+    psnr: Sequence[Number | None] | None = None,
     reference: Numbers | None = None,
-    value_range: tuple[float, float] | None = None,
-    error_range: float | None = None,
+    value_range: tuple[Number, Number] | None = None,
+    error_range: Number | None = None,
     n_columns: int | None = None,
-    panel_size: float = 2.2,
+    panel_size: Number = 2.2,
     description: str = "",
 ) -> DescribedFigure:
     """Show images on one common scale, wrapped into `n_columns` (default: all in one row).
@@ -93,7 +93,9 @@ def image_row(
     return figure
 
 
-def _range(pictures: Sequence[np.ndarray], value_range: tuple[float, float] | None) -> tuple[float, float]:
+def _range(
+    pictures: Sequence[np.ndarray], value_range: tuple[Number, Number] | None
+) -> tuple[Number, Number]:
     if value_range is None:
         low, high = min(float(p.min()) for p in pictures), max(float(p.max()) for p in pictures)
         return (low, high) if high > low else (low, low + 1.0)
@@ -108,7 +110,7 @@ def _draw_errors(
     pictures: Sequence[np.ndarray],
     truth: np.ndarray,
     titles: Sequence[str],
-    error_range: float | None,
+    error_range: Number | None,
 ) -> str:
     errors: dict[int, np.ndarray] = {}
     for i, picture in enumerate(pictures):
@@ -133,7 +135,7 @@ def _draw_errors(
 
 
 def _alt_text(
-    titles: Sequence[str], psnr: Sequence[float | None] | None, low: float, high: float, description: str
+    titles: Sequence[str], psnr: Sequence[Number | None] | None, low: Number, high: Number, description: str
 ) -> str:
     names = [
         title.replace("\n", " ") + ("" if psnr is None or psnr[i] is None else f" (PSNR {psnr[i]:.2f} dB)")

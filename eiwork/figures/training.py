@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Numbers, to_array
+from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
 
@@ -15,7 +15,7 @@ def training_curves(
     series: Mapping[str, Numbers],
     *,
     log_scale: Sequence[str] = (),
-    baselines: Mapping[str, Mapping[str, float]] | None = None,
+    baselines: Mapping[str, Mapping[str, Number]] | None = None,
     x_label: str = "training step",
     description: str = "",
 ) -> DescribedFigure:

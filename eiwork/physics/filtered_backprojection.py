@@ -13,7 +13,7 @@ from eiwork.errors import InputError
 def ramp_response(n_detectors: int, window: str, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Frequency response of the band-limited ramp filter |f| on one-pixel bins, of shape (frequencies, 1).
 
-    The filter is the transform of its sampled impulse response (Kak and Slaney 1988, equation 3.61: 1/4 at 0,
+    The filter is the transform of its sampled impulse response (Kak and Slaney 1988, chapter 3, equation 61: 1/4 at 0,
     -1/(pi k)^2 at odd k), which keeps the mean of the image right, over twice the detector, so that the circular
     convolution does not wrap.
 

@@ -115,7 +115,7 @@ class MultiCoilCartesianMRI(MultiCoilMRI):
         return super().A_adjoint(y, **kwargs)
 
     def A_dagger(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
-        """Minimum-norm least-squares inverse by conjugate gradients (SENSE, Pruessmann et al. 1999), in float64.
+        """Minimum-norm least-squares inverse by conjugate gradients (Pruessmann et al. 2001), in float64.
 
         Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`,
         1000).

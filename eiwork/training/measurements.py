@@ -42,7 +42,10 @@ def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
     """`n_train` seeded warps of the training images, measured; the images are kept for a supervised recipe alone."""
     settings = recipe.data
     originals = data.load(settings.name, "train", settings.image_size)
-    images = as_model_images(data.augment(originals, settings.n_train, seed=settings.seed), recipe)
+    # Slices lie in air, photographs go on beyond their edge.
+    padding = "reflection" if settings.name == "natural" else "zeros"
+    warped = data.augment(originals, settings.n_train, seed=settings.seed, padding=padding)
+    images = as_model_images(warped, recipe)
     y = measure(images, physics, recipe.seed)
     x = images if recipe.loss.method == "supervised" else None
     return MeasurementSet(y, x, data.data_hash(settings.name, "train"))

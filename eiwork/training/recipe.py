@@ -1,6 +1,6 @@
 """A training recipe: one validated object that says everything a training depends on."""
 
-from typing import Any, Self
+from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -47,7 +47,7 @@ class Recipe(Settings):
     monitor_every: Count = 100
 
     @model_validator(mode="after")
-    def _applies(self) -> Self:
+    def _applies(self) -> "Recipe":
         if self.contraction is not None and self.model.kind != "deq":
             raise ValueError(f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
         if self.physics.kind == "mri" and self.data.name != "mri":

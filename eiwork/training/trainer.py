@@ -31,7 +31,8 @@ _N_MONITORED = 32
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """checkpoint: the .safetensors file; metrics: summaries on the test split; history: one entry per monitored step."""
+    """checkpoint: the .safetensors file; metrics: summaries on the test split; history: one entry per monitored step,
+    with `step`, `seconds`, the losses, evaluations and held-out figures."""
 
     checkpoint: Path
     metrics: dict[str, Any]
@@ -76,7 +77,7 @@ def train(
             state.seconds = before + time.monotonic() - started
             if state.step % recipe.monitor_every == 0 or state.step == recipe.steps:
                 values |= _monitor(state, context, monitored)
-                state.history.append({"step": state.step, "seconds": state.seconds, **values})
+                state.history.append({"step": float(state.step), "seconds": state.seconds, **values})
             _show(bar, values, state.history)
             if on_step is not None:
                 on_step(state.step, **values)

@@ -8,6 +8,7 @@ import anywidget
 import traitlets
 
 from eiwork.errors import InputError
+from eiwork.figures.arrays import Number
 from eiwork.widgets.frames import Frame
 from eiwork.widgets.grid import Axis
 
@@ -50,12 +51,12 @@ class FrameExplorer(anywidget.AnyWidget):
     def __init__(
         self,
         frames: Sequence[Frame] | Sequence[Sequence[Frame]],
-        labels: Sequence[str] | Sequence[float],
+        labels: Sequence[str] | Sequence[Number],
         *,
         title: str,
         alt: str,
         axis: str = "iteration",
-        second_labels: Sequence[str] | Sequence[float] | None = None,
+        second_labels: Sequence[str] | Sequence[Number] | None = None,
         second_axis: str = "",
         start: int | tuple[int, int] | None = None,
         width: int = 420,
@@ -102,7 +103,7 @@ class FrameExplorer(anywidget.AnyWidget):
             )
         return [column] if len(self._axes) == 1 else [row, column]
 
-    def frame_at(self, *index: float) -> Frame:
+    def frame_at(self, *index: Number) -> Frame:
         """The frame at a grid index (column) or (row, column); fractions lie between and are computed.
 
         Raises `InputError` outside the grid, and between grid points when there is no `compute`.

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Numbers, to_picture
+from eiwork.figures.arrays import Number, Numbers, to_picture
 from eiwork.figures.described import figure_png
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -40,7 +40,7 @@ class Frame:
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
 
-def image_png(image: Numbers, *, value_range: tuple[float, float] = (0.0, 1.0)) -> bytes:
+def image_png(image: Numbers, *, value_range: tuple[Number, Number] = (0.0, 1.0)) -> bytes:
     """Encode one image as an 8-bit PNG, one pixel per pixel; the same image gives the same bytes.
 
     `image` is (height, width) or (channel, height, width) with 1, 2 (magnitude) or 3 (colour) channels; values
@@ -61,7 +61,7 @@ def image_frames(
     captions: Sequence[str],
     *,
     subject: str,
-    value_range: tuple[float, float] = (0.0, 1.0),
+    value_range: tuple[Number, Number] = (0.0, 1.0),
 ) -> list[Frame]:
     """One frame per image on one grey scale; each alternative text is "subject: caption".
 

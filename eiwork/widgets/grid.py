@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eiwork.errors import InputError
+from eiwork.figures.arrays import Number
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class Axis:
     """The name of an axis and its labels: texts, or numbers that lie in order and can be interpolated."""
 
     name: str
-    labels: Sequence[str] | Sequence[float]
+    labels: Sequence[str] | Sequence[Number]
 
     def __post_init__(self) -> None:
         if not self.name.strip() or len(self.labels) == 0:
@@ -29,7 +30,7 @@ class Axis:
         """The labels as shown."""
         return [_text(label) for label in self.labels]
 
-    def position(self, index: float) -> float:
+    def position(self, index: Number) -> Number:
         """The number at a fractional index, interpolated linearly; whole when all labels are whole numbers."""
         if not self.is_numeric:
             raise InputError(f"The labels of {self.name!r} are texts; there is nothing in between.")
@@ -38,10 +39,10 @@ class Axis:
         value = float(self.labels[low]) + (index - low) * (float(self.labels[high]) - float(self.labels[low]))
         return round(value) if all(isinstance(label, int) for label in self.labels) else value
 
-    def text_at(self, index: float) -> str:
+    def text_at(self, index: Number) -> str:
         """The label at a grid index, or the interpolated number between."""
         return _text(self.labels[int(index)]) if float(index).is_integer() else _text(self.position(index))
 
 
-def _text(label: str | float) -> str:
+def _text(label: str | Number) -> str:
     return f"{label:.4g}" if isinstance(label, float) else str(label)

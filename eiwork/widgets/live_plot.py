@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import anywidget
 import numpy as np
@@ -12,6 +12,7 @@ import traitlets
 
 from eiwork.errors import InputError
 from eiwork.figures import DescribedFigure, training_curves
+from eiwork.figures.arrays import Number
 from eiwork.figures.training import describe_series
 
 _HERE = Path(__file__).parent
@@ -52,9 +53,9 @@ class LivePlot(anywidget.AnyWidget):
         *,
         title: str,
         log_scale: Sequence[str] = (),
-        baselines: Mapping[str, Mapping[str, float]] | None = None,
+        baselines: Mapping[str, Mapping[str, Number]] | None = None,
         x_label: str = "training step",
-        refresh_seconds: float = 0.5,
+        refresh_seconds: Number = 0.5,
     ) -> None:
         self._quantities = dict(quantities)
         self._log_scale = tuple(log_scale)
@@ -71,7 +72,7 @@ class LivePlot(anywidget.AnyWidget):
         super().__init__(title=title, x_label=x_label)
         self.draw()
 
-    def update(self, step: int, **values: float) -> None:
+    def update(self, step: int, **values: Number) -> None:
         """Add the values measured at this step; a value that is not finite leaves a gap.
 
         Raises `InputError` for a keyword that is not among the quantities.
@@ -128,7 +129,7 @@ class LivePlot(anywidget.AnyWidget):
             description=f"{self.title}.",
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "LivePlot":
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -207,6 +207,15 @@ def test_derivatives_of_the_inverses():
         assert torch.autograd.gradgradcheck(lambda v, f=f: f(v) ** 2, (y,))
 
 
+def test_the_cut_off_rises_with_the_noise():
+    noisy = tomography(16, 6, noise_sigma=0.02, seed=0)
+    assert (noisy.rtol, tomography(16, 6).rtol) == (0.2, 1e-3)
+    assert tomography(16, 6, noise_sigma=3.0).rtol == 0.5
+    x = torch.rand(1, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = noisy(x)
+    assert (noisy.A_dagger(y) - x).norm() < 0.5 * (noisy.A_dagger(y, rtol=1e-3) - x).norm()
+
+
 def test_conjugate_gradients_reach_the_same_inverse(only_iterative):
     physics = tomography(8, 3, rtol=1e-6)
     y = physics.A(randn(3, 2, 8, 8)) * torch.tensor([1e-6, 1.0, 1e6]).view(3, 1, 1, 1)

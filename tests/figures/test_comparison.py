@@ -1,0 +1,52 @@
+"""Methods compared in one quantity."""
+
+import numpy as np
+import pytest
+
+from eiwork.errors import InputError
+from eiwork.figures import comparison
+
+
+def test_rows_show_centres_intervals_points_and_the_reference():
+    figure = comparison(
+        ["FBP", "DEQ"],
+        [20.0, 25.0],
+        lower=[19.0, 24.5],
+        upper=[21.0, 25.5],
+        points=[[19.5, 20.5], [24.0, 26.0]],
+        interval="95 % interval over 2 images",
+        reference=("supervised", 26.5),
+    )
+    axis = figure.axes[0]
+    drawn = [np.asarray(line.get_xdata()).ravel().tolist() for line in axis.lines]
+    expected = [[19.5, 20.5], [19.0, 21.0], [20.0], [24.0, 26.0], [24.5, 25.5], [25.0], [26.5, 26.5]]
+    assert drawn == expected
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["FBP", "DEQ"]
+    assert axis.get_ylim() == (1.5, -0.5), "the first method is on top"
+    assert figure.alt_text == (
+        "Comparison in PSNR (dB), with 95 % interval over 2 images: FBP 20 (19 to 21); "
+        "DEQ 25 (24.5 to 25.5); supervised 26.5 as a reference line."
+    )
+
+
+def test_centres_alone_are_enough():
+    figure = comparison(["a"], [1.0], quantity="time (s)")
+    assert len(figure.axes[0].lines) == 1
+    assert figure.alt_text == "Comparison in time (s): a 1."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"labels": [], "centres": []}, "at least one"),
+        ({"labels": ["a"], "centres": [np.nan]}, "finite numbers"),
+        ({"labels": ["a"], "centres": [1.0], "lower": [0.0]}, "both lower and upper"),
+        ({"labels": ["a"], "centres": [1.0], "lower": [0.0], "upper": [2.0]}, "Say in `interval`"),
+        ({"labels": ["a"], "centres": [1.0], "interval": "range"}, "only together"),
+        ({"labels": ["a"], "centres": [1.0], "lower": [2.0], "upper": [3.0], "interval": "r"}, "contain"),
+        ({"labels": ["a"], "centres": [1.0], "points": []}, "points has 0 lists"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_error(arguments, told):
+    with pytest.raises(InputError, match=told):
+        comparison(**arguments)

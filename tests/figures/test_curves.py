@@ -1,0 +1,83 @@
+"""Residual curves and other curves."""
+
+import numpy as np
+import pytest
+import torch
+
+from eiwork.errors import InputError
+from eiwork.figures import convergence, lines
+
+
+def test_a_single_trace_is_drawn_as_it_is_from_evaluation_one():
+    figure = convergence([[1.0, 0.1, 0.01]], ["Picard"], tolerance=1e-2)
+    axis = figure.axes[0]
+    curve, tolerance = axis.lines
+    assert curve.get_xdata().tolist() == [1, 2, 3]
+    assert curve.get_ydata().tolist() == [1.0, 0.1, 0.01]
+    assert axis.get_yscale() == "log"
+    assert set(tolerance.get_ydata()) == {1e-2}
+    assert "Picard: 1 at the start, 0.01 after 3" in figure.alt_text
+    assert "tolerance is 1e-02" in figure.alt_text
+
+
+def test_a_batch_is_drawn_as_its_median_with_its_range():
+    trace = [torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0.1, float("nan"), 0.5])]
+    axis = convergence([trace], ["Anderson"]).axes[0]
+    assert np.allclose(axis.lines[0].get_ydata(), [2.0, 0.3])
+    band = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert band.min() == pytest.approx(0.1)
+    assert band.max() == pytest.approx(6.0)
+
+
+def test_zeros_and_steps_without_samples_leave_gaps_without_a_warning():
+    axis = convergence([[[1.0], [0.0], [np.nan], [0.5]]], ["exact"]).axes[0]
+    assert np.array_equal(axis.lines[0].get_ydata(), [1.0, np.nan, np.nan, 0.5], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"traces": [], "labels": []}, "one label per trace"),
+        ({"traces": [[1.0]], "labels": ["a", "b"]}, "one label per trace"),
+        ({"traces": [[1.0]], "labels": ["a"], "tolerance": 0.0}, "tolerance"),
+        ({"traces": [[]], "labels": ["a"]}, r"traces\[0\] has shape"),
+        ({"traces": [[0.0, np.nan]], "labels": ["a"]}, "nothing to draw"),
+    ],
+)
+def test_convergence_refuses_what_it_cannot_draw(arguments, told):
+    with pytest.raises(InputError, match=told):
+        convergence(**arguments)
+
+
+def test_lines_draw_each_series_on_the_chosen_axes_with_its_band():
+    figure = lines(
+        [20, 200],
+        {"unrolled": [1.0, 10.0], "implicit": [2.0, 2.0]},
+        x_label="iterations",
+        y_label="memory (MB)",
+        log_x=True,
+        log_y=True,
+        bands={"implicit": ([1.5, 1.5], [2.5, 2.5])},
+    )
+    axis = figure.axes[0]
+    assert [line.get_ydata().tolist() for line in axis.lines] == [[1.0, 10.0], [2.0, 2.0]]
+    assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
+    assert len(axis.collections) == 1
+    assert "unrolled: 1 at 20, 10 at 200; implicit: 2 at 20, 2 at 200" in figure.alt_text
+    assert lines([1, 2], {"a": [0.0, 1.0]}, x_label="x", y_label="y").axes[0].get_yscale() == "linear"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"x": [1.0], "series": {}}, "at least one series"),
+        ({"x": [0.0, 1.0], "series": {"a": [1.0, 2.0]}, "log_x": True}, "x holds values <= 0"),
+        ({"x": [1.0, 2.0], "series": {"a": [0.0, 2.0]}, "log_y": True}, "values <= 0"),
+        ({"x": [1.0, 2.0], "series": {"a": [1.0]}}, "has shape"),
+        ({"x": [1.0], "series": {"a": [np.nan]}}, "no finite value"),
+        ({"x": [1.0], "series": {"a": [1.0]}, "bands": {"b": ([1.0], [1.0])}}, "do not exist"),
+    ],
+)
+def test_lines_refuse_what_they_cannot_draw(arguments, told):
+    with pytest.raises(InputError, match=told):
+        lines(**arguments, x_label="x", y_label="y")

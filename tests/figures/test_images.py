@@ -1,0 +1,76 @@
+"""Rows of images on one scale."""
+
+import numpy as np
+import pytest
+import torch
+
+from eiwork.errors import InputError
+from eiwork.figures import image_row
+
+TRUTH = torch.linspace(0, 1, 64).reshape(1, 8, 8)
+
+
+def shown(figure):
+    """The arrays that the panels show, with their grey ranges."""
+    return [(axis.images[0].get_array(), axis.images[0].get_clim()) for axis in figure.axes if axis.images]
+
+
+def test_images_share_the_range_of_all_of_them():
+    figure = image_row([TRUTH, TRUTH * 2 - 0.5], ["one", "two"])
+    assert [limits for _, limits in shown(figure)] == [(-0.5, 1.5), (-0.5, 1.5)]
+    assert "values from -0.5 (black) to 1.5 (white)" in figure.alt_text
+
+
+def test_a_given_range_replaces_it():
+    assert shown(image_row([TRUTH], ["one"], value_range=(0.2, 0.6)))[0][1] == (0.2, 0.6)
+
+
+def test_titles_and_text_carry_the_given_psnr():
+    figure = image_row([TRUTH, TRUTH], ["ground truth", "DEQ"], psnr=[None, 27.314], description="A thorax.")
+    assert [axis.get_title() for axis in figure.axes] == ["ground truth", "DEQ\n27.31 dB"]
+    assert figure.alt_text.startswith("A thorax. 2 images side by side")
+    assert "DEQ (PSNR 27.31 dB)" in figure.alt_text
+
+
+def test_errors_stand_below_on_a_scale_of_their_own():
+    figure = image_row([TRUTH, TRUTH + 0.1, TRUTH - 0.3], ["truth", "a", "b"], reference=TRUTH)
+    errors = shown(figure)[3:]
+    assert len(errors) == 2, "the truth itself has no error panel"
+    assert np.allclose(errors[0][0], 0.1)
+    assert np.allclose(errors[1][0], 0.3)
+    assert np.allclose([limits for _, limits in errors], [(0, 0.3), (0, 0.3)])
+    assert "a 0.1 on average, 0.1 at most; b 0.3 on average, 0.3 at most" in figure.alt_text
+    fixed = image_row([TRUTH + 0.1], ["a"], reference=TRUTH, error_range=0.5)
+    assert shown(fixed)[1][1] == (0, 0.5)
+
+
+def test_an_exact_reconstruction_has_nothing_to_show_below():
+    figure = image_row([TRUTH], ["exact"], reference=TRUTH)
+    assert len(shown(figure)) == 1
+    assert figure.alt_text.endswith("Every image equals the reference.")
+
+
+def test_columns_wrap_the_row():
+    figure = image_row([TRUTH] * 3, ["a", "b", "c"], n_columns=2)
+    assert len(figure.axes) == 4
+    assert len(shown(figure)) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"images": [TRUTH], "titles": []}, "one title per image"),
+        ({"images": [], "titles": []}, "one title per image"),
+        ({"images": [TRUTH], "titles": ["a"], "psnr": [1.0, 2.0]}, "one PSNR per image"),
+        ({"images": [TRUTH], "titles": ["a"], "value_range": (1.0, 1.0)}, "value_range"),
+        ({"images": [TRUTH], "titles": ["a"], "error_range": 1.0}, "without a reference"),
+        ({"images": [TRUTH + 1], "titles": ["a"], "reference": TRUTH, "error_range": 0.0}, "error_range"),
+        ({"images": [TRUTH], "titles": ["a"], "reference": torch.zeros(4, 4)}, r"images\[0\] has shape"),
+        ({"images": [TRUTH] * 2, "titles": ["a", "b"], "reference": TRUTH, "n_columns": 1}, "one row"),
+        ({"images": [TRUTH], "titles": ["a"], "n_columns": 0}, "n_columns"),
+        ({"images": [torch.zeros(4, 4, 4)], "titles": ["a"]}, "not one image"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_error(arguments, told):
+    with pytest.raises(InputError, match=told):
+        image_row(**arguments)

@@ -1,0 +1,47 @@
+"""What makes an executed copy stale."""
+
+import pytest
+
+from eiwork.publishing.fingerprint import identity, is_up_to_date, package_fingerprint
+
+
+@pytest.fixture
+def package(tmp_path):
+    for name, text in {"a.py": "x = 1", "data/b.json": "{}", "publishing/c.py": "", "notes.md": ""}.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["a.py", "data/b.json"])
+def test_changed_code_or_data_changes_the_fingerprint(package, name):
+    before = package_fingerprint(package)
+    assert package_fingerprint(package) == before
+    (package / name).write_text("changed")
+    assert package_fingerprint(package) != before
+
+
+@pytest.mark.parametrize("name", ["publishing/c.py", "notes.md"])
+def test_what_no_result_depends_on_does_not(package, name):
+    before = package_fingerprint(package)
+    (package / name).write_text("changed")
+    assert package_fingerprint(package) == before
+
+
+def test_a_renamed_file_changes_the_fingerprint(package):
+    before = package_fingerprint(package)
+    (package / "a.py").rename(package / "b.py")
+    assert package_fingerprint(package) != before
+
+
+def test_a_copy_is_stale_when_notebook_mode_or_versions_differ(tmp_path):
+    lesson = tmp_path / "lesson.ipynb"
+    lesson.write_text("one")
+    wanted = identity(lesson, "fast")
+    assert is_up_to_date({**wanted, "seconds": 1.0}, wanted)
+    assert not is_up_to_date(None, wanted)
+    assert not is_up_to_date(wanted, identity(lesson, "full"))
+    assert not is_up_to_date({**wanted, "versions": {"torch": "0"}}, wanted)
+    lesson.write_text("two")
+    assert not is_up_to_date(wanted, identity(lesson, "fast"))

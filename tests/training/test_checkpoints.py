@@ -1,0 +1,89 @@
+"""Checkpoints: complete or refused, never unpickled, never half-written."""
+
+import json
+
+import pytest
+import torch
+
+from eiwork.errors import CheckpointError
+from eiwork.training import build_model, load_checkpoint, load_weights, save_checkpoint
+
+
+@pytest.fixture
+def saved(tmp_path, small_recipe):
+    recipe = small_recipe()
+    model = build_model(recipe)
+    card = {"recipe": recipe.model_dump(mode="json"), "step": 3}
+    return save_checkpoint(tmp_path / "model", model.state_dict(), card), model
+
+
+def test_a_round_trip_keeps_every_bit(saved):
+    path, model = saved
+    for source in (path, path.with_suffix(".json"), path.parent):
+        loaded = load_checkpoint(source)
+        assert all(torch.equal(loaded.weights[k], v) for k, v in model.state_dict().items())
+    assert loaded.card["step"] == 3
+
+
+def test_a_loaded_model_reconstructs_as_the_saved_one(saved, small_recipe):
+    from eiwork.training import build_physics
+
+    path, model = saved
+    recipe = small_recipe()
+    physics = build_physics(recipe.physics, 16)
+    y = physics.A(torch.rand(2, 1, 16, 16))
+    with torch.no_grad():
+        assert torch.equal(load_checkpoint(path).model()(y, physics), model.eval()(y, physics))
+
+
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[:-8]), r"model\.safetensors does not match its card"),
+        (lambda p: p.write_bytes(b""), r"model\.safetensors does not match its card"),
+        (lambda p: p.unlink(), r"model\.safetensors cannot be read"),
+        (lambda p: p.with_suffix(".json").unlink(), r"model\.json does not exist"),
+        (lambda p: p.with_suffix(".json").write_text("{"), r"model\.json cannot be read as JSON"),
+        (lambda p: p.with_suffix(".json").write_text('{"format": "other"}'), "belongs to something else"),
+    ],
+)
+def test_damaged_files_are_named(saved, damage, match):
+    path, _ = saved
+    damage(path)
+    with pytest.raises(CheckpointError, match=match):
+        load_checkpoint(path)
+
+
+def test_a_card_with_a_recipe_of_another_version_is_explained(saved):
+    path, _ = saved
+    card = json.loads(path.with_suffix(".json").read_text())
+    card["recipe"]["flux_capacitor"] = 1
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match="flux_capacitor"):
+        load_checkpoint(path)
+
+
+def test_weights_of_another_architecture_are_refused_and_nothing_is_changed(saved, small_recipe):
+    path, _ = saved
+    other = build_model(small_recipe().with_overrides(model__iteration__width=6, model__iteration__depth=3))
+    before = {k: v.clone() for k, v in other.state_dict().items()}
+    with pytest.raises(CheckpointError, match="another architecture"):
+        load_weights(other, load_checkpoint(path).weights, str(path))
+    assert all(torch.equal(before[k], v) for k, v in other.state_dict().items())
+
+
+def test_a_failed_write_keeps_the_old_checkpoint(saved, monkeypatch):
+    import eiwork.training.checkpoints as module
+
+    path, model = saved
+    before = path.read_bytes()
+
+    def full_disk(tensors, target):
+        target.write_bytes(b"partial")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "save_file", full_disk)
+    with pytest.raises(CheckpointError, match="No space left on device"):
+        save_checkpoint(path, {k: v + 1 for k, v in model.state_dict().items()}, {"recipe": {}})
+    assert path.read_bytes() == before
+    assert {p.name for p in path.parent.iterdir()} == {"model.safetensors", "model.json"}

@@ -1,0 +1,38 @@
+"""The contraction penalty sees the directions that a power iteration misses."""
+
+import pytest
+import torch
+
+from eiwork.training.contraction import contraction_penalty
+
+
+def clustered_map(outlier):
+    """A linear map on 12x12 images: eigenvalue 0.9 everywhere but in one hidden direction."""
+    n = 144
+    q = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64))[0]
+    values = torch.full((n,), 0.9, dtype=torch.float64)
+    values[0] = outlier
+    matrix = q @ torch.diag(values) @ q.T
+    return lambda z: (z.flatten(1) @ matrix.T).view_as(z)
+
+
+def test_a_hidden_expanding_direction_is_found():
+    f = clustered_map(1.2)
+    z = torch.randn(2, 1, 12, 12, dtype=torch.float64)
+    penalty, lengths = contraction_penalty(f, z, target=0.95)
+    torch.testing.assert_close(lengths, torch.full((2,), 1.2, dtype=torch.float64), rtol=1e-6, atol=0)
+    assert float(penalty) == pytest.approx(0.25**2, rel=1e-5)
+
+
+def test_no_penalty_below_the_target():
+    penalty, lengths = contraction_penalty(clustered_map(0.9), torch.randn(1, 1, 12, 12, dtype=torch.float64))
+    assert float(penalty) == 0
+    assert float(lengths) == pytest.approx(0.9)
+
+
+def test_its_gradient_shrinks_the_map():
+    scale = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
+    f = clustered_map(1.0)
+    penalty, _ = contraction_penalty(lambda z: scale * f(z), torch.randn(1, 1, 12, 12, dtype=torch.float64))
+    (slope,) = torch.autograd.grad(penalty, scale)
+    assert float(slope) == pytest.approx(2 * (1.3 - 0.95), rel=1e-5)

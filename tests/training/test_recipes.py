@@ -1,0 +1,48 @@
+"""Recipes: validated, immutable, and every wrong field is named."""
+
+import pytest
+
+from eiwork.errors import RecipeError
+from eiwork.training import Recipe, get_recipe, recipes
+
+
+def test_names_are_keys_and_recipes_survive_json():
+    for name, recipe in recipes().items():
+        assert recipe.name == name
+        assert recipe.summary.endswith(".")
+        assert Recipe.parse(recipe.model_dump(mode="json")) == recipe
+
+
+def test_the_methods_of_a_problem_differ_in_the_method_alone():
+    for prefix in ("ct", "mri", "inpainting"):
+        base = get_recipe(f"{prefix}-ei-deq").model_dump()
+        supervised = get_recipe(f"{prefix}-supervised-deq").model_dump()
+        jfb = get_recipe(f"{prefix}-ei-deq-jfb").model_dump()
+        assert {k for k in base if base[k] != supervised[k]} == {"name", "summary", "loss"}
+        assert {k for k in base if base[k] != jfb[k]} == {"name", "summary", "model"}
+        assert {k for k in base["model"] if base["model"][k] != jfb["model"][k]} == {"gradient"}
+
+
+def test_an_unknown_recipe_suggests_its_neighbours():
+    with pytest.raises(RecipeError, match="Did you mean mri-ei-deq"):
+        get_recipe("mri-ei-dec")
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"steps": 0}, "steps"),
+        ({"physics__n_views": -3}, "n_views"),
+        ({"data__image_size": 4}, "image_size"),
+        ({"optimiser__ema": 1.0}, "ema"),
+        ({"loss__group": ("scaling",)}, "group"),
+        ({"colour": "blue"}, "no field 'colour'"),
+        ({"physics__acceleration": 4}, "no field"),
+        ({"physics__mask__size": 4}, "no settings 'mask'"),
+        ({"model": {"kind": "unet"}}, "only a DEQ has a fixed point to control"),
+        ({"physics": {"kind": "mri"}}, "measures complex MRI images"),
+    ],
+)
+def test_a_wrong_field_is_named(fields, match):
+    with pytest.raises(RecipeError, match=match):
+        get_recipe("ct-ei-deq").with_overrides(**fields)

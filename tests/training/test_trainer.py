@@ -1,0 +1,167 @@
+"""Training: what changes weights, what must not, and resuming bit for bit."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+from eiwork.errors import CheckpointError, ConvergenceError, InputError
+from eiwork.training import load_checkpoint, recipes, train
+from eiwork.training.step import learning_rate
+
+
+def weights(result):
+    return load_checkpoint(result.checkpoint).weights
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, tmp_path):
+    recipe = small_recipe(name)
+    result = train(recipe, tmp_path, device="cpu", progress=False)
+    assert not result.interrupted
+    checkpoint = load_checkpoint(result.checkpoint)
+    assert checkpoint.recipe == recipe
+    assert checkpoint.card["step"] == 4
+    assert {"psnr", "ssim"} <= result.metrics["model"].keys()
+    assert [entry["step"] for entry in result.history] == [2, 4]
+    assert not checkpoint.model().training
+
+
+def test_same_seed_same_bits_other_seed_other_weights(small_recipe, tmp_path):
+    runs = [
+        weights(train(small_recipe(seed=seed), tmp_path / name, device="cpu", progress=False))
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert same(runs[0], runs[1])
+    assert not same(runs[0], runs[2])
+
+
+def test_the_callers_random_state_neither_matters_nor_changes(small_recipe, tmp_path):
+    torch.manual_seed(123)
+    before = torch.random.get_rng_state()
+    first = weights(train(small_recipe(), tmp_path / "a", device="cpu", progress=False))
+    assert torch.equal(before, torch.random.get_rng_state())
+    torch.manual_seed(7)
+    assert same(first, weights(train(small_recipe(), tmp_path / "b", device="cpu", progress=False)))
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(small_recipe, tmp_path):
+    def press_ctrl_c(step, **values):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    whole = train(small_recipe(), tmp_path / "whole", device="cpu", progress=False)
+    stopped = train(small_recipe(), tmp_path / "parts", device="cpu", progress=False, on_step=press_ctrl_c)
+    assert stopped.interrupted
+    assert load_checkpoint(stopped.checkpoint).card["step"] == 2
+    assert not same(weights(stopped), weights(whole))
+    resumed = train(small_recipe(), tmp_path / "parts", device="cpu", progress=False, resume=True)
+    assert not resumed.interrupted
+    assert same(weights(resumed), weights(whole))
+    assert [e["step"] for e in resumed.history] == [e["step"] for e in whole.history]
+    assert [e["loss"] for e in resumed.history] == [e["loss"] for e in whole.history]
+
+
+def test_held_out_images_do_not_influence_a_training(small_recipe, tmp_path):
+    rarely = train(small_recipe(monitor_every=4), tmp_path / "a", device="cpu", progress=False)
+    often = train(small_recipe(monitor_every=1), tmp_path / "b", device="cpu", progress=False)
+    assert len(often.history) == 4 > len(rarely.history)
+    assert same(weights(rarely), weights(often))
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        {"loss__ei_weight": 3.0},
+        {"loss__group": ("reflection",)},
+        {"contraction__target": 0.2},
+        {"optimiser__ema": 0.0},
+        {"optimiser__clip": 1e-4},
+        {"optimiser__learning_rate": 1e-4},
+        {"physics__noise_sigma": 0.01},
+        {"data__seed": 5},
+        {"model__tol": 1e-1},
+        {"model__iteration__shrinkage": 0.3},
+        {"model__gradient__tol": 0.9},
+    ],
+    ids=str,
+)
+def test_every_setting_changes_the_weights(override, small_recipe, tmp_path):
+    plain = train(small_recipe(), tmp_path / "plain", device="cpu", progress=False)
+    changed = train(small_recipe(**override), tmp_path / "changed", device="cpu", progress=False)
+    assert not same(weights(plain), weights(changed))
+
+
+def test_self_supervised_training_never_sees_ground_truth(small_recipe):
+    from eiwork.training import build_physics
+    from eiwork.training.measurements import training_set
+
+    for name, sees in (("ct-ei-deq", False), ("ct-mc-deq", False), ("ct-supervised-deq", True)):
+        recipe = small_recipe(name)
+        physics = build_physics(recipe.physics, recipe.data.image_size)
+        assert (training_set(recipe, physics).x is not None) is sees
+
+
+def test_the_learning_rate_falls_to_zero_on_a_cosine(small_recipe):
+    recipe = small_recipe(steps=100)
+    rates = [learning_rate(recipe, step) for step in (0, 50, 100)]
+    assert rates[0] == recipe.optimiser.learning_rate
+    assert rates[1] == pytest.approx(rates[0] / 2)
+    assert rates[2] == pytest.approx(0, abs=1e-18)
+
+
+def test_an_occupied_folder_is_not_overwritten(small_recipe, tmp_path):
+    train(small_recipe(), tmp_path, device="cpu", progress=False)
+    before = (tmp_path / "model.safetensors").read_bytes()
+    with pytest.raises(CheckpointError, match="already holds a training"):
+        train(small_recipe(seed=9), tmp_path, device="cpu", progress=False)
+    assert (tmp_path / "model.safetensors").read_bytes() == before
+
+
+def test_resuming_needs_a_training_of_the_same_recipe(small_recipe, tmp_path):
+    with pytest.raises(CheckpointError, match="no training to resume"):
+        train(small_recipe(), tmp_path / "empty", device="cpu", progress=False, resume=True)
+    train(small_recipe(), tmp_path / "full", device="cpu", progress=False)
+    with pytest.raises(CheckpointError, match="seed, steps differ"):
+        train(small_recipe(steps=8, seed=1), tmp_path / "full", device="cpu", progress=False, resume=True)
+
+
+def test_a_truncated_state_is_refused(small_recipe, tmp_path):
+    train(small_recipe(), tmp_path, device="cpu", progress=False)
+    name = json.loads((tmp_path / "state.json").read_text())["tensors"]
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[:-100])
+    with pytest.raises(CheckpointError, match="truncated"):
+        train(small_recipe(), tmp_path, device="cpu", progress=False, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_recipe, tmp_path, monkeypatch):
+    import eiwork.training.step as step_module
+
+    def infinite(*arguments, **options):
+        return torch.tensor(float("inf")), torch.tensor([1.0])
+
+    monkeypatch.setattr(step_module, "contraction_penalty", infinite)
+    with pytest.raises(ConvergenceError, match="not finite at step 0"):
+        train(small_recipe(), tmp_path, device="cpu", progress=False)
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_cuda_where_there_is_none_is_one_clear_error(small_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--device cuda needs CUDA"):
+        train(small_recipe(), tmp_path / "x", device="cuda", progress=False)
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_unwritable_output_folder_is_found_before_training(small_recipe, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    with pytest.raises(CheckpointError, match="file"):
+        train(small_recipe(), file / "run", device="cpu", progress=False)

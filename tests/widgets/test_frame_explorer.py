@@ -1,0 +1,132 @@
+"""The slider over precomputed pictures, without a browser."""
+
+import json
+
+import pytest
+import torch
+
+from eiwork.errors import InputError
+from eiwork.widgets import Frame, FrameExplorer, image_frames, image_png
+
+
+def frames(n: int, name: str = "k") -> list[Frame]:
+    return image_frames(
+        [torch.full((2, 2), i / 10) for i in range(n)], [f"{name}{i}" for i in range(n)], subject="S"
+    )
+
+
+def explorer(**options) -> FrameExplorer:
+    return FrameExplorer(frames(3), [0.0, 1.0, 4.0], title="Title", alt="What it shows.", **options)
+
+
+def computed(position: float) -> Frame:
+    return Frame(image_png(torch.zeros(2, 2)), f"computed at {position}", f"at {position}")
+
+
+@pytest.fixture
+def answers(monkeypatch):
+    """What a widget sends to its page."""
+    sent = []
+    monkeypatch.setattr(FrameExplorer, "send", lambda self, content, buffers=None: sent.append(content))
+    return sent
+
+
+def test_every_picture_travels_with_the_widget():
+    state = explorer().get_state()
+    assert [picture["caption"] for picture in state["pictures"][0]] == ["k0", "k1", "k2"]
+    assert [picture["src"] for picture in state["pictures"][0]] == [frame.data_url for frame in frames(3)]
+    assert state["axes"] == [{"name": "iteration", "labels": ["0", "1", "4"]}]
+    assert state["index"] == [2], "the last picture is shown first"
+    assert "export default" in state["_esm"]
+    assert ".eiwork-widget" in state["_css"]
+    json.dumps({key: value for key, value in state.items() if key != "layout"})
+
+
+def test_the_first_position_can_be_chosen():
+    assert explorer(start=0).index == [0]
+    for start in (3, -1, (0, 0)):
+        with pytest.raises(InputError, match="start is"):
+            explorer(start=start)
+
+
+def test_two_axes_make_a_grid_of_rows():
+    grid = FrameExplorer(
+        [frames(2, "low"), frames(2, "high")],
+        [1, 2],
+        title="Grid",
+        alt="Two axes.",
+        second_labels=["low", "high"],
+        second_axis="noise",
+        start=(1, 0),
+    )
+    assert grid.frame_at(1, 0).caption == "high0"
+    assert grid.index == [1, 0]
+    assert [axis["name"] for axis in grid.axes] == ["noise", "iteration"]
+    with pytest.raises(InputError, match="2 axes"):
+        grid.frame_at(1)
+
+
+def test_between_grid_points_the_function_computes_at_the_interpolated_position():
+    live = explorer(compute=computed)
+    assert live.frame_at(1.5).alt == "computed at 2.5"
+    assert live.frame_at(1).caption == "k1", "grid points are not computed again"
+    with pytest.raises(InputError, match="outside the axis"):
+        live.frame_at(2.25)
+    with pytest.raises(InputError, match="give `compute`"):
+        explorer().frame_at(0.5)
+
+
+def test_a_live_page_is_told_that_python_computes(answers):
+    explorer(compute=computed)._answer(None, {"kind": "hello"}, [])
+    assert answers == [{"kind": "alive"}]
+    answers.clear()
+    explorer()._answer(None, {"kind": "hello"}, [])
+    assert answers == [], "without a function there is nothing to compute"
+
+
+def test_a_live_page_receives_the_picture_it_asks_for(answers):
+    explorer(compute=computed)._answer(None, {"kind": "compute", "index": [0.25]}, [])
+    (answer,) = answers
+    assert answer["kind"] == "frame"
+    assert answer["index"] == [0.25]
+    assert answer["labels"] == ["0.25"]
+    assert answer["picture"]["alt"] == "computed at 0.25"
+
+
+def test_a_failing_function_is_reported_on_the_page(answers):
+    def fail(position: float) -> Frame:
+        raise ZeroDivisionError("no data here")
+
+    explorer(compute=fail)._answer(None, {"kind": "compute", "index": [0.5]}, [])
+    assert answers[0]["kind"] == "failed"
+    assert answers[0]["text"] == "ZeroDivisionError: no data here"
+
+
+def test_other_messages_are_none_of_its_business(answers):
+    explorer(compute=computed)._answer(None, {"kind": "elsewhere"}, [])
+    assert answers == []
+
+
+def test_pages_without_widgets_get_a_picture_and_the_same_text_in_every_run():
+    first, second = (explorer(start=1)._repr_mimebundle_()[0] for _ in range(2))
+    assert first["text/plain"] == second["text/plain"]
+    assert first["text/plain"] == "Title (3 pictures). What it shows. Shown: S: k1"
+    assert first["image/png"] == frames(3)[1].data_url.partition(",")[2]
+    assert "application/vnd.jupyter.widget-view+json" in first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"labels": ["a"]}, r"grid of 1 x 1 frames, but frames has 1 rows of \[2\]"),
+        ({"title": " "}, "title and an alt text"),
+        ({"alt": ""}, "title and an alt text"),
+        ({"second_axis": "noise"}, "without second_labels"),
+        ({"labels": ["a", "b"], "compute": computed}, "numbers as labels"),
+        ({"axis": ""}, "needs a name"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_error(arguments, told):
+    usual = {"frames": frames(2), "labels": [0, 1], "title": "T", "alt": "A"}
+    with pytest.raises(InputError, match=told):
+        FrameExplorer(**{**usual, **arguments})
