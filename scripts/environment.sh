@@ -5,8 +5,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-environment=${EIWORK_ENVIRONMENT:-.venv}
-extras=${EIWORK_EXTRAS:-all}
+environment=.venv
 stamp=$environment/.eiwork-installed
 python=$environment/bin/python
 
@@ -36,10 +35,10 @@ find_python() {
 }
 
 stamp_content() {
-  "$python" - "$extras" <<'PYTHON'
+  "$python" - <<'PYTHON'
 import hashlib, pathlib, sys
 project = hashlib.sha256(pathlib.Path("pyproject.toml").read_bytes()).hexdigest()
-print(project, sys.version.split()[0], sys.argv[1], pathlib.Path.cwd())
+print(project, sys.version.split()[0], pathlib.Path.cwd())
 PYTHON
 }
 
@@ -93,8 +92,8 @@ if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$(stamp_content)" ]; then
 fi
 
 rm -f "$stamp"
-say "installing eiwork with its extras [$extras] into $environment (PyTorch is large: a few minutes the first time)"
-"$python" -m pip install --disable-pip-version-check --editable ".[$extras]" ||
+say "installing eiwork with all its extras into $environment (PyTorch is large: a few minutes the first time)"
+"$python" -m pip install --disable-pip-version-check --editable ".[all]" ||
   fail "the installation failed; pip's message is above. Run the same command again to continue it."
 say "checking that deepinv can be imported"
 "$python" -c 'import deepinv' ||

@@ -26,12 +26,13 @@ app.command("book")(book.book)
 app.add_typer(data.app, name="data")
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         from eiwork import __version__
 
         typer.echo(f"eiwork {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback()

@@ -1,12 +1,15 @@
 """Lessons executed by papermill, each in a fresh kernel and an empty folder."""
 
-import multiprocessing
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,6 +23,7 @@ from eiwork.publishing.fingerprint import RECORD, identity, is_up_to_date
 from eiwork.publishing.staging import read_notebook
 
 Mode = Literal["fast", "full"]
+_RUNNER = Path(__file__).with_name("runner.py")
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,15 @@ def _outcomes(
         for path in notebooks:
             yield path, _attempt(path, folder / path.name, mode, show_progress)
         return
-    # Processes, because papermill changes the working directory of its own; spawned, because torch has threads.
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    with ThreadPoolExecutor(jobs) as pool:
         futures = {
             pool.submit(_attempt, path, folder / path.name, mode, show_progress): path for path in notebooks
         }
-        for future in as_completed(futures):
-            yield futures[future], future.result()
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing new is started
 
 
 def _attempt(notebook: Path, executed: Path, mode: Mode, show_progress: bool) -> RunReport | PublishingError:
@@ -113,7 +119,8 @@ def run_notebook(
 ) -> RunReport:
     """Execute one notebook unless its executed copy is up to date; see `run_notebooks`."""
     source = read_notebook(notebook)
-    if not any("parameters" in cell.metadata.get("tags", []) for cell in source.cells):
+    tagged = [i for i, cell in enumerate(source.cells) if "parameters" in cell.metadata.get("tags", [])]
+    if not tagged:
         raise PublishingError(
             f'{notebook.name} has no cell tagged "parameters" that sets mode = "fast"; without it a run cannot be '
             "made short. Add the cell and its tag."
@@ -123,7 +130,7 @@ def run_notebook(
     if record is not None and is_up_to_date(record, wanted):
         return RunReport(notebook, executed, mode, float(record["seconds"]), skipped=True)
     start = time.perf_counter()
-    result = _papermill(notebook, executed, mode, show_progress)
+    result = _papermill(notebook, executed, mode, show_progress, injected=tagged[0] + 1)
     seconds = time.perf_counter() - start
     # papermill's own record names folders of this machine.
     result.metadata.pop("papermill", None)
@@ -146,40 +153,52 @@ def executed_record(executed: Path) -> dict[str, Any] | None:
     return None if record is None else dict(record)
 
 
-def _papermill(notebook: Path, executed: Path, mode: str, show_progress: bool) -> nbformat.NotebookNode:
-    try:
-        import papermill  # here, because the engine works without it
-        from jupyter_client.kernelspec import NoSuchKernel
-        from nbclient.exceptions import DeadKernelError
-    except ImportError as error:
-        raise PublishingError("Running lessons needs papermill: pip install 'eiwork[lab]'.") from error
+def _papermill(
+    notebook: Path, executed: Path, mode: str, show_progress: bool, injected: int
+) -> nbformat.NotebookNode:
+    """Run the notebook in a process of its own and an empty folder, and return its executed copy.
+
+    `injected` is the index of the cell that papermill puts in to set the mode.
+    """
+    if find_spec("papermill") is None:
+        raise PublishingError("Running lessons needs papermill: pip install 'eiwork[lab]'.")
     with tempfile.TemporaryDirectory(prefix="eiwork-lesson-") as folder:
-        output = Path(folder) / notebook.name
-        try:
-            return papermill.execute_notebook(
-                notebook,
-                output,
-                parameters={"mode": mode},
-                kernel_name="python3",
-                cwd=folder,
-                progress_bar=show_progress,
-                extra_arguments=["--log-level=CRITICAL"],  # the kernel's greetings are of no use to a reader
-            )
-        except papermill.PapermillExecutionError as error:
-            kept = executed.parent / "failed" / executed.name
-            write_text_atomically(kept, output.read_text(encoding="utf-8"), PublishingError)
-            raise PublishingError(_failure(notebook, error, kept)) from error
-        except (DeadKernelError, NoSuchKernel) as error:
+        output = Path(folder, "executed", notebook.name)
+        work = Path(folder, "work")
+        output.parent.mkdir()
+        work.mkdir()
+        arguments = {
+            "input_path": str(notebook),
+            "output_path": str(output),
+            "parameters": {"mode": mode},
+            "kernel_name": "python3",
+            "cwd": str(work),
+            "progress_bar": show_progress,
+            "extra_arguments": ["--log-level=CRITICAL"],  # the kernel's greetings are of no use to a reader
+        }
+        done = subprocess.run(
+            [sys.executable, str(_RUNNER), json.dumps(arguments)],
+            stdout=subprocess.PIPE,
+            stderr=None if show_progress else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return read_notebook(output)
+        if not done.stdout.startswith("{"):
+            raise PublishingError(f"{notebook.name} could not be run: {(done.stderr or '').strip()[-2000:]}")
+        failure = json.loads(done.stdout)
+        if "kernel" in failure:
             raise PublishingError(
-                f"{notebook.name}: its Python process could not start or was killed ({error}). The probable cause is "
-                "too little memory, or an environment without ipykernel: pip install 'eiwork[lab]'."
-            ) from error
-
-
-def _failure(notebook: Path, error: Any, kept: Path) -> str:
-    first = str(error.source).strip().splitlines()[0] if str(error.source).strip() else ""
-    return (
-        f"{notebook.name} failed in cell {error.cell_index + 1} (In [{error.exec_count}]: {first}) with "
-        f"{error.ename}: {error.evalue}\nThe cells up to there are in {kept}; open it, or run the lesson in "
-        "JupyterLab, to see the whole traceback."
-    )
+                f"{notebook.name}: its Python process could not start or was killed ({failure['kernel']}). The "
+                "probable cause is too little memory, or an environment without ipykernel: pip install 'eiwork[lab]'."
+            )
+        kept = executed.parent / "failed" / executed.name
+        write_text_atomically(kept, output.read_text(encoding="utf-8"), PublishingError)
+        first = next(iter(failure["source"].strip().splitlines()), "")
+        number = failure["cell_index"] + (1 if failure["cell_index"] < injected else 0)  # counted from 1
+        raise PublishingError(
+            f"{notebook.name} failed in its cell {number} ({first}) with "
+            f"{failure['error']}\nThe cells up to there are in {kept}; open it, or run the lesson in JupyterLab, to "
+            "see the whole traceback."
+        )

@@ -20,15 +20,15 @@ class Rotation(PerSampleTransform):
     turning forth and back loses ||T_-g T_g x - x|| / ||x||, on average over 64 random 64x64 images band-limited
     to a frequency in cycles per pixel, inside a disc:
 
-    ========= ======= ======= ======= =======
+    ========= ======= ======= ======== =======
     frequency spline  bicubic bilinear nearest
-    ========= ======= ======= ======= =======
-    0.1       0.00025 0.018   0.041   0.094
-    0.2       0.0036  0.038   0.14    0.18
-    0.3       0.024   0.044   0.28    0.25
-    ========= ======= ======= ======= =======
+    ========= ======= ======= ======== =======
+    0.1       0.00025 0.018   0.041    0.094
+    0.2       0.0036  0.038   0.14     0.18
+    0.3       0.024   0.044   0.28     0.25
+    ========= ======= ======= ======== =======
 
-    (A spline costs three times a bicubic forward pass, and the same with its backward pass.)
+    On one core a spline takes three times as long as bicubic, and as long with the backward pass (8 images).
 
     Args:
         interpolation: "spline" (cubic B-spline, the most exact), or `grid_sample`'s "bicubic", "bilinear" or

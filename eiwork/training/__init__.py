@@ -5,6 +5,7 @@ from eiwork.training.catalogue import get_recipe, recipes
 from eiwork.training.checkpoints import Checkpoint, load_checkpoint, load_weights, save_checkpoint
 from eiwork.training.evaluation import evaluate
 from eiwork.training.recipe import Recipe
+from eiwork.training.shipped import load_shipped, shipped_checkpoints
 from eiwork.training.trainer import TrainingResult, train
 
 __all__ = [
@@ -16,8 +17,10 @@ __all__ = [
     "evaluate",
     "get_recipe",
     "load_checkpoint",
+    "load_shipped",
     "load_weights",
     "recipes",
     "save_checkpoint",
+    "shipped_checkpoints",
     "train",
 ]

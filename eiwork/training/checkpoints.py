@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from eiwork.errors import CheckpointError, EiworkError
@@ -45,8 +45,9 @@ def card_path(path: Path) -> Path:
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> str:
     """Write tensors as safetensors, atomically; returns the SHA-256 of the file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, lambda temporary: save_file(plain, temporary), CheckpointError)
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    content = save(plain)
+    write_atomically(path, lambda temporary: temporary.write_bytes(content), CheckpointError)
+    return hashlib.sha256(content).hexdigest()
 
 
 def save_checkpoint(path: Path, weights: dict[str, Tensor], card: dict[str, Any]) -> Path:

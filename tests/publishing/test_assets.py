@@ -7,8 +7,7 @@ import anywidget
 import plotly
 import pytest
 
-import eiwork.publishing.assets as assets
-from eiwork.publishing import PublishingError
+from eiwork.publishing import PublishingError, assets
 
 VENDOR = Path(assets.__file__).parent / "vendor"
 

@@ -67,7 +67,11 @@ def executed(tmp_path_factory, lessons) -> Path:
 
 @pytest.fixture(scope="module")
 def book(tmp_path_factory, source, lessons, executed) -> Path:
-    return build_book(source, executed, tmp_path_factory.mktemp("out") / "book", notebooks=lessons).parent
+    output = tmp_path_factory.mktemp("out") / "book"
+    output.mkdir()
+    (output / ".eiwork-book").touch()
+    (output / "old.html").write_text("a page of an earlier build")
+    return build_book(source, executed, output, notebooks=lessons).parent
 
 
 def page(book: Path, name: str) -> str:
@@ -106,22 +110,16 @@ def test_the_status_page_lists_every_lesson(book):
     assert "01_plotly" in page(book, "status")
 
 
-def test_a_new_build_replaces_the_old_one_and_a_failed_one_leaves_it(source, executed, tmp_path):
-    broken = tmp_path / "broken"
-    broken.mkdir()
+def test_a_new_build_replaces_the_old_one_and_a_failed_one_leaves_it(book, source, executed, tmp_path):
+    assert not (book / "old.html").exists()
     for path in source.iterdir():
-        (broken / path.name).write_bytes(path.read_bytes())
-    output = tmp_path / "book"
-    build_book(source, executed, output)
-    (output / "old.html").write_text("from before")
-    (broken / "intro.md").write_text("# Welcome\n\n{ref}`nowhere`\n")
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "intro.md").write_text("# Welcome\n\n{ref}`nowhere`\n")
     with pytest.raises(PublishingError, match="could not be built") as caught:
-        build_book(broken, executed, output)
+        build_book(tmp_path, executed, book)
     assert "intro.md" in str(caught.value)
     assert "nowhere" in str(caught.value)
-    assert (output / "old.html").exists(), "the old book stands"
-    build_book(source, executed, output)
-    assert not (output / "old.html").exists()
+    assert "x = F(x)" in page(book, "intro"), "the book that was built before stands"
 
 
 def test_missing_and_stale_lessons_are_named_with_the_command(

@@ -4,10 +4,18 @@ import nbformat
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.publishing import PublishingError, run_notebooks
+from eiwork.publishing import PublishingError, fingerprint, run_notebooks
 from eiwork.publishing.execute import executed_record
 
 pytestmark = pytest.mark.notebook
+
+
+@pytest.fixture(autouse=True)
+def code(monkeypatch):
+    """Stands for the package's code, which the test can change."""
+    version = {"now": "one"}
+    monkeypatch.setattr(fingerprint, "package_fingerprint", lambda: version["now"])
+    return version
 
 
 def outputs(path):
@@ -16,7 +24,7 @@ def outputs(path):
 
 
 def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_changes(
-    tmp_path, write_notebook
+    tmp_path, write_notebook, code
 ):
     lesson = write_notebook(tmp_path / "00_lesson.ipynb", "import os\nprint(mode, os.listdir())")
     source = lesson.read_bytes()
@@ -38,6 +46,10 @@ def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_
     assert again.skipped
     assert report.executed.read_bytes() == first
 
+    code["now"] = "two"
+    (changed,) = run_notebooks([lesson], tmp_path / "out")
+    assert not changed.skipped, "other code is another run"
+
     (full,) = run_notebooks([lesson], tmp_path / "out", mode="full")
     assert not full.skipped, "another mode is another run"
     assert outputs(full.executed) == ["full []\n"]
@@ -49,7 +61,7 @@ def test_a_failing_lesson_is_named_with_its_cell_and_the_others_are_done(tmp_pat
     bad = write_notebook(tmp_path / "bad.ipynb", "print('before')", "# the division\n1 / 0")
     with pytest.raises(PublishingError) as caught:
         run_notebooks([bad, good], tmp_path / "out", jobs=2)
-    assert "bad.ipynb failed in cell 5 (In [4]: # the division) with ZeroDivisionError" in str(caught.value)
+    assert "bad.ipynb failed in its cell 4 (# the division) with ZeroDivisionError" in str(caught.value)
     assert outputs(tmp_path / "out" / "good.ipynb") == ["done\n"]
     assert not (tmp_path / "out" / "bad.ipynb").exists()
     assert "before" in (tmp_path / "out" / "failed" / "bad.ipynb").read_text()

@@ -19,7 +19,7 @@ def executed():
             new_code_cell('mode = "full"', metadata={"tags": ["injected-parameters"], "papermill": {"a": 1}}),
             new_code_cell(
                 "train()",
-                metadata={"execution": {"b": 2}},
+                metadata={"execution": {"iopub.status.busy": "2026-01-01"}},
                 outputs=[
                     new_output("stream", name="stderr", text="\r  0%|    |\r100%|####|"),
                     new_output("stream", name="stderr", text="ConvergenceWarning: residual 0.1\n"),

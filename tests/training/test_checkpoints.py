@@ -1,6 +1,7 @@
 """Checkpoints: complete or refused, never unpickled, never half-written."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -73,16 +74,15 @@ def test_weights_of_another_architecture_are_refused_and_nothing_is_changed(save
 
 
 def test_a_failed_write_keeps_the_old_checkpoint(saved, monkeypatch):
-    import eiwork.training.checkpoints as module
-
     path, model = saved
     before = path.read_bytes()
 
-    def full_disk(tensors, target):
-        target.write_bytes(b"partial")
+    def full_disk(self, content):
+        with self.open("wb") as file:
+            file.write(content[:7])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "save_file", full_disk)
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(CheckpointError, match="No space left on device"):
         save_checkpoint(path, {k: v + 1 for k, v in model.state_dict().items()}, {"recipe": {}})
     assert path.read_bytes() == before

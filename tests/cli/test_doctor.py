@@ -1,0 +1,89 @@
+import json
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+from packaging.requirements import Requirement
+
+import eiwork
+import eiwork.data
+from eiwork.cli import checks
+from eiwork.cli.checks import Status
+from eiwork.errors import DataFormatError
+
+
+def test_a_good_installation_has_no_problem_and_says_so_in_json(run, tmp_path):
+    result = run("doctor", "--json", "report.json")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "report.json").read_text())
+    found = {check["name"]: check for check in report["checks"]}
+    assert report["ok"] is True
+    assert found["eiwork"]["found"] == eiwork.__version__
+    assert found["deepinv"]["status"] == found["import deepinv"]["status"] == "ok"
+    assert found["embedded data"]["status"] == "ok"
+    assert {"Python", "torch", "jupyterlab", "device", "threads", "lessons", "Chromium"} <= found.keys()
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_damaged_data_is_a_problem_that_names_the_file(run, tmp_path, monkeypatch):
+    def damaged():
+        raise DataFormatError("ct_train.npz is truncated.")
+
+    monkeypatch.setattr(eiwork.data, "verify", damaged)
+    result = run("doctor", "--json", "report.json")
+    assert result.exit_code == 1
+    assert "ct_train.npz is truncated" in result.stdout
+    assert json.loads((tmp_path / "report.json").read_text())["ok"] is False
+
+
+def test_a_missing_extra_is_a_note_and_a_missing_core_library_a_problem(monkeypatch):
+    def nothing(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(checks, "version", nothing)
+    extra = checks._package(Requirement("jupyterlab>=4"), "lab")
+    core = checks._package(Requirement("torch>=2"), None)
+    assert (extra.status, core.status) == (Status.NOTE, Status.PROBLEM)
+    assert extra.advice == 'pip install "eiwork[lab]"'
+
+
+def test_a_version_out_of_range_is_a_problem(monkeypatch):
+    monkeypatch.setattr(checks, "version", lambda name: "0.4")
+    check = checks._package(Requirement("deepinv<0.6,>=0.5"), None)
+    assert check.status is Status.PROBLEM
+    assert check.found == "0.4, and <0.6,>=0.5 is needed"
+
+
+def test_a_deepinv_that_cannot_be_imported_is_a_problem(monkeypatch):
+    def broken(name):
+        raise RuntimeError("operator torchvision::nms does not exist")
+
+    monkeypatch.setattr(checks.importlib, "import_module", broken)
+    check = checks._deepinv()
+    assert check.status is Status.PROBLEM
+    assert "torch and torchvision" in check.advice
+
+
+def test_a_missing_browser_is_a_note_with_the_apt_command(monkeypatch):
+    monkeypatch.setattr(checks, "find_chromium", lambda: None)
+    check = checks._chromium()
+    assert check.status is Status.NOTE
+    assert "apt-get install chromium" in check.advice
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_the_output_folder_is_probed_without_a_trace(tmp_path, monkeypatch, runs):
+    monkeypatch.chdir(tmp_path)
+    if runs:
+        (tmp_path / "runs").mkdir()
+    check = checks._output()
+    assert check.status is Status.OK
+    assert str(tmp_path / "runs" if runs else tmp_path) in check.found
+    assert [path.name for path in tmp_path.rglob("*")] == (["runs"] if runs else [])
+
+
+def test_an_unwritable_json_file_is_found_before_the_checks(run, tmp_path, advice, monkeypatch):
+    monkeypatch.setattr("eiwork.cli.doctor.every_check", lambda: pytest.fail("checks were run"))
+    (tmp_path / "file").write_text("")
+    result = run("doctor", "--json", "file/report.json")
+    assert result.exit_code == 2
+    assert "Cannot write file" in advice(result)

@@ -1,0 +1,95 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eiwork.cli.lab import lab_command, lab_environment
+from eiwork.errors import InputError
+
+
+def test_the_command_binds_to_this_machine_and_opens_the_first_lesson():
+    command = lab_command(Path("/course/notebooks"), ["--no-browser"])
+    assert command[:3] == [sys.executable, "-m", "jupyterlab"]
+    assert "--ServerApp.ip=127.0.0.1" in command
+    assert "--ServerApp.root_dir=/course/notebooks" in command
+    assert "--LabApp.default_url=/lab/tree/00_start_here.ipynb" in command
+    assert command[-1] == "--no-browser"
+    assert "--allow-root" not in command
+    assert "--allow-root" in lab_command(Path("/course/notebooks"), [], as_root=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--ip=0.0.0.0"],
+        ["--ip", "0.0.0.0"],
+        ["--ip="],
+        ["--ServerApp.ip=*"],
+        ["--no-browser", "--ServerApp.ip='192.0.2.7'"],
+    ],
+)
+def test_other_machines_are_refused(options):
+    with pytest.raises(InputError, match=r"other machines.*ssh -L"):
+        lab_command(Path(), options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--IdentityProvider.token="], ["--ServerApp.token=''"], ["--NotebookApp.token", ""], ["--token="]],
+)
+def test_an_empty_token_is_refused(options):
+    with pytest.raises(InputError, match="turn the token off"):
+        lab_command(Path(), options)
+
+
+@pytest.mark.parametrize(
+    "options", [["--ip=127.0.0.1"], ["--ip", "localhost"], ["--IdentityProvider.token=secret", "--port=9000"]]
+)
+def test_harmless_options_are_passed_on(options):
+    assert lab_command(Path(), options)[-len(options) :] == options
+
+
+def test_the_news_are_off_by_a_default_that_the_user_can_change(monkeypatch):
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/own")
+    ours, own = lab_environment()["JUPYTER_CONFIG_PATH"].split(os.pathsep)
+    assert own == "/own"
+    overrides = Path(ours) / "labconfig" / "default_setting_overrides.json"
+    assert '"fetchNews": "false"' in overrides.read_text()
+    monkeypatch.delenv("JUPYTER_CONFIG_PATH")
+    assert lab_environment()["JUPYTER_CONFIG_PATH"] == ours
+
+
+def test_the_command_line_replaces_itself_by_the_server(run, workbook, monkeypatch):
+    calls = []
+    monkeypatch.setattr(os, "execve", lambda *call: calls.append(call))
+    monkeypatch.chdir(workbook)
+    result = run("lab", "--", "--no-browser", "--port=9000")
+    assert result.exit_code == 0
+    [(program, command, environment)] = calls
+    assert program == sys.executable
+    assert command[-2:] == ["--no-browser", "--port=9000"]
+    assert "jupyter_config" in environment["JUPYTER_CONFIG_PATH"]
+
+
+def test_unsafe_options_start_nothing(run, workbook, advice, monkeypatch):
+    monkeypatch.setattr(os, "execve", lambda *call: pytest.fail("a server was started"))
+    monkeypatch.chdir(workbook)
+    result = run("lab", "--", "--ip=0.0.0.0")
+    assert result.exit_code == 2
+    assert "ssh -L" in advice(result)
+
+
+def test_a_real_server_answers_with_a_token(workbook, tmp_path):
+    """JupyterLab itself accepts our options: it says where the first lesson is, with a token."""
+    folders = ["CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"]
+    environment = {f"JUPYTER_{name}": str(tmp_path / name) for name in folders}
+    # The address is printed by the very options that `eiwork lab` uses; --show-config stops before the server starts.
+    command = lab_command(workbook / "notebooks", ["--no-browser", "--show-config"], as_root=True)
+    done = subprocess.run(command, env={**lab_environment(), **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "unrecognized" not in done.stderr.lower()
+    assert f".root_dir = '{workbook / 'notebooks'}'" in done.stdout
+    assert ".default_url = '/lab/tree/00_start_here.ipynb'" in done.stdout
+    assert ".ip = '127.0.0.1'" in done.stdout
