@@ -16,6 +16,7 @@ from eiwork.publishing.staging import stage_notebook
 from eiwork.publishing.status import status_page
 
 _MARK = ".eiwork-book"  # a folder with this file is ours to replace
+_LESSONS = "[0-9][0-9]_*.ipynb"  # as in the table of contents; other notebooks are somebody's scratch paper
 _RUN = "Run: eiwork notebooks run"
 
 
@@ -53,8 +54,8 @@ def build_book(
 
 def _lessons(executed: Path, notebooks: Path | None) -> dict[str, dict[str, Any]]:
     """Name -> record of each executed lesson, in reading order."""
-    copies = sorted(executed.glob("*.ipynb"))
-    lessons = copies if notebooks is None else sorted(Path(notebooks).resolve().glob("*.ipynb"))
+    copies = sorted(executed.glob(_LESSONS))
+    lessons = copies if notebooks is None else sorted(Path(notebooks).resolve().glob(_LESSONS))
     if not lessons:
         raise PublishingError(
             f"There are no executed lessons in {executed}, so there is no book to build. {_RUN}"

@@ -1,15 +1,10 @@
 """Lessons executed by papermill, each in a fresh kernel and an empty folder."""
 
-import json
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -20,10 +15,10 @@ from eiwork.files import ensure_output_folder, write_text_atomically
 from eiwork.provenance import machine
 from eiwork.publishing.errors import PublishingError
 from eiwork.publishing.fingerprint import RECORD, identity, is_up_to_date
+from eiwork.publishing.process import execute
 from eiwork.publishing.staging import read_notebook
 
 Mode = Literal["fast", "full"]
-_RUNNER = Path(__file__).with_name("runner.py")
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ def run_notebook(
     if record is not None and is_up_to_date(record, wanted):
         return RunReport(notebook, executed, mode, float(record["seconds"]), skipped=True)
     start = time.perf_counter()
-    result = _papermill(notebook, executed, mode, show_progress, injected=tagged[0] + 1)
+    result = execute(notebook, executed, mode, show_progress=show_progress, injected=tagged[0] + 1)
     seconds = time.perf_counter() - start
     # papermill's own record names folders of this machine.
     result.metadata.pop("papermill", None)
@@ -151,54 +146,3 @@ def executed_record(executed: Path) -> dict[str, Any] | None:
         return None
     record = read_notebook(executed).metadata.get(RECORD)
     return None if record is None else dict(record)
-
-
-def _papermill(
-    notebook: Path, executed: Path, mode: str, show_progress: bool, injected: int
-) -> nbformat.NotebookNode:
-    """Run the notebook in a process of its own and an empty folder, and return its executed copy.
-
-    `injected` is the index of the cell that papermill puts in to set the mode.
-    """
-    if find_spec("papermill") is None:
-        raise PublishingError("Running lessons needs papermill: pip install 'eiwork[lab]'.")
-    with tempfile.TemporaryDirectory(prefix="eiwork-lesson-") as folder:
-        output = Path(folder, "executed", notebook.name)
-        work = Path(folder, "work")
-        output.parent.mkdir()
-        work.mkdir()
-        arguments = {
-            "input_path": str(notebook),
-            "output_path": str(output),
-            "parameters": {"mode": mode},
-            "kernel_name": "python3",
-            "cwd": str(work),
-            "progress_bar": show_progress,
-            "extra_arguments": ["--log-level=CRITICAL"],  # the kernel's greetings are of no use to a reader
-        }
-        done = subprocess.run(
-            [sys.executable, str(_RUNNER), json.dumps(arguments)],
-            stdout=subprocess.PIPE,
-            stderr=None if show_progress else subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-        if done.returncode == 0:
-            return read_notebook(output)
-        if not done.stdout.startswith("{"):
-            raise PublishingError(f"{notebook.name} could not be run: {(done.stderr or '').strip()[-2000:]}")
-        failure = json.loads(done.stdout)
-        if "kernel" in failure:
-            raise PublishingError(
-                f"{notebook.name}: its Python process could not start or was killed ({failure['kernel']}). The "
-                "probable cause is too little memory, or an environment without ipykernel: pip install 'eiwork[lab]'."
-            )
-        kept = executed.parent / "failed" / executed.name
-        write_text_atomically(kept, output.read_text(encoding="utf-8"), PublishingError)
-        first = next(iter(failure["source"].strip().splitlines()), "")
-        number = failure["cell_index"] + (1 if failure["cell_index"] < injected else 0)  # counted from 1
-        raise PublishingError(
-            f"{notebook.name} failed in its cell {number} ({first}) with "
-            f"{failure['error']}\nThe cells up to there are in {kept}; open it, or run the lesson in JupyterLab, to "
-            "see the whole traceback."
-        )

@@ -113,9 +113,16 @@ def test_gmres_solves_exactly_when_the_krylov_space_is_complete():
     u, w = torch.randn(2, 6, dtype=torch.float64)
     y = torch.randn(2, 6, dtype=torch.float64, requires_grad=True)
     jacobian = 0.5 * torch.outer(u, w) / (u.norm() * w.norm())
-    z = fixed_point(lambda z: z @ jacobian.T + y, torch.zeros(2, 6, dtype=torch.float64), TIGHT, Implicit(GMRES(tol=1e-15)))
+    z = fixed_point(
+        lambda z: z @ jacobian.T + y,
+        torch.zeros(2, 6, dtype=torch.float64),
+        TIGHT,
+        Implicit(GMRES(tol=1e-15)),
+    )
     g = torch.autograd.grad(z.sum(), y)[0]
-    exact = torch.linalg.solve(torch.eye(6, dtype=torch.float64) - jacobian.T, torch.ones(6, dtype=torch.float64))
+    exact = torch.linalg.solve(
+        torch.eye(6, dtype=torch.float64) - jacobian.T, torch.ones(6, dtype=torch.float64)
+    )
     torch.testing.assert_close(g, exact.expand(2, 6), rtol=1e-12, atol=1e-12)
 
 
@@ -159,7 +166,12 @@ def test_complex_states_have_the_gradient_of_their_real_form():
     y = torch.randn(2, 4, dtype=torch.complex128, generator=generator, requires_grad=True)
 
     def g(y):
-        return fixed_point(lambda z: z @ w.T + y, torch.zeros(2, 4, dtype=torch.complex128), TIGHT, Implicit(GMRES(tol=1e-13)))
+        return fixed_point(
+            lambda z: z @ w.T + y,
+            torch.zeros(2, 4, dtype=torch.complex128),
+            TIGHT,
+            Implicit(GMRES(tol=1e-13)),
+        )
 
     exact = torch.linalg.solve(torch.eye(4) - w, y.T).T
     torch.testing.assert_close(g(y), exact, rtol=1e-10, atol=1e-12)

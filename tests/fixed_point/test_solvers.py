@@ -10,7 +10,11 @@ import eiwork
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import GMRES, Anderson, Picard, solve_fixed_point
 
-SOLVERS = [Picard(tol=1e-12, max_iter=2000), Picard(tol=1e-12, max_iter=2000, damping=0.7), Anderson(tol=1e-12)]
+SOLVERS = [
+    Picard(tol=1e-12, max_iter=2000),
+    Picard(tol=1e-12, max_iter=2000, damping=0.7),
+    Anderson(tol=1e-12),
+]
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
@@ -20,7 +24,9 @@ def test_solvers_reach_the_dense_solution(solver):
     assert relative_error(solution.value, problem.solution()) < 1e-10
     assert bool(solution.converged.all())
     assert solution.n_evaluations == len(solution.trace) <= solver.max_iter
-    recomputed = (problem.f(solution.value) - solution.value).norm(dim=1) / problem.f(solution.value).norm(dim=1)
+    recomputed = (problem.f(solution.value) - solution.value).norm(dim=1) / problem.f(solution.value).norm(
+        dim=1
+    )
     torch.testing.assert_close(solution.residual, recomputed.detach(), rtol=1e-3, atol=1e-14)
 
 
@@ -114,7 +120,9 @@ def test_tuples_and_complex_states():
 
 
 def test_failure_warns_with_the_residual_and_returns_the_best_iterate():
-    with pytest.warns(ConvergenceWarning, match=r"2 of 2 samples above tolerance 1.0e-04; the largest relative residual is"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"2 of 2 samples above tolerance 1.0e-04; the largest relative residual is"
+    ):
         solution = solve_fixed_point(lambda z: 3 * z + 1, torch.ones(2, 4), Picard())
     assert bool(solution.value.isfinite().all())
     assert solution.n_evaluations < 100
@@ -137,7 +145,9 @@ def test_a_non_finite_value_raises_at_once_with_the_best_iterate_so_far():
         calls.append(1)
         return z / 0 if len(calls) == 4 else 0.9 * z + 1
 
-    with pytest.raises(ConvergenceError, match="non-finite values for 2 of 2 samples at evaluation 4") as caught:
+    with pytest.raises(
+        ConvergenceError, match="non-finite values for 2 of 2 samples at evaluation 4"
+    ) as caught:
         solve_fixed_point(f, torch.ones(2, 3), Picard())
     assert bool(caught.value.solution.value.isfinite().all())
 
@@ -169,7 +179,10 @@ def test_anderson_survives_a_map_on_which_plain_extrapolation_stalls():
         ),
         (lambda: solve_fixed_point(lambda z: z[:, :1], torch.ones(2, 2)), "map the space of z0 to itself"),
         (lambda: solve_fixed_point(lambda z: z, torch.ones(2, 2, dtype=torch.int64)), "floating or complex"),
-        (lambda: solve_fixed_point(lambda z: z, (torch.ones(2, 2), torch.ones(3, 2))), "different batch sizes"),
+        (
+            lambda: solve_fixed_point(lambda z: z, (torch.ones(2, 2), torch.ones(3, 2))),
+            "different batch sizes",
+        ),
     ],
 )
 def test_unusable_arguments_are_one_clear_error(make, match):

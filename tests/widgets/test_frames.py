@@ -54,11 +54,11 @@ def test_frames_of_images_carry_subject_and_caption():
 def test_a_frame_of_a_figure_takes_the_figures_text():
     figure = convergence([[1.0, 0.1]], ["Picard"])
     frame = figure_frame(figure, "caption")
-    assert (frame.alt, frame.caption) == (figure.alt_text, "caption")
+    assert (frame.alt, frame.caption) == (f"caption. {figure.alt_text}", "caption")
     assert frame.png == figure_png(figure, dots_per_inch=100)
     assert figure_frame(figure, alt="other").alt == "other"
     with pytest.raises(InputError, match="alternative text"):
-        figure_frame(new_figure()[0])
+        figure_frame(new_figure()[0], "a caption alone says too little")
 
 
 def test_a_frame_holds_a_png_and_a_text():

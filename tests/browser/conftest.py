@@ -1,0 +1,152 @@
+"""A browser without a network, the built book behind a plain file server, and JupyterLab as `eiwork lab` starts it."""
+
+import http.server
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from eiwork.cli.lab import lab_command, lab_environment
+from eiwork.cli.locations import find_chromium
+from eiwork.publishing import build_book, run_notebooks
+
+sys.path.insert(0, str(Path(__file__).parent))  # so that tests can use watch.py
+
+from watch import Watch
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+EXECUTED = ROOT / "build" / "notebooks"
+OPTIONS = [
+    "--no-sandbox",  # containers run as root, which Chromium's sandbox refuses
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+OpenPage = Callable[..., tuple[Page, Watch]]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium with an empty profile."""
+    chromium = find_chromium()
+    if chromium is None:
+        reason = (
+            "there is no Chromium on this machine. Remedy: sudo apt-get install chromium, or set EIWORK_CHROMIUM "
+            "to the path of a Chromium or Chrome."
+        )
+        if os.environ.get("EIWORK_REQUIRE_BROWSER") == "1":
+            pytest.fail(f"EIWORK_REQUIRE_BROWSER=1, but {reason}")
+        pytest.skip(f"left out: {reason}")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, headless=True, args=OPTIONS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open an address in a fresh profile, light or dark, and watch it."""
+    contexts = []
+
+    def open_address(
+        url: str, scheme: str = "light", width: int = 1280, height: int = 900
+    ) -> tuple[Page, Watch]:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        watch = Watch()
+        watch.attach(page)
+        page.goto(url)
+        return page, watch
+
+    yield open_address
+    for context in contexts:
+        context.close()
+
+
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def book_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The book of all lessons, executed in fast mode where that was not done before, at a plain file server."""
+    run_notebooks(sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), EXECUTED)
+    book = build_book(ROOT / "book", EXECUTED, tmp_path_factory.mktemp("built") / "book", notebooks=NOTEBOOKS)
+    with serve(book.parent) as url:
+        yield url
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve a folder at 127.0.0.1 as any plain file server would."""
+    handler = partial(_QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def small_site(tmp_path: Path) -> Iterator[str]:
+    """The address of a page with nothing on it."""
+    (tmp_path / "index.html").write_text(
+        '<!doctype html><html lang="en"><link rel="icon" href="data:,"></html>'
+    )
+    with serve(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def lab_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address, with its token, of a JupyterLab on copies of the lessons, with settings and data of its own."""
+    folder = tmp_path_factory.mktemp("lab")
+    work = Path(shutil.copytree(NOTEBOOKS, folder / "notebooks"))
+    environment = lab_environment()
+    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
+        environment[f"JUPYTER_{name}"] = str(folder / name)
+    for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
+        environment[f"JUPYTERLAB_{name}"] = str(folder / name)
+    environment["IPYTHONDIR"] = str(folder / "ipython")
+    options = ["--no-browser", f"--ServerApp.port={_free_port()}", "--ServerApp.port_retries=0"]
+    command = lab_command(work, options, as_root=os.geteuid() == 0)
+    with (folder / "log.txt").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.PIPE, text=True)
+    assert server.stderr is not None
+    said, address = [], None
+    for line in server.stderr:
+        said.append(line)
+        if found := re.search(r"http://127\.0\.0\.1:\d+/lab\S*\?token=\w+", line):
+            address = found[0]
+            break
+    assert address is not None, f"JupyterLab did not start:\n{''.join(said)}"
+    # What it says later is read too, so that it never waits for a reader.
+    drain = threading.Thread(target=server.stderr.read)
+    drain.start()
+    yield address
+    server.terminate()
+    server.wait()
+    drain.join()
+    server.stderr.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,49 @@
+"""A browser page that remembers everything that went wrong on it."""
+
+from dataclasses import dataclass, field
+
+from playwright.sync_api import ConsoleMessage, Error, Page, Request, Response
+
+OWN_SCHEMES = ("data:", "blob:", "about:")
+
+
+@dataclass
+class Watch:
+    """What a page asked for and complained about."""
+
+    elsewhere: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def attach(self, page: Page) -> None:
+        """Listen from now on."""
+        page.on("request", self._request)
+        page.on("websocket", lambda socket: self._address(socket.url))
+        page.on("response", self._response)
+        page.on("console", self._console)
+        page.on("pageerror", self._page_error)
+
+    def assert_clean(self) -> None:
+        """No request left this machine, none failed, and the console has no error."""
+        assert self.elsewhere == []
+        assert self.failed == []
+        assert self.errors == []
+
+    def _request(self, request: Request) -> None:
+        self._address(request.url)
+
+    def _address(self, url: str) -> None:
+        local = url.startswith(OWN_SCHEMES) or url.split("://", 1)[-1].startswith("127.0.0.1:")
+        if not local:
+            self.elsewhere.append(url)
+
+    def _response(self, response: Response) -> None:
+        if response.status >= 400:
+            self.failed.append(f"{response.status} {response.url}")
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _page_error(self, error: Error) -> None:
+        self.errors.append(str(error))

@@ -1,0 +1,52 @@
+import re
+import subprocess
+
+
+def dry_run(root, *arguments):
+    done = subprocess.run(["make", "--dry-run", *arguments], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_help_is_the_default_and_names_every_target(root):
+    done = subprocess.run(["make", "--silent"], cwd=root, capture_output=True, text=True)
+    targets = re.findall(r"^([a-z]+):", (root / "Makefile").read_text(), re.MULTILINE)
+    assert done.returncode == 0
+    assert {"lab", "test", "book", "lint", "notebooks", "clean", "help"} <= set(targets)
+    assert [target for target in targets if f"make {target} " not in done.stdout] == []
+
+
+def test_every_target_starts_with_the_environment(root):
+    for target in ("lab", "lint", "test", "notebooks", "book"):
+        assert dry_run(root, target).startswith("./scripts/environment.sh"), target
+
+
+def test_lab_passes_its_options_on(root):
+    assert dry_run(root, "lab", "LAB_ARGS=--no-browser --port=9000").endswith(
+        "eiwork lab -- --no-browser --port=9000\n"
+    )
+
+
+def test_test_runs_style_types_lessons_and_every_test(root):
+    commands = dry_run(root, "test")
+    order = [
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "notebooks run --fast --jobs=2",
+        "--numprocesses=2",
+    ]
+    assert sorted(map(commands.index, order)) == list(map(commands.index, order))
+    assert "--dist=loadfile" in commands
+
+
+def test_chosen_tests_do_not_wait_for_the_lessons(root):
+    commands = dry_run(root, "test", "TEST_ARGS=tests/physics", "WORKERS=4")
+    assert "notebooks run" not in commands
+    assert "--numprocesses=4" in commands
+    assert commands.rstrip().endswith("tests/physics")
+
+
+def test_the_book_is_built_from_freshly_executed_lessons(root):
+    commands = dry_run(root, "book")
+    assert commands.index("notebooks run --fast") < commands.index("eiwork book")
