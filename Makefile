@@ -8,8 +8,9 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # Options of JupyterLab, for example LAB_ARGS="--no-browser --port=9000" on a server.
 LAB_ARGS ?=
-# Tests run in this many processes, each with one thread.
+# Tests and lessons run in this many processes, each with one thread: as fast, and the same bits every time.
 WORKERS ?= 2
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Options of pytest, for example TEST_ARGS="tests/physics -x".
 TEST_ARGS ?=
 
@@ -31,12 +32,12 @@ lint: environment ## Check style and types (ruff and mypy).
 
 test: lint ## Run every check and every test: style, types, package, lessons, browser.
 	@./scripts/debian_packages.sh chromium || echo "eiwork: without Chromium the browser tests are left out."
-	$(if $(TEST_ARGS),,-$(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS))
-	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
+	$(if $(TEST_ARGS),,-$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS))
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
 	  --no-loadscope-reorder $(TEST_ARGS)
 
 notebooks: environment ## Run the lessons in fast mode; executed copies go to build/notebooks.
-	$(BIN)/eiwork notebooks run --fast
+	$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS)
 
 book: notebooks ## Build the book from the executed lessons into build/book.
 	$(BIN)/eiwork book

@@ -13,7 +13,7 @@ def status_page(records: Mapping[str, Mapping[str, Any]]) -> str:
     ]
     stands = {_stand(record): name for name, record in records.items()}
     where = [
-        f"| {' | '.join(stand)} | {', '.join(n for n in records if _stand(records[n]) == stand)} |"
+        f"| {' | '.join(stand)} | {', '.join(n.partition('_')[0] for n in records if _stand(records[n]) == stand)} |"
         for stand in stands
     ]
     return "\n".join(

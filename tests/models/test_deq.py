@@ -103,4 +103,4 @@ def test_a_diverging_operator_warns():
     physics = inpainting(8, keep=0.5)
     model = DEQ(ProximalGradient(Shrink(3.0)), Picard())
     with pytest.warns(eiwork.ConvergenceWarning, match="forward solve by Picard"):
-        model.solve(physics.A(torch.rand(1, 1, 8, 8)), physics)
+        model.solve(physics.A(torch.rand(1, 1, 8, 8)), physics, z0=torch.ones(1, 1, 8, 8))
