@@ -1,27 +1,34 @@
-"""Deep equilibrium models trained by equivariant imaging: the engine of the workbook."""
+"""Deep equilibrium models trained by equivariant imaging: the engine of the workbook.
 
-from eiwork import errors, fixed_point
-from eiwork.errors import (
-    CheckpointError,
-    ConvergenceError,
-    ConvergenceWarning,
-    DataFormatError,
-    EiworkError,
-    InputError,
-    RecipeError,
-)
-from eiwork.fixed_point import (
-    GMRES,
-    Anderson,
-    Implicit,
-    JacobianFree,
-    Picard,
-    Solution,
-    Unrolled,
-    record,
-    solve_fixed_point,
-)
-from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
+Public names are imported when they are first used, so that `eiwork --help` need not wait for PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eiwork import errors, fixed_point
+    from eiwork.errors import (
+        CheckpointError,
+        ConvergenceError,
+        ConvergenceWarning,
+        DataFormatError,
+        EiworkError,
+        InputError,
+        RecipeError,
+    )
+    from eiwork.fixed_point import (
+        GMRES,
+        Anderson,
+        Implicit,
+        JacobianFree,
+        Picard,
+        Solution,
+        Unrolled,
+        record,
+        solve_fixed_point,
+    )
+    from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
 
 __version__ = "0.1.0"
 
@@ -50,3 +57,23 @@ __all__ = [
     "record",
     "solve_fixed_point",
 ]
+
+_SUBPACKAGES = frozenset(
+    "analysis data errors figures fixed_point losses models physics symmetry training widgets".split()
+)
+_HOMES = ("eiwork.errors", "eiwork.fixed_point", "eiwork.models")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBPACKAGES:
+        return import_module(f"eiwork.{name}")
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(home)
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module 'eiwork' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_SUBPACKAGES, "__version__"})

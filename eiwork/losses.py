@@ -30,22 +30,29 @@ class WeightedLoss(nn.Module):
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """x_net: reconstruction of y. x: ground truth, needed by the supervised term alone (else InputError)."""
         if "supervised" in self.losses and x is None:
-            raise InputError("The supervised loss needs the ground truth x; pass it, or train with method 'ei'.")
+            raise InputError(
+                "The supervised loss needs the ground truth x; pass it, or train with method 'ei'."
+            )
         values = {
             name: self.weights[name] * loss(x_net=x_net, x=x, y=y, physics=physics, model=model)
             for name, loss in self.losses.items()
         }
-        return sum(values.values()), values  # type: ignore[return-value]
+        return sum(values.values()), values
 
 
 def build_loss(
-    method: Method, transform: Transform | None = None, *, mc_weight: float = 1.0, ei_weight: float = 1.0, noisy: bool = False
+    method: Method,
+    transform: Transform | None = None,
+    *,
+    mc_weight: float = 1.0,
+    ei_weight: float = 1.0,
+    noisy: bool = False,
 ) -> WeightedLoss:
     """The loss of a way of training.
 
     "supervised": ||x_net - x||^2. "mc": measurement consistency ||A x_net - y||^2 alone, which cannot see the null
-    space. "ei": mc plus equivariance ||f(A T_g x_net) - T_g x_net||^2 (Chen, Tachella & Davies, ICCV 2021), where `noisy` adds the
-    physics' noise to the virtual measurement. All are means over batch and pixels.
+    space. "ei": mc plus equivariance ||f(A T_g x_net) - T_g x_net||^2 (Chen, Tachella & Davies, ICCV 2021),
+    where `noisy` adds the physics' noise to the virtual measurement. All are means over batch and pixels.
     Raises InputError where an argument does not apply to the method.
     """
     if method == "ei" and transform is None:

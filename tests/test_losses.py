@@ -62,7 +62,10 @@ def test_noise_on_the_virtual_measurement_changes_the_loss():
         (lambda: build_loss("ei"), "needs a transform"),
         (lambda: build_loss("mc", Rotation()), "uses no group"),
         (lambda: build_loss("supervised", noisy=True), "uses no group"),
-        (lambda: build_loss("supervised")(x_net=None, y=None, physics=None, model=None), "needs the ground truth"),
+        (
+            lambda: build_loss("supervised")(x_net=None, y=None, physics=None, model=None),
+            "needs the ground truth",
+        ),
     ],
 )
 def test_what_does_not_apply_is_an_error(make, match):

@@ -8,6 +8,7 @@ from deepinv.transform import Transform
 from jaxtyping import Float
 from torch import Tensor
 
+from eiwork.errors import InputError
 from eiwork.models import DEQ
 
 Image = Float[Tensor, "batch channel height width"]
@@ -19,7 +20,8 @@ def dense_jacobian(f: Callable[[Image], Image], z: Image) -> Float[Tensor, "batc
     with torch.enable_grad():
         out = f(z).flatten(1)
         rows = [
-            torch.autograd.grad(out[:, i].sum(), z, retain_graph=True)[0].flatten(1) for i in range(out.shape[1])
+            torch.autograd.grad(out[:, i].sum(), z, retain_graph=True)[0].flatten(1)
+            for i in range(out.shape[1])
         ]
     return torch.stack(rows, dim=1)
 
@@ -27,7 +29,9 @@ def dense_jacobian(f: Callable[[Image], Image], z: Image) -> Float[Tensor, "batc
 def dense_adjoint(f: Callable[[Image], Image], z: Image, g: Image) -> Image:
     """v with (I - J^T) v = g for each sample, by LU factorisation."""
     jacobian = dense_jacobian(f, z)
-    system = torch.eye(jacobian.shape[1], dtype=jacobian.dtype, device=jacobian.device) - jacobian.transpose(1, 2)
+    system = torch.eye(jacobian.shape[1], dtype=jacobian.dtype, device=jacobian.device) - jacobian.transpose(
+        1, 2
+    )
     return torch.linalg.solve(system, g.flatten(1)[:, :, None])[:, :, 0].view_as(g)
 
 
@@ -46,24 +50,25 @@ def dense_ei_gradient(
     parameters: those of the transform (`transform.get_params`). Returns one gradient per model parameter.
     """
     theta = list(model.parameters())
-    x1 = _image(model.solve(y, physics).value).requires_grad_()
+    x1 = _image_of(model.solve(y, physics).value).clone().requires_grad_()
     x2 = transform.transform(x1, **parameters)
     y2 = physics.A(x2)
-    x3 = _image(model.solve(y2.detach(), physics).value).requires_grad_()
+    x3 = _image_of(model.solve(y2.detach(), physics).value).clone().requires_grad_()
     loss = mc_weight * (physics.A(x1) - y).square().mean() + ei_weight * (x3 - x2).square().mean()
     g3, g1 = torch.autograd.grad(loss, (x3, x1), retain_graph=True)
 
-    v3 = dense_adjoint(lambda z: model.iteration(z, y2.detach(), physics), x3, g3)
+    v3 = dense_adjoint(lambda z: _image_of(model.iteration(z, y2.detach(), physics)), x3, g3)
     # The second call sees theta directly, and the first call through its measurement y2 = A T x1.
     out3 = model.iteration(x3.detach(), y2, physics)
     *through_3, to_x1 = torch.autograd.grad(out3, [*theta, x1], v3)
 
-    v1 = dense_adjoint(lambda z: model.iteration(z, y, physics), x1, g1 + to_x1)
+    v1 = dense_adjoint(lambda z: _image_of(model.iteration(z, y, physics)), x1, g1 + to_x1)
     out1 = model.iteration(x1.detach(), y, physics)
     through_1 = torch.autograd.grad(out1, theta, v1)
     return [a + b for a, b in zip(through_1, through_3, strict=True)]
 
 
-def _image(value: Tensor | tuple[Tensor, ...]) -> Tensor:
-    assert isinstance(value, Tensor)
-    return value.detach().clone()
+def _image_of(state: Tensor | tuple[Tensor, ...]) -> Tensor:
+    if not isinstance(state, Tensor):
+        raise InputError("The dense reference is written for iterations whose state is one image.")
+    return state

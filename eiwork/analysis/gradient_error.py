@@ -19,9 +19,14 @@ class GradientComparison:
 
 
 def compare_gradients(gradient: Sequence[Tensor], reference: Sequence[Tensor]) -> GradientComparison:
-    """Compare two gradients given as one tensor per parameter; raises InputError if shapes differ or the reference is zero."""
+    """Compare two gradients, given as one tensor per parameter.
+
+    Raises InputError if shapes differ or the reference is zero.
+    """
     if [g.shape for g in gradient] != [r.shape for r in reference]:
-        raise InputError("The gradient and its reference belong to different parameters: their shapes differ.")
+        raise InputError(
+            "The gradient and its reference belong to different parameters: their shapes differ."
+        )
     g = torch.cat([part.detach().double().flatten() for part in gradient])
     r = torch.cat([part.detach().double().flatten() for part in reference])
     if float(r.norm()) == 0:

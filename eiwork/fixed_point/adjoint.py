@@ -27,8 +27,13 @@ class LinearResult:
 class LinearSolver(Protocol):
     """A method for (I - M) v = b that sees M only through products M v."""
 
-    tol: float
-    on_failure: OnFailure
+    @property
+    def tol(self) -> float:
+        """Relative residual at which a sample is solved."""
+
+    @property
+    def on_failure(self) -> OnFailure:
+        """Whether an unsolved sample warns or raises."""
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b, each sample to `tol` relative to its ||b||."""
@@ -46,16 +51,29 @@ def solve_adjoint(solver: AdjointSolver, product: Callable[[Tensor], Tensor], g:
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     b = g / safe
-    result = _by_fixed_point(solver, product, b) if isinstance(solver, FixedPointSolver) else solver.solve_linear(product, b)
+    result = (
+        _by_fixed_point(solver, product, b)
+        if isinstance(solver, FixedPointSolver)
+        else solver.solve_linear(product, b)
+    )
     name = type(solver).__name__
     publish(Report("adjoint", name, solver.tol, result.n_evaluations, result.residual, result.converged))
     report_failure(
-        "adjoint", name, result.residual, result.converged, solver.tol, result.n_evaluations, solver.on_failure, result
+        "adjoint",
+        name,
+        result.residual,
+        result.converged,
+        solver.tol,
+        result.n_evaluations,
+        solver.on_failure,
+        result,
     )
     return result.value * safe
 
 
 def _by_fixed_point(solver: FixedPointSolver, product: FlatMap, b: Flat) -> LinearResult:
     # The adjoint system is itself a fixed point, v = b + J^T v, so every fixed-point solver applies.
-    progress = solver.run(lambda v: b + product(v), b, reference=norms(b).clamp(min=torch.finfo(torch.float32).tiny))
+    progress = solver.run(
+        lambda v: b + product(v), b, reference=norms(b).clamp(min=torch.finfo(torch.float32).tiny)
+    )
     return LinearResult(progress.best_z, progress.best_residual, progress.converged, progress.n_evaluations)

@@ -50,7 +50,9 @@ class Anderson(FixedPointSolver):
         if not 0 < self.damping <= 1:
             raise InputError(f"Anderson(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
         if not self.regularisation >= 0:
-            raise InputError(f"Anderson(regularisation={self.regularisation}): must not be negative; try 1e-10.")
+            raise InputError(
+                f"Anderson(regularisation={self.regularisation}): must not be negative; try 1e-10."
+            )
 
     def propose(self, progress: Progress) -> tuple[Flat, _History]:
         """The accelerated step, or the damped step from the best iterate where the residual has grown."""
@@ -74,9 +76,7 @@ class Anderson(FixedPointSolver):
         candidate = z + step * r - torch.einsum("bm,bmn->bn", weights, moved)
         return candidate, _History(delta_z, delta_r, z, r, damping)
 
-    def _weights(
-        self, delta_r: Float[Tensor, "batch memory n"], r: Flat
-    ) -> Float[Tensor, "batch memory"]:
+    def _weights(self, delta_r: Float[Tensor, "batch memory n"], r: Flat) -> Float[Tensor, "batch memory"]:
         size = norms(r)
         # In units of the residual no square over- or underflows, whatever the scale of the problem.
         size = torch.where(size > 0, size, torch.ones_like(size))
@@ -86,6 +86,8 @@ class Anderson(FixedPointSolver):
         length = gram.diagonal(dim1=1, dim2=2).clamp(min=torch.finfo(wide.dtype).tiny).sqrt()
         gram = gram / (length[:, :, None] * length[:, None, :])
         # The floor keeps the system solvable in float64 when differences are parallel or forgotten (zero).
-        ridge = max(self.regularisation, 1e-14) * torch.eye(gram.shape[1], dtype=gram.dtype, device=gram.device)
+        ridge = max(self.regularisation, 1e-14) * torch.eye(
+            gram.shape[1], dtype=gram.dtype, device=gram.device
+        )
         solved = torch.linalg.solve(gram + ridge, right / length)
         return (solved / length).to(r.dtype)

@@ -34,7 +34,9 @@ class GMRES:
         if not self.tol > 0:
             raise InputError(f"GMRES(tol={self.tol}): the tolerance must be positive, for example 1e-6.")
         if self.max_iter < 1 or self.restart < 1:
-            raise InputError(f"GMRES(max_iter={self.max_iter}, restart={self.restart}): both must be at least 1.")
+            raise InputError(
+                f"GMRES(max_iter={self.max_iter}, restart={self.restart}): both must be at least 1."
+            )
         if self.on_failure not in ("warn", "raise"):
             raise InputError(f'GMRES(on_failure={self.on_failure!r}): choose "warn" or "raise".')
 
@@ -87,12 +89,18 @@ class GMRES:
             hessenberg[:, k + 1, k] = height.double().cpu()
             # Below rounding the Krylov space is complete for this sample: a zero vector ends its expansion.
             alive = height > 10 * torch.finfo(w.dtype).eps * torch.linalg.vector_norm(column, dim=1)
-            basis.append(torch.where(alive[:, None], w / height.clamp(min=tiny).to(w.dtype)[:, None], torch.zeros_like(w)))
+            basis.append(
+                torch.where(
+                    alive[:, None], w / height.clamp(min=tiny).to(w.dtype)[:, None], torch.zeros_like(w)
+                )
+            )
             active = residual > self.tol
             solved, running = _least_squares(hessenberg[:, : k + 2, : k + 1], start)
             weights[active, : k + 1] = solved[active]
             residual[active] = (running / scale)[active]
-        v_matrix = torch.stack(basis[:used], dim=1) if used else remainder.new_zeros(batch, 0, remainder.shape[1])
+        v_matrix = (
+            torch.stack(basis[:used], dim=1) if used else remainder.new_zeros(batch, 0, remainder.shape[1])
+        )
         combined = torch.einsum("bk,bkn->bn", weights[:, :used].to(remainder), v_matrix)
         return combined, residual.to(length), used
 

@@ -45,5 +45,3 @@ def publish(report: Report) -> None:
     """Hand a report to every open record."""
     for reports in _active.get():
         reports.append(report)
-
-

@@ -42,7 +42,9 @@ def solve_fixed_point(
                 raise ConvergenceError(str(error), _solution(packing, error.solution)) from None
             raise
         solution = _solution(packing, progress)
-    publish(Report("forward", name, solver.tol, solution.n_evaluations, solution.residual, solution.converged))
+    publish(
+        Report("forward", name, solver.tol, solution.n_evaluations, solution.residual, solution.converged)
+    )
     report_failure(
         "forward",
         name,

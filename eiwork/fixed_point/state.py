@@ -51,14 +51,18 @@ class Packing:
         if len(batches) != 1:
             raise InputError(f"The components of z0 have different batch sizes: {sorted(batches)}.")
         return Packing(
-            tuple(part.shape for part in parts), tuple(part.dtype for part in parts), not isinstance(z, Tensor)
+            tuple(part.shape for part in parts),
+            tuple(part.dtype for part in parts),
+            not isinstance(z, Tensor),
         )
 
     def pack(self, z: State) -> Flat:
         """The state as one real matrix; complex components are seen as pairs of reals."""
         parts = as_tuple(z)
         columns = [
-            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(part.shape[0], -1)
+            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(
+                part.shape[0], -1
+            )
             for part in parts
         ]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)

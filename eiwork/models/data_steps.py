@@ -29,7 +29,9 @@ class _LearntStep(nn.Module):
     def __init__(self, step_size: float) -> None:
         super().__init__()
         if not step_size > 0:
-            raise InputError(f"step_size={step_size}: the step must be positive; 1.0 suits a physics of unit norm.")
+            raise InputError(
+                f"step_size={step_size}: the step must be positive; 1.0 suits a physics of unit norm."
+            )
         self.log_step = nn.Parameter(torch.tensor(float(step_size)).log())
 
     @property
@@ -69,7 +71,9 @@ class WhitenedStep(_LearntStep):
     def __init__(self, step_size: float = 1.0, regularisation: float = 0.01) -> None:
         super().__init__(step_size)
         if not regularisation > 0:
-            raise InputError(f"regularisation={regularisation}: must be positive; 0.01 suits few-view tomography.")
+            raise InputError(
+                f"regularisation={regularisation}: must be positive; 0.01 suits few-view tomography."
+            )
         self.regularisation = regularisation
 
     def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
@@ -84,7 +88,8 @@ class WhitenedStep(_LearntStep):
         whiten = getattr(physics, "whiten", None)
         if whiten is None:
             raise InputError(
-                f"WhitenedStep needs a physics with `whiten`, which {type(physics).__name__} lacks: use GradientStep for "
+                f"WhitenedStep needs a physics with `whiten`, which {type(physics).__name__} lacks: "
+                f"use GradientStep for "
                 "MRI and inpainting, whose singular values are already 0 or 1."
             )
         return physics.A_adjoint(whiten(r, self.regularisation))

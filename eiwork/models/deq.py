@@ -28,12 +28,15 @@ class DEQ(nn.Module):
     call is one node of the autograd graph: a loss may call the model as often as it likes.
 
     iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default. gradient: Implicit() by default.
-    Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377; for imaging: Gilton,
-    Ongie & Willett, arXiv 2102.07944.
+    Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377;
+    for imaging: Gilton, Ongie & Willett, arXiv 2102.07944.
     """
 
     def __init__(
-        self, iteration: nn.Module, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
+        self,
+        iteration: nn.Module,
+        solver: FixedPointSolver | None = None,
+        gradient: GradientMode | None = None,
     ) -> None:
         super().__init__()
         for name in ("start", "image"):
@@ -53,7 +56,11 @@ class DEQ(nn.Module):
         return self.iterate.image(z)
 
     def solve(
-        self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
+        self,
+        y: Tensor,
+        physics: LinearPhysics,
+        z0: State | None = None,
+        solver: FixedPointSolver | None = None,
     ) -> Solution:
         """The fixed point with its report (residuals, evaluations, trace), without gradients."""
         start = self._start(y, physics, z0)
@@ -67,7 +74,9 @@ class DEQ(nn.Module):
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
         if not bool(torch.isfinite(y).all()):
-            raise InputError("y holds NaN or infinite values: check the measurement before reconstructing it.")
+            raise InputError(
+                "y holds NaN or infinite values: check the measurement before reconstructing it."
+            )
         with torch.no_grad():
             start = self.iterate.start(y, physics)
         if z0 is None:

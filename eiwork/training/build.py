@@ -12,6 +12,7 @@ from eiwork.models.baselines import UnrolledNetwork, unet_on_inverse
 from eiwork.symmetry import Reflection, Rotation, Shift
 from eiwork.training.recipe import Recipe
 from eiwork.training.settings import (
+    ConsistencySettings,
     EquivariantSettings,
     ImplicitSettings,
     InpaintingSettings,
@@ -26,7 +27,9 @@ from eiwork.training.settings import (
 _TRANSFORMS = {"rotation": Rotation, "reflection": Reflection, "shift": Shift}
 
 
-def build_physics(settings: TomographySettings | MRISettings | InpaintingSettings, image_size: int) -> LinearPhysics:
+def build_physics(
+    settings: TomographySettings | MRISettings | InpaintingSettings, image_size: int
+) -> LinearPhysics:
     """The operator of a recipe for square images of a size."""
     if isinstance(settings, TomographySettings):
         return physics_module.tomography(image_size, settings.n_views, noise_sigma=settings.noise_sigma)
@@ -46,7 +49,11 @@ def build_physics(settings: TomographySettings | MRISettings | InpaintingSetting
 def build_iteration(settings: IterationSettings, channels: int) -> ProximalGradient:
     """Proximal gradient descent with a fresh ResidualCNN (weights from torch's global generator)."""
     denoiser = ResidualCNN(
-        channels, width=settings.width, depth=settings.depth, shrinkage=settings.shrinkage, unshuffle=settings.unshuffle
+        channels,
+        width=settings.width,
+        depth=settings.depth,
+        shrinkage=settings.shrinkage,
+        unshuffle=settings.unshuffle,
     )
     step = settings.data_step
     if isinstance(step, WhitenedStepSettings):
@@ -91,4 +98,6 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             ei_weight=loss.ei_weight,
             noisy=recipe.physics.noise_sigma > 0,
         )
-    return build_loss(loss.method, **({"mc_weight": loss.mc_weight} if loss.method == "mc" else {}))
+    if isinstance(loss, ConsistencySettings):
+        return build_loss("mc", mc_weight=loss.mc_weight)
+    return build_loss("supervised")

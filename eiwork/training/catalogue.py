@@ -35,7 +35,7 @@ _CT = Recipe(
 )
 _MRI = Recipe(
     name="mri-ei-deq",
-    summary="4x accelerated MRI with one mask, a DEQ trained from k-space alone by equivariant imaging, implicit gradients.",
+    summary="4x accelerated MRI, a DEQ trained from the k-space of one mask alone by EI, implicit gradients.",
     data=DataSettings(name="mri"),
     physics=MRISettings(acceleration=4),
     contraction=ContractionSettings(),
@@ -53,6 +53,8 @@ _INPAINTING = Recipe(
 
 
 def _variants(base: Recipe) -> list[Recipe]:
+    assert isinstance(base.model, DEQSettings)
+    assert isinstance(base.loss, EquivariantSettings)
     prefix, title = base.name.removesuffix("-ei-deq"), base.summary.split(",")[0]
     iteration = base.model.iteration
     return [
@@ -100,4 +102,6 @@ def get_recipe(name: str) -> Recipe:
     if name in _RECIPES:
         return _RECIPES[name]
     near = get_close_matches(name, _RECIPES, n=3) or sorted(_RECIPES)
-    raise RecipeError(f"There is no recipe {name!r}. Did you mean {', '.join(near)}? `eiwork recipes` lists them all.")
+    raise RecipeError(
+        f"There is no recipe {name!r}. Did you mean {', '.join(near)}? `eiwork recipes` lists them all."
+    )

@@ -72,7 +72,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         Recipe.parse(card["recipe"])
     except EiworkError as error:
         raise CheckpointError(
-            f"{card_path(path)}: its recipe does not fit this version of eiwork ({error}) Install the version in the card."
+            f"{card_path(path)}: its recipe does not fit this version of eiwork ({error}) Install "
+            f"the version in the card."
         ) from None
     return Checkpoint(weights, card)
 
@@ -83,13 +84,22 @@ def read_card(path: Path, expected_format: str) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: give the path of either, or "
+            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: "
+            f"give the path of either, or "
             "of the folder that `eiwork train` wrote."
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
-    if not isinstance(card, dict) or card.get("format") != expected_format or not {"sha256", "recipe"} <= card.keys():
-        raise CheckpointError(f"{path} is not a card of format {expected_format}: it belongs to something else.")
+        raise CheckpointError(
+            f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint."
+        ) from None
+    if (
+        not isinstance(card, dict)
+        or card.get("format") != expected_format
+        or not {"sha256", "recipe"} <= card.keys()
+    ):
+        raise CheckpointError(
+            f"{path} is not a card of format {expected_format}: it belongs to something else."
+        )
     return card
 
 
@@ -98,10 +108,13 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}): the weights of the checkpoint are missing.") from None
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}): the weights of the checkpoint are missing."
+        ) from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(
-            f"{path} does not match its card ({len(content)} bytes, wrong SHA-256): it is truncated, was changed, or belongs to "
+            f"{path} does not match its card ({len(content)} bytes, wrong SHA-256): it is "
+            f"truncated, was changed, or belongs to "
             "another card. Copy both files again, or train again."
         )
     try:
@@ -126,7 +139,8 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
     ]
     if problems:
         raise CheckpointError(
-            f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained with another architecture. "
+            f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained "
+            f"with another architecture. "
             "Build the model from the checkpoint's own recipe: load_checkpoint(path).model()."
         )
     model.load_state_dict(weights)

@@ -29,7 +29,9 @@ def image_quality(x_hat: Image, x: Image) -> dict[str, list[float]]:
     return {"psnr": PSNR()(x_hat, x).tolist(), "ssim": SSIM()(x_hat, x).tolist()}
 
 
-def evaluate_model(model: nn.Module, images: MeasurementSet, physics: Any, batch_size: int = 16) -> dict[str, Any]:
+def evaluate_model(
+    model: nn.Module, images: MeasurementSet, physics: Any, batch_size: int = 16
+) -> dict[str, Any]:
     """PSNR and SSIM per image of `images`, with the solver's evaluations and residuals where the model is a DEQ."""
     assert images.x is not None
     outputs, reports = [], []
@@ -79,7 +81,9 @@ def evaluate(checkpoint: Path, device: str = "auto") -> dict[str, Any]:
     physics = build_physics(recipe.physics, recipe.data.image_size).to(place)
     images = test_set(recipe, physics.to("cpu"))
     physics = physics.to(place)
-    moved = MeasurementSet(images.y.to(place), None if images.x is None else images.x.to(place), images.data_hash)
+    moved = MeasurementSet(
+        images.y.to(place), None if images.x is None else images.x.to(place), images.data_hash
+    )
     methods = {recipe.name: loaded.model().to(place), **linear_baselines(recipe)}
     results = {name: evaluate_model(model, moved, physics) for name, model in methods.items()}
     return {

@@ -17,7 +17,7 @@ Image = Float[Tensor, "n channel height width"]
 
 @dataclass(frozen=True)
 class MeasurementSet:
-    """Measurements y (n, ...); ground truth x (n, channel, height, width) only where the method is allowed to see it."""
+    """Measurements y (n, ...); ground truth x (n, channel, height, width) only where a method may see it."""
 
     y: Tensor
     x: Image | None

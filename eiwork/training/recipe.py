@@ -49,9 +49,13 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _applies(self) -> "Recipe":
         if self.contraction is not None and self.model.kind != "deq":
-            raise ValueError(f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
+            raise ValueError(
+                f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}"
+            )
         if self.physics.kind == "mri" and self.data.name != "mri":
-            raise ValueError(f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}")
+            raise ValueError(
+                f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}"
+            )
         return self
 
     @property
@@ -70,10 +74,14 @@ class Recipe(Settings):
             target = values
             for part in path:
                 if not isinstance(target.get(part), dict):
-                    raise RecipeError(f"Recipe {self.name!r} has no settings {part!r} to override in {key!r}.")
+                    raise RecipeError(
+                        f"Recipe {self.name!r} has no settings {part!r} to override in {key!r}."
+                    )
                 target = target[part]
             if last not in target:
-                raise RecipeError(f"Recipe {self.name!r} has no field {key!r}; it has {sorted(target)} there.")
+                raise RecipeError(
+                    f"Recipe {self.name!r} has no field {key!r}; it has {sorted(target)} there."
+                )
             target[last] = value.model_dump() if isinstance(value, Settings) else value
         return Recipe.parse(values)
 
@@ -86,4 +94,6 @@ class Recipe(Settings):
             problems = "; ".join(
                 f"{'.'.join(str(part) for part in e['loc']) or 'recipe'}: {e['msg']}" for e in error.errors()
             )
-            raise RecipeError(f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems}.") from None
+            raise RecipeError(
+                f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems}."
+            ) from None

@@ -100,7 +100,9 @@ class DEQSettings(Settings):
     tol: Positive = 1e-3
     max_iter: Count = 60
     memory: Count = 5
-    gradient: ImplicitSettings | JacobianFreeSettings = Field(default_factory=ImplicitSettings, discriminator="kind")
+    gradient: ImplicitSettings | JacobianFreeSettings = Field(
+        default_factory=ImplicitSettings, discriminator="kind"
+    )
 
 
 class UnrolledSettings(Settings):
@@ -142,7 +144,7 @@ class EquivariantSettings(Settings):
 
 
 class ContractionSettings(Settings):
-    """A penalty weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`."""
+    """weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`."""
 
     weight: Positive = 1.0
     target: Positive = 0.95

@@ -15,9 +15,10 @@ def shipped_checkpoints() -> list[str]:
 
 def load_shipped(name: str) -> Checkpoint:
     """The checkpoint of a shipped model; raises CheckpointError with the names there are for an unknown one."""
-    if name not in shipped_checkpoints():
+    names = shipped_checkpoints()
+    if name not in names:
         raise CheckpointError(
-            f"No trained model {name!r} comes with this version; there are {', '.join(shipped_checkpoints()) or 'none'}. "
+            f"No trained model {name!r} comes with this version; there are {', '.join(names) or 'none'}. "
             f"Train it: eiwork train {name}."
         )
     return load_checkpoint(_FOLDER / name)

@@ -18,7 +18,7 @@ FORMAT = "eiwork-training-state-1"
 
 @dataclass
 class TrainingState:
-    """Model, optimiser, averaged weights, next step and history; randomness needs no state, it follows from the step."""
+    """Model, optimiser, averaged weights, next step, history; randomness needs no state, it follows from the step."""
 
     model: nn.Module
     optimiser: torch.optim.Optimizer
@@ -85,6 +85,7 @@ def _same_recipe(saved: dict[str, Any], recipe: Recipe, path: Path) -> None:
     differing = sorted(key for key in saved.keys() | current.keys() if saved.get(key) != current.get(key))
     if differing:
         raise CheckpointError(
-            f"{path} was written by another recipe: {', '.join(differing)} differ. Resume with the recipe and options it was "
+            f"{path} was written by another recipe: {', '.join(differing)} differ. Resume with the "
+            f"recipe and options it was "
             "started with, or choose a new --output folder."
         )

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from deepinv.physics import LinearPhysics
+from torch import Tensor
 
 from eiwork.errors import ConvergenceError
 from eiwork.fixed_point import record
@@ -36,8 +38,8 @@ def learning_rate(recipe: Recipe, step: int) -> float:
 def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     """Do step `state.step` and advance the state; returns the losses and evaluations of the step.
 
-    Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient that is not finite,
-    before the weights are touched.
+    Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient
+    that is not finite, before the weights are touched.
     """
     recipe, step, model = context.recipe, state.step, state.model
     indices = batch_indices(recipe.seed, step, len(context.images), recipe.optimiser.batch_size)
@@ -52,7 +54,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
         values = {name: float(term.detach()) for name, term in terms.items()}
         if recipe.contraction is not None and isinstance(model, DEQ):
             penalty, lengths = contraction_penalty(
-                lambda z: model.iteration(z, y, context.physics),
+                lambda z: cast(Tensor, model.iteration(z, y, context.physics)),
                 x_net,
                 recipe.contraction.target,
                 recipe.contraction.krylov_size,
@@ -65,7 +67,8 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     if not all(math.isfinite(value) for value in values.values()):
         raise ConvergenceError(
             f"The loss or its gradient is not finite at step {step} ({values}). The last checkpoint is intact. Lower "
-            "optimiser.learning_rate, raise contraction.weight or model.iteration.shrinkage, then resume from an earlier run."
+            "optimiser.learning_rate, raise contraction.weight or model.iteration.shrinkage, then "
+            "resume from an earlier run."
         )
     state.optimiser.step()
     state.step += 1

@@ -31,8 +31,11 @@ _N_MONITORED = 32
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """checkpoint: the .safetensors file; metrics: summaries on the test split; history: one entry per monitored step,
-    with `step`, `seconds`, the losses, evaluations and held-out figures."""
+    """What a training leaves.
+
+    checkpoint: the .safetensors file. metrics: summaries on the test split. interrupted: stopped before its last step.
+    history: one entry per monitored step, with `step`, `seconds`, the losses, evaluations and held-out figures.
+    """
 
     checkpoint: Path
     metrics: dict[str, Any]
@@ -54,15 +57,20 @@ def train(
     weights depends on them. Ctrl-C ends the training after the step at hand and leaves a checkpoint from which
     `resume=True` continues; a resumed training equals an uninterrupted one bit for bit on the same machine.
     on_step: called as on_step(step, **values) after every step, for live plots.
-    Raises CheckpointError (unusable or occupied output, foreign state), InputError (device), ConvergenceError (loss not finite).
+    Raises CheckpointError (unusable or occupied output, foreign state), InputError (device), ConvergenceError
+    (loss not finite).
     """
     place = devices.resolve(device)
     folder = ensure_output_folder(Path(output))
     occupied = (folder / "state.json").exists()
     if occupied and not resume:
-        raise CheckpointError(f"{folder} already holds a training: continue it with --resume, or choose another --output.")
+        raise CheckpointError(
+            f"{folder} already holds a training: continue it with --resume, or choose another --output."
+        )
     if resume and not occupied:
-        raise CheckpointError(f"{folder} holds no training to resume: state.json is missing. Leave out --resume.")
+        raise CheckpointError(
+            f"{folder} holds no training to resume: state.json is missing. Leave out --resume."
+        )
     state, context, monitored = _prepare(recipe, place)
     if resume:
         state.restore(folder, recipe)
@@ -125,7 +133,9 @@ def _final_metrics(state: TrainingState, context: StepContext) -> dict[str, Any]
     moved = MeasurementSet(images.y.to(context.device), images.x.to(context.device), images.data_hash)
     with seeded(recipe.seed, "evaluation"):
         models = {"model": _averaged(state, recipe, context.device), **linear_baselines(recipe)}
-        return {name: summarise(evaluate_model(model, moved, context.physics)) for name, model in models.items()}
+        return {
+            name: summarise(evaluate_model(model, moved, context.physics)) for name, model in models.items()
+        }
 
 
 def _save(state: TrainingState, context: StepContext, folder: Path, metrics: dict[str, Any]) -> Path:

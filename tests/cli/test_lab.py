@@ -81,11 +81,11 @@ def test_unsafe_options_start_nothing(run, workbook, advice, monkeypatch):
     assert "ssh -L" in advice(result)
 
 
-def test_a_real_server_answers_with_a_token(workbook, tmp_path):
-    """JupyterLab itself accepts our options: it says where the first lesson is, with a token."""
+def test_jupyterlab_itself_understands_the_command(workbook, tmp_path):
+    """JupyterLab reports the configuration that the options of `eiwork lab` give it."""
     folders = ["CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"]
     environment = {f"JUPYTER_{name}": str(tmp_path / name) for name in folders}
-    # The address is printed by the very options that `eiwork lab` uses; --show-config stops before the server starts.
+    # --show-config prints it and stops before a server starts.
     command = lab_command(workbook / "notebooks", ["--no-browser", "--show-config"], as_root=True)
     done = subprocess.run(command, env={**lab_environment(), **environment}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

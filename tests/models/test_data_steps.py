@@ -29,7 +29,10 @@ def test_whitening_reaches_the_measurement_in_far_fewer_steps():
         return float((physics.A(z) - y).norm() / y.norm())
 
     with torch.no_grad():
-        plain, whitened = residual_after(GradientStep().double(), 10), residual_after(WhitenedStep().double(), 10)
+        plain, whitened = (
+            residual_after(GradientStep().double(), 10),
+            residual_after(WhitenedStep().double(), 10),
+        )
         weaker = residual_after(WhitenedStep(regularisation=1.0).double(), 10)
     assert whitened < plain / 3
     assert whitened < weaker

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Packing, State, as_tuple
 
+Adjoint = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
+
 
 @dataclass(frozen=True)
 class Implicit:
@@ -23,9 +26,9 @@ class Implicit:
     autograd graph, so calls compose: an EI loss with two reconstructions has two nodes and needs no further rule.
     f must treat the samples of a batch independently (no batch normalisation in training mode).
 
-    solver: GMRES (default), or any fixed-point solver, for the adjoint system; its tolerance is relative to ||dL/dz|| of
-    each sample. Differentiating twice raises InputError.
-    Source: Bai, Kolter & Koltun, arXiv 1909.01377; the modular use under EI losses: arXiv 2511.18667.
+    solver: GMRES (default), or any fixed-point solver, for the adjoint system; its tolerance is relative to
+    ||dL/dz|| of each sample. Differentiating twice raises InputError. Source: Bai, Kolter & Koltun, arXiv
+    1909.01377; the modular use under EI losses: arXiv 2511.18667.
     """
 
     solver: AdjointSolver = field(default_factory=GMRES)
@@ -73,12 +76,12 @@ class _AdjointNode(torch.autograd.Function):
     """The identity forward; backward, the gradient g becomes v with (I - J^T) v = g."""
 
     @staticmethod
-    def forward(ctx, adjoint, *outputs):  # noqa: ANN001, ANN002, ANN205 - signature set by torch
+    def forward(ctx: Any, adjoint: Adjoint, *outputs: Tensor) -> tuple[Tensor, ...]:
         ctx.adjoint = adjoint
         return tuple(part.view_as(part) for part in outputs)
 
     @staticmethod
-    def backward(ctx, *gradients):  # noqa: ANN001, ANN002, ANN205 - signature set by torch
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise InputError(
                 "Implicit gradients cannot be differentiated again: create_graph=True was set in a backward pass "

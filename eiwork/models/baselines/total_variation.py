@@ -15,12 +15,14 @@ Image = Float[Tensor, "batch channel height width"]
 class TotalVariation(nn.Module):
     """argmin_x ||A x - y||^2 / 2 + weight * TV(x), isotropic, by FISTA with deepinv's TV proximal map.
 
-    weight: > 0, in the units of the squared measurement. step_size: below 2 / ||A||^2. max_iter, tol: the outer iteration stops
-    when the relative change of x is below tol, and warns (ConvergenceWarning) if it never is.
-    Source: Rudin, Osher & Fatemi (1992); Beck & Teboulle (2009).
+    weight: > 0, in the units of the squared measurement. step_size: below 2 / ||A||^2. max_iter, tol: the
+    outer iteration stops when the relative change of x is below tol, and warns (ConvergenceWarning) if it
+    never is. Source: Rudin, Osher & Fatemi (1992); Beck & Teboulle (2009).
     """
 
-    def __init__(self, weight: float = 1e-3, step_size: float = 1.0, max_iter: int = 300, tol: float = 1e-4) -> None:
+    def __init__(
+        self, weight: float = 1e-3, step_size: float = 1.0, max_iter: int = 300, tol: float = 1e-4
+    ) -> None:
         super().__init__()
         if not weight > 0:
             raise InputError(f"TotalVariation(weight={weight}): must be positive; try 1e-3.")
