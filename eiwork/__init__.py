@@ -59,7 +59,8 @@ __all__ = [
 ]
 
 _SUBPACKAGES = frozenset(
-    "analysis data errors figures fixed_point losses models physics symmetry training widgets".split()
+    {"analysis", "data", "errors", "figures", "fixed_point", "losses", "models", "physics", "symmetry"}
+    | {"training", "widgets"}
 )
 _HOMES = ("eiwork.errors", "eiwork.fixed_point", "eiwork.models")
 

@@ -64,5 +64,5 @@ def _solution(packing: Packing, progress: Progress) -> Solution:
         progress.converged,
         progress.best_residual,
         progress.n_evaluations,
-        progress.trace,
+        list(progress.residual.new_tensor(progress.trace).unbind()),
     )

@@ -22,7 +22,9 @@ class Progress:
     """Where a solve stands after an evaluation of f; every field has one entry per sample.
 
     z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate
-    with the smallest residual so far; initial: absolute residual at z0; memory: what the method remembers.
+    with the smallest residual so far; initial: absolute residual at z0; trace: the residuals of every evaluation,
+    as plain numbers (small tensors kept between the large ones of each step would fragment the memory, which then
+    grows with the iterations); memory: what the method remembers.
     """
 
     z: Flat
@@ -37,7 +39,7 @@ class Progress:
     diverged: Bool[Tensor, " batch"]
     reference: Float[Tensor, " batch"] | None
     n_evaluations: int = 1
-    trace: list[Float[Tensor, " batch"]] = field(default_factory=list)
+    trace: list[list[float]] = field(default_factory=list)
     memory: Any = None
 
 
@@ -80,7 +82,7 @@ class FixedPointSolver(ABC):
             converged=residual <= self.tol,
             diverged=torch.zeros_like(residual, dtype=torch.bool),
             reference=reference,
-            trace=[residual.detach()],
+            trace=[residual.tolist()],
         )
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
@@ -108,7 +110,7 @@ class FixedPointSolver(ABC):
             converged=progress.converged | (residual <= self.tol),
             diverged=progress.diverged | (absolute > _DIVERGED * progress.initial),
             n_evaluations=n_evaluations,
-            trace=[*progress.trace, residual.detach()],
+            trace=[*progress.trace, residual.tolist()],
             memory=memory,
         )
 

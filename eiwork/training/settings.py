@@ -135,7 +135,10 @@ class ConsistencySettings(Settings):
 
 
 class EquivariantSettings(Settings):
-    """Measurement consistency plus equivariance under the group; no ground truth is used."""
+    """Measurement consistency plus equivariance under the group; no ground truth is used.
+
+    rotation: any angle, its own for every image, spline interpolation; reflection: both axes; shift: circular.
+    """
 
     method: Literal["ei"] = "ei"
     mc_weight: Positive = 1.0
