@@ -10,6 +10,7 @@ from eiwork.training.settings import (
     DataSettings,
     DEQSettings,
     EquivariantSettings,
+    ImplicitSettings,
     InpaintingSettings,
     IterationSettings,
     JacobianFreeSettings,
@@ -27,11 +28,12 @@ _CT = Recipe(
     summary="Sparse-view CT, a DEQ trained from sinograms alone by equivariant imaging, implicit gradients.",
     data=DataSettings(name="ct"),
     physics=TomographySettings(n_views=12),
-    model=DEQSettings(iteration=_CT_ITERATION),
+    # Near the edge of contraction the adjoint system is stiff; 5 % of its right-hand side is below the noise of a batch.
+    model=DEQSettings(iteration=_CT_ITERATION, gradient=ImplicitSettings(tol=5e-2, max_iter=20)),
     loss=EquivariantSettings(mc_weight=10.0),
     # Looser than for MRI: the network must first escape the neighbourhood of the linear inverse.
     contraction=ContractionSettings(weight=0.1, target=0.98),
-    steps=1500,
+    steps=800,
 )
 _MRI = Recipe(
     name="mri-ei-deq",
