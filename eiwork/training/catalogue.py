@@ -33,7 +33,7 @@ _CT = Recipe(
     loss=EquivariantSettings(mc_weight=10.0),
     # Looser than for MRI: the network must first escape the neighbourhood of the linear inverse.
     contraction=ContractionSettings(weight=0.1, target=0.98),
-    steps=800,
+    steps=1200,
 )
 _MRI = Recipe(
     name="mri-ei-deq",
