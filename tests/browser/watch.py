@@ -49,4 +49,4 @@ class Watch:
 
     def _page_error(self, error: Error) -> None:
         if KNOWN_IN_JUPYTERLAB not in (error.stack or ""):
-            self.errors.append(f"{error}\n{error.stack}")
+            self.errors.append(str(error))
