@@ -78,14 +78,11 @@ def evaluate(checkpoint: Path, device: str = "auto") -> dict[str, Any]:
     """
     loaded, place = load_checkpoint(Path(checkpoint)), devices.resolve(device)
     recipe = loaded.recipe
-    physics = build_physics(recipe.physics, recipe.data.image_size).to(place)
-    images = test_set(recipe, physics.to("cpu"))
+    physics = build_physics(recipe.physics, recipe.data.image_size)
+    images = test_set(recipe, physics).to(place)
     physics = physics.to(place)
-    moved = MeasurementSet(
-        images.y.to(place), None if images.x is None else images.x.to(place), images.data_hash
-    )
     methods = {recipe.name: loaded.model().to(place), **linear_baselines(recipe)}
-    results = {name: evaluate_model(model, moved, physics) for name, model in methods.items()}
+    results = {name: evaluate_model(model, images, physics) for name, model in methods.items()}
     return {
         "name": recipe.name,
         "step": loaded.card.get("step"),

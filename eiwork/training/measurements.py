@@ -1,6 +1,6 @@
 """The training set as a scanner would give it: every image measured once, with its own noise."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -26,15 +26,25 @@ class MeasurementSet:
     def __len__(self) -> int:
         return self.y.shape[0]
 
+    def to(self, device: torch.device) -> "MeasurementSet":
+        """The same set on a device."""
+        return replace(self, y=self.y.to(device), x=None if self.x is None else self.x.to(device))
+
+    def __getitem__(self, indices: Tensor | slice | list[int]) -> "MeasurementSet":
+        """The samples of the given indices, as a set."""
+        return replace(self, y=self.y[indices], x=None if self.x is None else self.x[indices])
+
 
 def as_model_images(images: Float[Tensor, "n 1 height width"], recipe: Recipe) -> Image:
     """Real images as the physics of the recipe takes them (MRI: complex with zero phase, as two channels)."""
     return real_to_complex(images) if recipe.channels == 2 else images
 
 
-def measure(images: Image, physics: LinearPhysics, seed: int, chunk: int = 64) -> Tensor:
-    """physics(images) in chunks, with noise drawn from the seed."""
-    with seeded(seed, "measurements"), torch.no_grad():
+def measure(
+    images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64
+) -> Tensor:
+    """physics(images) in chunks, with noise drawn from a stream of the seed."""
+    with seeded(seed, stream), torch.no_grad():
         return torch.cat([physics(part) for part in images.split(chunk)])
 
 
@@ -55,6 +65,5 @@ def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
     """Every test image (other subjects, no augmentation), measured once with the recipe's noise."""
     settings = recipe.data
     images = as_model_images(data.load(settings.name, "test", settings.image_size), recipe)
-    with seeded(recipe.seed, "evaluation"), torch.no_grad():
-        y = torch.cat([physics(part) for part in images.split(64)])
+    y = measure(images, physics, recipe.seed, stream="evaluation")
     return MeasurementSet(y, images, data.data_hash(settings.name, "test"))

@@ -43,8 +43,8 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     """
     recipe, step, model = context.recipe, state.step, state.model
     indices = batch_indices(recipe.seed, step, len(context.images), recipe.optimiser.batch_size)
-    y = context.images.y[indices].to(context.device)
-    x = None if context.images.x is None else context.images.x[indices].to(context.device)
+    batch = context.images[indices].to(context.device)
+    y, x = batch.y, batch.x
     for group in state.optimiser.param_groups:
         group["lr"] = learning_rate(recipe, step)
     state.optimiser.zero_grad(set_to_none=True)

@@ -71,7 +71,10 @@ def train(
         raise CheckpointError(
             f"{folder} holds no training to resume: state.json is missing. Leave out --resume."
         )
-    state, context, monitored = _prepare(recipe, place)
+    state, context, held_out = _prepare(recipe, place)
+    monitored = held_out[
+        torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()
+    ]
     if resume:
         state.restore(folder, recipe)
     started, saved, before = time.monotonic(), time.monotonic(), state.seconds
@@ -94,7 +97,7 @@ def train(
                 saved = time.monotonic()
         # A stopped training is evaluated too, but a second Ctrl-C may skip that: save first.
         checkpoint = _save(state, context, folder, metrics={})
-        metrics = _final_metrics(state, context)
+        metrics = _final_metrics(state, context, held_out)
         checkpoint = _save(state, context, folder, metrics)
     return TrainingResult(checkpoint, metrics, state.step < recipe.steps, state.history)
 
@@ -106,11 +109,8 @@ def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepCo
         model = build_model(recipe).to(place)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.optimiser.learning_rate)
-    chosen = torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()
-    assert held_out.x is not None
-    monitored = MeasurementSet(held_out.y[chosen].to(place), held_out.x[chosen].to(place), held_out.data_hash)
     context = StepContext(recipe, physics.to(place), build_training_loss(recipe).to(place), images, place)
-    return TrainingState(model, optimiser, average), context, monitored
+    return TrainingState(model, optimiser, average), context, held_out.to(place)
 
 
 def _averaged(state: TrainingState, recipe: Recipe, place: torch.device) -> torch.nn.Module:
@@ -126,15 +126,12 @@ def _monitor(state: TrainingState, context: StepContext, images: MeasurementSet)
     return {f"held_out_{key}": value for key, value in summary.items()}
 
 
-def _final_metrics(state: TrainingState, context: StepContext) -> dict[str, Any]:
+def _final_metrics(state: TrainingState, context: StepContext, images: MeasurementSet) -> dict[str, Any]:
     recipe = context.recipe
-    images = test_set(recipe, build_physics(recipe.physics, recipe.data.image_size))
-    assert images.x is not None
-    moved = MeasurementSet(images.y.to(context.device), images.x.to(context.device), images.data_hash)
     with seeded(recipe.seed, "evaluation"):
         models = {"model": _averaged(state, recipe, context.device), **linear_baselines(recipe)}
         return {
-            name: summarise(evaluate_model(model, moved, context.physics)) for name, model in models.items()
+            name: summarise(evaluate_model(model, images, context.physics)) for name, model in models.items()
         }
 
 
