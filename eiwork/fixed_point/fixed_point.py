@@ -5,6 +5,7 @@ from collections.abc import Callable
 from eiwork.errors import InputError
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.gradients import GradientMode, Implicit
+from eiwork.fixed_point.parametrised import weights_evaluated_once
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import State
 
@@ -27,4 +28,5 @@ def fixed_point(
         raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
     if not isinstance(solver, FixedPointSolver):
         raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Picard() or Anderson().")
-    return gradient(f, z0, solver)
+    with weights_evaluated_once(f):
+        return gradient(f, z0, solver)

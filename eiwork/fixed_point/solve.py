@@ -6,6 +6,7 @@ import torch
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
+from eiwork.fixed_point.parametrised import weights_evaluated_once
 from eiwork.fixed_point.record import Report, publish
 from eiwork.fixed_point.solution import Solution
 from eiwork.fixed_point.solver import FixedPointSolver, OnFailure, Progress, report_failure
@@ -34,7 +35,7 @@ def solve_fixed_point(
         )
     packing = Packing.of(z0)
     name = type(solver).__name__
-    with torch.no_grad():
+    with weights_evaluated_once(f), torch.no_grad():
         try:
             progress = solver.run(packing.flat_map(f), packing.pack(detach(z0)))
         except ConvergenceError as error:

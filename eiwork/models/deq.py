@@ -17,6 +17,7 @@ from eiwork.fixed_point import (
 )
 from eiwork.fixed_point.state import State, as_tuple
 from eiwork.models.iterations import Iteration
+from eiwork.physics.checks import is_traced
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -73,7 +74,7 @@ class DEQ(nn.Module):
         return self.iterate(z, y, physics)
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
-        if not bool(torch.isfinite(y).all()):
+        if not is_traced(y) and not bool(torch.isfinite(y).all()):
             raise InputError(
                 "y holds NaN or infinite values: check the measurement before reconstructing it."
             )

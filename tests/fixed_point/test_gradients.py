@@ -191,13 +191,6 @@ def test_an_unsolved_adjoint_warns_with_its_residual():
         torch.autograd.grad(z.sum(), problem.y)
 
 
-def test_differentiating_twice_is_refused():
-    problem = DenseProblem.make()
-    z = fixed_point(problem.f, problem.z0)
-    with pytest.raises(InputError, match="cannot be differentiated again"):
-        torch.autograd.grad(z.sum(), problem.y, create_graph=True)
-
-
 @pytest.mark.parametrize("gradient", [Implicit, "implicit"])
 def test_a_gradient_mode_is_an_object(gradient):
     with pytest.raises(InputError, match="pass an object"):

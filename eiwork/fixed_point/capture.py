@@ -1,0 +1,113 @@
+"""What a function closes over: the tensors that it uses besides its argument, found by watching one evaluation."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
+
+Graph = Any
+
+
+def transforms_active() -> bool:
+    """Whether a `torch.func` transform (vjp, jvp, vmap, ...) is running."""
+    return bool(torch._C._are_functorch_transforms_active())  # noqa: SLF001
+
+
+def is_wrapped(tensor: Tensor) -> bool:
+    """Whether a tensor belongs to a `torch.func` transform."""
+    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))  # noqa: SLF001
+
+
+def not_compiled() -> AbstractContextManager:
+    """Where compiled functions run as they were written: watching them would compile them anew each time."""
+    if "torch._dynamo" not in sys.modules:
+        return nullcontext()
+    return torch.compiler.set_stance("force_eager")
+
+
+class Capture(TorchFunctionMode):
+    """Watches an evaluation with gradients and puts an alias in the place of each tensor from outside.
+
+    After `with Capture(state) as capture: outputs = f(state)`:
+
+    attached: one tensor for each differentiable tensor that f closes over, still attached to the graph behind it.
+    aliases: what f has seen instead, one step further; the graph of `outputs` ends in them, so that
+    `torch.autograd.grad(outputs, aliases)` gives partial derivatives even where one closed-over tensor was computed
+    from another.
+
+    A tensor comes from outside if it is a leaf or was computed before this object was made. Tensors that enter only as
+    direct arguments of a custom `autograd.Function` are out of sight; `unseen` finds them.
+    """
+
+    def __init__(self, state: Iterable[Tensor]) -> None:
+        super().__init__()
+        self.attached: list[Tensor] = []
+        self.aliases: list[Tensor] = []
+        # The state itself is no closed-over tensor.
+        self._alias_of = {id(part): part for part in state}
+        # Originals are held so that their ids stay their own.
+        self._held: list[Tensor] = list(self._alias_of.values())
+        self._start = _sequence_number()
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call `func` on aliases of what comes from outside."""
+        kwargs = kwargs or {}
+        if not torch.is_grad_enabled():
+            return func(*args, **kwargs)
+        args, kwargs = tree_map_only(Tensor, self._seen, (tuple(args), kwargs))
+        return func(*args, **kwargs)
+
+    def _seen(self, tensor: Tensor) -> Tensor:
+        # An enclosing watch would answer for its own alias: look at the tensor itself.
+        with torch._C.DisableTorchFunction():  # noqa: SLF001
+            if not tensor.requires_grad:
+                return tensor
+            known = self._alias_of.get(id(tensor))
+            if known is not None:
+                return known
+            node = tensor.grad_fn
+        if node is not None and node._sequence_nr() >= self._start:  # noqa: SLF001
+            return tensor
+        attached = tensor.view_as(tensor)
+        alias = attached.view_as(attached)
+        self.attached.append(attached)
+        self.aliases.append(alias)
+        self._held.append(tensor)
+        self._alias_of[id(tensor)] = self._alias_of[id(alias)] = alias
+        return alias
+
+
+def _sequence_number() -> int:
+    # Autograd numbers its nodes in order: what a node made now is not below was not there before.
+    # An enclosing watch must not take the probe for a tensor of f.
+    with torch._C.DisableTorchFunction(), torch.enable_grad():  # noqa: SLF001
+        probe = torch.zeros((), requires_grad=True)
+        node = probe.view_as(probe).grad_fn
+    assert node is not None
+    return int(node._sequence_nr())  # noqa: SLF001
+
+
+def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
+    """Leaves that the graph of `outputs` reaches past `stops` and past the states of inner fixed points."""
+    known = {tensor.grad_fn for tensor in stops}
+    pending = [tensor.grad_fn for tensor in outputs if tensor.grad_fn is not None]
+    seen, found = set(pending), []
+    while pending:
+        node = pending.pop()
+        if node in known or node.name() == "CutBackward":
+            continue
+        if hasattr(node, "variable"):
+            found.append(node)
+            continue
+        for after, _ in node.next_functions:
+            if after is not None and after not in seen:
+                seen.add(after)
+                pending.append(after)
+    return found

@@ -1,0 +1,229 @@
+"""Fixed points inside losses, inside each other, and differentiated twice: always the dense or unrolled answer."""
+
+import pytest
+import torch
+from problems import DenseProblem, relative_error
+
+from eiwork.errors import InputError
+from eiwork.fixed_point import GMRES, Anderson, Implicit, JacobianFree, Picard, fixed_point
+
+TIGHT = Anderson(tol=1e-14, max_iter=500)
+EXACT = Implicit(GMRES(tol=1e-14))
+# f contracts by 0.7 or better: after 200 iterations nothing changes in float64, and autograd differentiates them all.
+UNROLLED_STEPS = 200
+
+
+def solve(f, z0):
+    return fixed_point(f, z0, TIGHT, EXACT)
+
+
+def unroll(f, z0):
+    z = z0
+    for _ in range(UNROLLED_STEPS):
+        z = f(z)
+    return z
+
+
+def make(norm=0.7, n=5, batch=2):
+    return DenseProblem.make(n=n, batch=batch, norm=norm)
+
+
+def one_call(solver, weight, y):
+    return solver(DenseProblem(weight, y).f, torch.zeros_like(y))
+
+
+def two_calls(solver, weight, y):
+    x1 = one_call(solver, weight, y)
+    turned = x1.roll(1, dims=1)
+    x2 = one_call(solver, weight, 0.5 * turned.sin())
+    return x2 - turned
+
+
+def three_calls(solver, weight, y):
+    return one_call(solver, 0.9 * weight, two_calls(solver, weight, y))
+
+
+def nested(solver, weight, y):
+    def outer(z):
+        inner = solver(lambda u: torch.tanh(u @ weight.T) + 0.5 * z + y, torch.zeros_like(y))
+        return 0.4 * torch.cos(inner + y)
+
+    return solver(outer, torch.zeros_like(y))
+
+
+def dependent(solver, weight, y):
+    """Two closed-over tensors of which one is computed from the other."""
+    other = 0.3 * weight * weight
+    return solver(lambda z: torch.tanh(0.6 * z @ weight.T + z @ other) + y + other.sum(), torch.zeros_like(y))
+
+
+def tuple_state(solver, weight, y):
+    def f(z):
+        a, b = z
+        return 0.5 * torch.tanh(b @ weight.T) + y, 0.5 * torch.sin(a) + 0.2 * b
+
+    if solver is unroll:
+        z = (torch.zeros_like(y), torch.zeros_like(y))
+        for _ in range(UNROLLED_STEPS):
+            z = f(z)
+    else:
+        z = solver(f, (torch.zeros_like(y), torch.zeros_like(y)))
+    return z[0] * z[1]
+
+
+COMPOSITIONS = [one_call, two_calls, three_calls, nested, dependent, tuple_state]
+
+
+@pytest.mark.parametrize("compose", COMPOSITIONS)
+def test_first_derivatives_equal_unrolling_to_the_end(compose):
+    problem = make()
+    found, exact = (
+        torch.autograd.grad(compose(s, problem.weight, problem.y).sin().sum(), (problem.weight, problem.y))
+        for s in (solve, unroll)
+    )
+    for value, reference in zip(found, exact, strict=True):
+        assert relative_error(value, reference) < 1e-10
+
+
+@pytest.mark.parametrize("compose", COMPOSITIONS)
+def test_second_derivatives_equal_unrolling_to_the_end(compose):
+    problem = make()
+    direction = torch.randn_like(problem.weight)
+    products = []
+    for s in (solve, unroll):
+        loss = compose(s, problem.weight, problem.y).square().sum()
+        gradient = torch.autograd.grad(loss, problem.weight, create_graph=True)[0]
+        products.append(torch.autograd.grad((gradient * direction).sum(), (problem.weight, problem.y)))
+    for value, reference in zip(*products, strict=True):
+        assert relative_error(value, reference) < 1e-9
+
+
+@pytest.mark.parametrize("compose", COMPOSITIONS)
+def test_gradgradcheck(compose):
+    problem = make(n=3)
+    inputs = (problem.weight, problem.y)
+    assert torch.autograd.gradgradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-6)
+
+
+def test_third_derivatives():
+    problem = make(n=3)
+
+    def gradient(weight, y):
+        loss = one_call(solve, weight, y).pow(3).sum()
+        return torch.autograd.grad(loss, weight, create_graph=True)[0]
+
+    assert torch.autograd.gradgradcheck(gradient, (problem.weight, problem.y), eps=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("compose", COMPOSITIONS)
+def test_forward_mode_of_autograd(compose):
+    problem = make(n=3)
+    inputs = (problem.weight, problem.y)
+    assert torch.autograd.gradcheck(
+        lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-7, check_forward_ad=True
+    )
+
+
+def test_complex_states_differentiate_twice():
+    weight = (0.2 * torch.randn(3, 3, dtype=torch.complex128)).requires_grad_()
+    y = torch.randn(2, 3, dtype=torch.complex128, requires_grad=True)
+
+    def g(weight, y):
+        return solve(lambda z: 0.3 * torch.tanh(z @ weight) + y, torch.zeros_like(y))
+
+    assert torch.autograd.gradcheck(g, (weight, y), eps=1e-6, atol=1e-7)
+    assert torch.autograd.gradgradcheck(g, (weight, y), eps=1e-6, atol=1e-6)
+
+
+def test_a_backward_pass_can_be_repeated_and_followed_by_a_second_order_one():
+    problem = make()
+    z = one_call(solve, problem.weight, problem.y)
+    loss = z.square().sum()
+    first = torch.autograd.grad(loss, problem.weight, retain_graph=True)[0]
+    second = torch.autograd.grad(loss, problem.weight, create_graph=True)[0]
+    assert torch.equal(first, second)
+    assert second.requires_grad
+    assert not first.requires_grad
+    loss.backward()
+    assert torch.equal(problem.weight.grad, first)
+
+
+def test_the_gradient_of_the_gradient_reaches_what_the_loss_scale_depends_on():
+    # dL/dW of s * sum(z) is linear in s: its derivative with respect to s is dL/dW itself, divided by s.
+    problem = make()
+    scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
+    loss = scale * one_call(solve, problem.weight, problem.y).sum()
+    gradient = torch.autograd.grad(loss, problem.weight, create_graph=True)[0]
+    by_scale = torch.autograd.grad(gradient.sum(), scale)[0]
+    torch.testing.assert_close(by_scale, gradient.detach().sum() / 2)
+
+
+class Doubled(torch.autograd.Function):
+    """2 x, by a function that autograd knows but nobody can look into."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, g):
+        return 2 * g
+
+
+def test_a_tensor_out_of_sight_is_right_once_and_refused_twice():
+    problem = make()
+
+    def f(z):
+        return 0.4 * torch.sin(z) + Doubled.apply(problem.y)
+
+    z = solve(f, torch.zeros_like(problem.y))
+    exact = torch.autograd.grad(unroll(f, torch.zeros_like(problem.y)).sum(), problem.y)[0]
+    assert relative_error(torch.autograd.grad(z.sum(), problem.y, retain_graph=True)[0], exact) < 1e-10
+    with pytest.raises(InputError, match="cannot be differentiated twice"):
+        torch.autograd.grad(z.sum(), problem.y, create_graph=True)
+
+
+def test_forward_over_reverse_without_a_graph_is_refused():
+    problem = make()
+    with torch.autograd.forward_ad.dual_level():
+        tangent = torch.ones_like(problem.y)
+        y = torch.autograd.forward_ad.make_dual(problem.y, tangent)
+        z = one_call(solve, problem.weight, y)
+        with pytest.raises(InputError, match="create_graph=True"):
+            torch.autograd.grad(z.square().sum(), problem.weight)
+
+
+@pytest.mark.parametrize("solver", [Picard(tol=1e-14, max_iter=2000), TIGHT], ids=repr)
+def test_second_derivatives_do_not_depend_on_the_adjoint_solver(solver):
+    problem = make(n=3)
+    inputs = (problem.weight, problem.y)
+    mode = Implicit(solver)
+
+    def g(weight, y):
+        return fixed_point(DenseProblem(weight, y).f, torch.zeros_like(y), TIGHT, mode)
+
+    assert torch.autograd.gradgradcheck(g, inputs, eps=1e-6, atol=1e-6)
+
+
+def test_changing_f_between_calls_keeps_the_calls_apart():
+    problem = make()
+    z1 = one_call(solve, problem.weight, problem.y)
+    z2 = one_call(solve, 0.5 * problem.weight, problem.y)
+    both = torch.autograd.grad((z1 + z2).sum(), problem.weight)[0]
+    apart = [
+        torch.autograd.grad(one_call(solve, s * problem.weight, problem.y).sum(), problem.weight)[0]
+        for s in (1.0, 0.5)
+    ]
+    torch.testing.assert_close(both, apart[0] + apart[1], rtol=1e-10, atol=1e-12)
+
+
+def test_jacobian_free_differs_from_implicit_in_a_composition():
+    problem = make()
+
+    def by(mode):
+        def solver(f, z0):
+            return fixed_point(f, z0, TIGHT, mode)
+
+        return torch.autograd.grad(two_calls(solver, problem.weight, problem.y).sum(), problem.weight)[0]
+
+    assert relative_error(by(JacobianFree()), by(EXACT)) > 0.05
