@@ -8,9 +8,19 @@ from types import ModuleType
 from typing import Any
 
 from eiwork.fixed_point.anderson import Anderson
+from eiwork.fixed_point.broyden import Broyden
 from eiwork.fixed_point.fixed_point import fixed_point
 from eiwork.fixed_point.gmres import GMRES
-from eiwork.fixed_point.gradients import GradientMode, Implicit, JacobianFree, Unrolled
+from eiwork.fixed_point.gradients import (
+    SHINE,
+    GradientMode,
+    Implicit,
+    JacobianFree,
+    Neumann,
+    Phantom,
+    Reversible,
+    Unrolled,
+)
 from eiwork.fixed_point.picard import Picard
 from eiwork.fixed_point.record import Report, record
 from eiwork.fixed_point.solution import Solution
@@ -19,13 +29,18 @@ from eiwork.fixed_point.solver import FixedPointSolver
 
 __all__ = [
     "GMRES",
+    "SHINE",
     "Anderson",
+    "Broyden",
     "FixedPointSolver",
     "GradientMode",
     "Implicit",
     "JacobianFree",
+    "Neumann",
+    "Phantom",
     "Picard",
     "Report",
+    "Reversible",
     "Solution",
     "Unrolled",
     "fixed_point",

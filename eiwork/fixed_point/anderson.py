@@ -1,28 +1,45 @@
 """Anderson acceleration (type II) with relative regularisation and a safeguard."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from eiwork.errors import InputError
+from eiwork.fixed_point.certificate import sigma_from_secants
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, norms
+from eiwork.fixed_point.vectors import Vectors
 
 # A residual this many times above the best one means that the extrapolation misled: go back and damp.
 _GROWTH = 4.0
+# Growth of the regularisation with the age of a difference: of parallel ones the newest counts.
+_AGEING = 2.0
+# Vectors a block of the history; a shorter history takes blocks of its own length.
+_BLOCK = 5
 
 
 @dataclass(frozen=True)
 class _History:
-    """Differences of past iterates and residuals, newest last, and the damping of each sample."""
+    """Differences of past iterates and residuals, newest last, both in units of the residual difference's norm.
 
-    delta_z: tuple[Flat, ...]
-    delta_r: tuple[Flat, ...]
+    gram_z, gram_r: their inner products (batch, k, k), float64, kept as they are for a sample that has stopped.
+    valid: (batch, k) whether a difference counts for the sample. z, r, damping: of the last step.
+    rest: (batch,) plain damped steps still to take; next_rest: how many follow the next return to the best iterate.
+    """
+
+    delta_z: Vectors
+    delta_r: Vectors
+    gram_z: Float[Tensor, "batch k k"]
+    gram_r: Float[Tensor, "batch k k"]
+    valid: Bool[Tensor, "batch k"]
     z: Flat
     r: Flat
     damping: Float[Tensor, " batch"]
+    rest: Int[Tensor, " batch"]
+    next_rest: Int[Tensor, " batch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,22 +48,30 @@ class Anderson(FixedPointSolver):
 
     With r_k = f(z_k) - z_k and differences dz_j, dr_j of the last `memory` steps, the weights g minimise
     ||r_k - sum_j g_j dr_j||, and z_{k+1} = z_k + b r_k - sum_j g_j (dz_j + b dr_j). The differences are
-    normalised before the small system is solved in float64, so `regularisation` is relative to the Gram
-    matrix and means the same at every scale of the problem. When the residual grows fourfold over the best one, the
-    sample returns to its best iterate, forgets its history and halves its damping.
+    normalised before the small system is solved in float64, so `regularisation` is relative to the Gram matrix and
+    means the same at every scale of the problem; it doubles with the age of a difference. When the residual grows
+    fourfold over the best one, the sample returns to its best iterate, forgets its history, halves its damping and
+    takes plain damped steps for a while, twice as many each time.
 
-    memory: number of differences kept, >= 1. damping: b in (0, 1]. regularisation: >= 0.
+    memory: number of differences kept, >= 1, each two vectors of the state's size. damping: b in (0, 1].
+    regularisation: >= 0; where it is below the rounding of the state's type, that rounding takes its place.
+    A sample that has not halved its residual in 90 evaluations is given up. The default tolerance is that of a gradient
+    right to 1e-3 near spectral radius 1, where errors are many times the residual: see `Solution.error_bound`.
     Source: Anderson (1965); Walker & Ni, SIAM J. Numer. Anal. 49 (2011).
     """
 
-    memory: int = 5
+    patience: ClassVar[int | None] = 90
+
+    tol: float = 1e-6
+    max_iter: int = 200
+    memory: int = 15
     damping: float = 1.0
     regularisation: float = 1e-10
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.memory < 1:
-            raise InputError(f"Anderson(memory={self.memory}): at least one difference is needed; try 5.")
+            raise InputError(f"Anderson(memory={self.memory}): at least one difference is needed; try 15.")
         if not 0 < self.damping <= 1:
             raise InputError(f"Anderson(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
         if not self.regularisation >= 0:
@@ -59,35 +84,100 @@ class Anderson(FixedPointSolver):
         z, r = progress.z, progress.fz - progress.z
         past: _History | None = progress.memory
         if past is None:
-            damping = torch.full_like(progress.residual, self.damping).to(z.dtype)
-            return z + damping[:, None] * r, _History((), (), z, r, damping)
+            damping = torch.full_like(progress.residual, self.damping)
+            none = torch.zeros(z.shape[0], 0, 0, dtype=torch.float64, device=z.device)
+            empty = torch.zeros(z.shape[0], 0, dtype=torch.bool, device=z.device)
+            rest = torch.zeros(z.shape[0], dtype=torch.long, device=z.device)
+            history = _History(Vectors(), Vectors(), none, none, empty, z, r, damping, rest, rest + 1)
+            return _step(z, r, damping), history
 
-        misled = progress.residual > _GROWTH * progress.best_residual
-        keep = (~misled)[:, None].to(z.dtype)
-        damping = torch.where(misled, past.damping / 2, past.damping)
-        z = torch.where(misled[:, None], progress.best_z, z)
-        r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
-        delta_z = tuple(keep * d for d in (*past.delta_z, z - past.z)[-self.memory :])
-        delta_r = tuple(keep * d for d in (*past.delta_r, r - past.r)[-self.memory :])
+        # Not the relative residual: where f(z) passes near zero, that one grows without anything being wrong.
+        misled = progress.absolute > _GROWTH * norms(progress.best_fz - progress.best_z)
+        # Without a rest that grows, a sample can return to the same iterate and be misled the same way for ever.
+        rest = torch.where(misled, past.next_rest, (past.rest - 1).clamp(min=0))
+        next_rest = torch.where(misled, 2 * past.next_rest, past.next_rest)
+        eager = (2 * past.damping).clamp(max=self.damping)
+        damping = torch.where(misled, past.damping / 2, torch.where(rest > 0, past.damping, eager))
+        # A look at the mask costs nothing on a CPU and a wait for the device elsewhere.
+        if z.device.type != "cpu" or bool(misled.any()):
+            z = torch.where(misled[:, None], progress.best_z, z)
+            r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
+        history = replace(self._remember(past, z, r, misled, damping), rest=rest, next_rest=next_rest)
+        weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history)).to(z.dtype)
+        candidate = _step(z, r, damping)
+        step = damping.to(z.dtype)[:, None]
+        history.delta_z.subtract_(candidate, weights)
+        return history.delta_r.subtract_(candidate, step * weights), history
 
-        weights = self._weights(torch.stack(delta_r, dim=1), r)
-        step = damping[:, None]
-        moved = torch.stack([dz + step * dr for dz, dr in zip(delta_z, delta_r, strict=True)], dim=1)
-        candidate = z + step * r - torch.einsum("bm,bmn->bn", weights, moved)
-        return candidate, _History(delta_z, delta_r, z, r, damping)
+    def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
+        """The smallest stretch of I - J over the last `memory` steps."""
+        past: _History | None = progress.memory
+        if past is None:
+            return torch.full_like(progress.residual, torch.nan)
+        still = torch.zeros_like(progress.converged)
+        last = self._remember(past, progress.z, progress.fz - progress.z, still, past.damping)
+        eps = torch.finfo(progress.z.dtype).eps
+        return sigma_from_secants(last.gram_r, last.gram_z, last.valid, eps).to(progress.residual)
 
-    def _weights(self, delta_r: Float[Tensor, "batch memory n"], r: Flat) -> Float[Tensor, "batch memory"]:
-        size = norms(r)
-        # In units of the residual no square over- or underflows, whatever the scale of the problem.
-        size = torch.where(size > 0, size, torch.ones_like(size))
-        wide = delta_r.to(size.dtype) / size[:, None, None]
-        gram = torch.einsum("bmn,bkn->bmk", wide, wide).double()
-        right = torch.einsum("bmn,bn->bm", wide, r.to(size.dtype) / size[:, None]).double()
-        length = gram.diagonal(dim1=1, dim2=2).clamp(min=torch.finfo(wide.dtype).tiny).sqrt()
-        gram = gram / (length[:, :, None] * length[:, None, :])
-        # The floor keeps the system solvable in float64 when differences are parallel or forgotten (zero).
-        ridge = max(self.regularisation, 1e-14) * torch.eye(
-            gram.shape[1], dtype=gram.dtype, device=gram.device
+    def _remember(
+        self,
+        past: _History,
+        z: Flat,
+        r: Flat,
+        misled: Bool[Tensor, " batch"],
+        damping: Float[Tensor, " batch"],
+    ) -> _History:
+        """The history with the newest difference; a misled sample forgets all of its differences."""
+        delta_z, delta_r = z - past.z, r - past.r
+        length = norms(delta_r)
+        moved = length > 0
+        # In units of the residual difference no square over- or underflows, whatever the scale of the problem.
+        unit = torch.where(moved, 1 / torch.where(moved, length, 1.0), 0.0).to(z.dtype)[:, None]
+        every_z = past.delta_z.append(delta_z, unit, keep=self.memory, size=min(self.memory, _BLOCK))
+        every_r = past.delta_r.append(delta_r, unit, keep=self.memory, size=min(self.memory, _BLOCK))
+        # A difference below the rounding of f(z) says nothing of f.
+        telling = length > torch.finfo(z.dtype).eps * norms(z + r)
+        valid = torch.cat([past.valid, telling[:, None]], dim=1)[:, -self.memory :] & ~misled[:, None]
+        return _History(
+            every_z,
+            every_r,
+            _bordered(past.gram_z, every_z.dots(every_z.last).double(), moved),
+            _bordered(past.gram_r, every_r.dots(every_r.last).double(), moved),
+            torch.where(moved[:, None], valid, _kept(past.valid, valid.shape[1]) & ~misled[:, None]),
+            z,
+            r,
+            damping,
+            past.rest,
+            past.next_rest,
         )
-        solved = torch.linalg.solve(gram + ridge, right / length)
-        return (solved / length).to(r.dtype)
+
+    def _weights(self, history: _History) -> Float[Tensor, "batch k"]:
+        """The least-squares weights of the normalised residual differences, from their Gram matrix, in float64."""
+        pair = history.valid[:, :, None] & history.valid[:, None, :]
+        gram = torch.where(pair, history.gram_r, 0.0)
+        right = torch.where(history.valid, history.delta_r.dots(history.r).double(), 0.0)
+        # The sums of the Gram matrix round in the type of the state: below that, parallel differences are noise.
+        ridge = max(self.regularisation, 8 * torch.finfo(history.r.dtype).eps)
+        age = torch.arange(gram.shape[1] - 1, -1, -1, dtype=gram.dtype, device=gram.device)
+        diagonal = torch.where(history.valid, ridge * _AGEING**age, 1.0)
+        return torch.linalg.solve(gram + torch.diag_embed(diagonal), right)
+
+
+def _step(z: Flat, r: Flat, damping: Float[Tensor, " batch"]) -> Flat:
+    return torch.addcmul(z, r, damping.to(z.dtype)[:, None])
+
+
+def _bordered(
+    old: Float[Tensor, "batch k k"], row: Float[Tensor, "batch m"], moved: Bool[Tensor, " batch"]
+) -> Float[Tensor, "batch m m"]:
+    """The Gram matrix of the last m vectors, whose newest row is `row`; that of a resting sample stays."""
+    m = row.shape[1]
+    kept = old[:, old.shape[1] - m + 1 :, old.shape[1] - m + 1 :]
+    upper = torch.cat([kept, row[:, :-1, None]], dim=2)
+    new = torch.cat([upper, row[:, None]], dim=1)
+    pad = m - old.shape[1]
+    return torch.where(moved[:, None, None], new, torch.nn.functional.pad(old, (0, pad, 0, pad)))
+
+
+def _kept(old: Bool[Tensor, "batch k"], m: int) -> Bool[Tensor, "batch m"]:
+    return torch.nn.functional.pad(old, (0, m - old.shape[1]))

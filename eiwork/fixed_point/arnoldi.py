@@ -5,17 +5,18 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.fixed_point.state import Flat, FlatMap, norms
+from eiwork.fixed_point.vectors import Vectors
 
 
-def orthogonalise(basis: Float[Tensor, "batch k n"], w: Flat) -> tuple[Float[Tensor, "batch k"], Flat]:
-    """Split w into coefficients on an orthonormal basis and a remainder orthogonal to it.
+def orthogonalise_(basis: Vectors, w: Flat) -> Float[Tensor, "batch k"]:
+    """Make w orthogonal to an orthonormal basis, in place, and return its coefficients on the basis.
 
     Classical Gram-Schmidt, twice: as stable as the modified form, and two batched products instead of k.
     """
-    first = torch.einsum("bkn,bn->bk", basis, w)
-    w = w - torch.einsum("bk,bkn->bn", first, basis)
-    second = torch.einsum("bkn,bn->bk", basis, w)
-    return first + second, w - torch.einsum("bk,bkn->bn", second, basis)
+    first = basis.dots(w)
+    second = basis.dots(basis.subtract_(w, first))
+    basis.subtract_(w, second)
+    return first + second
 
 
 def most_amplified(product: FlatMap, start: Flat, size: int) -> Flat:
@@ -25,12 +26,14 @@ def most_amplified(product: FlatMap, start: Flat, size: int) -> Flat:
     hides behind a cluster of almost equal eigenvalues, as the null space of A makes one.
     """
     tiny = torch.finfo(start.dtype).tiny
-    basis = [start / norms(start).clamp(min=tiny).to(start.dtype)[:, None]]
+    basis = Vectors().append(start, 1 / norms(start).clamp(min=tiny).to(start.dtype)[:, None], keep=size)
     hessenberg = start.new_zeros(start.shape[0], size + 1, size)
     for k in range(size):
-        column, w = orthogonalise(torch.stack(basis, dim=1), product(basis[k]))
+        w = product(basis.last).clone()
+        column = orthogonalise_(basis, w)
         height = norms(w).to(w.dtype)
         hessenberg[:, : k + 1, k], hessenberg[:, k + 1, k] = column, height
-        basis.append(w / height.clamp(min=tiny)[:, None])
+        if k + 1 < size:
+            basis = basis.append(w, 1 / height.clamp(min=tiny)[:, None], keep=size)
     weights = torch.linalg.svd(hessenberg.double()).Vh[:, 0].to(start.dtype)
-    return torch.einsum("bk,bkn->bn", weights, torch.stack(basis[:size], dim=1))
+    return basis.combine(weights)

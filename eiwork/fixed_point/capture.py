@@ -1,12 +1,13 @@
 """What a function closes over: the tensors that it uses besides its argument, found by watching one evaluation."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
@@ -21,6 +22,13 @@ def transforms_active() -> bool:
 def is_wrapped(tensor: Tensor) -> bool:
     """Whether a tensor belongs to a `torch.func` transform."""
     return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))  # noqa: SLF001
+
+
+@contextmanager
+def no_derivatives() -> Iterator[None]:
+    """`torch.no_grad()` for both modes: tangents of forward mode are not propagated either."""
+    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
+        yield
 
 
 def not_compiled() -> AbstractContextManager:

@@ -30,6 +30,7 @@ def modules_of(f: Callable) -> list[nn.Module]:
             pending += [thing.func, *thing.args, *thing.keywords.values()]
         elif callable(thing):
             held = [getattr(thing, "__self__", None), getattr(thing, "__wrapped__", None)]
+            held += [] if isinstance(thing, type) else list(getattr(thing, "__dict__", {}).values())
             held += [
                 cell.cell_contents for cell in getattr(thing, "__closure__", None) or () if _filled(cell)
             ]

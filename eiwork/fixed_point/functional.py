@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import AdjointSolver, solve_adjoint
 from eiwork.fixed_point.closure import ClosureFree
 from eiwork.fixed_point.solve import solve_fixed_point
@@ -187,11 +188,20 @@ def functional_fixed_point(
 
     Everything that f closes over is made explicit first (one extra evaluation). The solves themselves run on plain
     tensors below all transforms; a vmapped axis is folded into the batch.
-    Raises InputError if f returns another structure than z0's, or changes what it closes over between evaluations.
+    Raises InputError if f returns another structure than z0's, changes what it closes over between evaluations, or
+    uses an operation that torch.vmap cannot map.
     """
     z0 = detach(z0)
     packing = Packing.of(z0)
-    closed = ClosureFree(f, z0)
+    try:
+        closed = ClosureFree(f, z0)
+    except RuntimeError as error:
+        if "vmap" not in str(error) and "atching rule" not in str(error):
+            raise
+        raise InputError(
+            f"An operation inside f has no rule for torch.vmap ({error}). Fold the mapped axis into the batch instead: "
+            "call the model on y.flatten(0, 1) and unflatten its output; samples of a batch are independent."
+        ) from error
 
     def mapping(state: Tensors, parameters: Tensors) -> Tensors:
         return as_tuple(packing.check(closed(state if packing.is_tuple else state[0], parameters)))

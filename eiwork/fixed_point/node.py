@@ -10,7 +10,7 @@ from torch.autograd import forward_ad
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import AdjointSolver, solve_adjoint
-from eiwork.fixed_point.capture import unseen
+from eiwork.fixed_point.capture import no_derivatives, unseen
 from eiwork.fixed_point.state import Packing, as_tuple
 
 Tensors = tuple[Tensor, ...]
@@ -59,7 +59,7 @@ class Evaluation:
         """v with (I - J^T) v = g; g itself for an explicit function."""
         if self.solver is None:
             return g
-        with torch.no_grad():
+        with no_derivatives():
             return self.solve(g, lambda v: self.pull(self.state, v), self.solver)
 
     def tangent(self, t: Tensors) -> Tensors:
@@ -67,7 +67,7 @@ class Evaluation:
         assert self.solver is not None
         w = tuple(torch.zeros_like(part).requires_grad_() for part in t)
         transposed = Evaluation(self.pull(self.state, w, create_graph=True), (), w, None)
-        with torch.no_grad():
+        with no_derivatives():
             return self.solve(t, lambda u: transposed.pull(w, u), self.solver)
 
 
@@ -129,8 +129,7 @@ class ImplicitNode(torch.autograd.Function):
             torch.zeros_like(o) if part is None else part.detach()
             for part, o in zip(given, evaluation.outputs, strict=True)
         )
-        with forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
-            return evaluation.tangent(t)
+        return evaluation.tangent(t)
 
 
 class ExplicitNode(torch.autograd.Function):

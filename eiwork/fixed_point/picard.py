@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Float
+from torch import Tensor
+
 from eiwork.errors import InputError
+from eiwork.fixed_point.certificate import sigma_from_rate
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat
 
@@ -27,3 +31,7 @@ class Picard(FixedPointSolver):
         if self.damping == 1.0:
             return progress.fz, None
         return progress.z + self.damping * (progress.fz - progress.z), None
+
+    def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
+        """One minus the rate of contraction, the stretch of I - J along the slowest mode of the iteration."""
+        return progress.residual.new_tensor(sigma_from_rate(progress.trace, self.tol, self.damping))

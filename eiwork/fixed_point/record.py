@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from jaxtyping import Bool, Float
@@ -12,11 +12,17 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Report:
-    """One solve: `kind` is "forward" (z = f(z)) or "adjoint" ((I - J^T) v = g).
+    """One solve and its certificate: `kind` is "forward" (z = f(z)) or "adjoint" ((I - J^T) v = g).
 
     n_evaluations: evaluations of f (forward) or of its vector-Jacobian product (adjoint).
     residual: (batch,) relative residual: to ||f(z)|| in a forward solve, to ||g|| in an adjoint one.
     converged: (batch,) whether the sample reached the solver's tolerance `tol`.
+    trace: relative residual (batch,) after each evaluation, in order.
+    sigma_min: (batch,) estimate, from above, of the smallest singular value of I - J, from the steps of the solve;
+    nan for a sample whose solve was too short to see any. None if the solver gives no estimate.
+    error_bound: (batch,) estimate of ||v - v*|| / ||v*|| (adjoint: the relative error that the solve leaves in the
+    gradient) or ||z - z*|| / ||z*|| (forward), residual / sigma_min with the rounding of the working precision; inf
+    where sigma_min is nan. None if the solver gives no estimate.
     """
 
     kind: Literal["forward", "adjoint"]
@@ -25,6 +31,9 @@ class Report:
     n_evaluations: int
     residual: Float[Tensor, " batch"]
     converged: Bool[Tensor, " batch"]
+    trace: list[Float[Tensor, " batch"]] = field(default_factory=list, repr=False)
+    sigma_min: Float[Tensor, " batch"] | None = None
+    error_bound: Float[Tensor, " batch"] | None = None
 
 
 _active: ContextVar[tuple[list[Report], ...]] = ContextVar("eiwork_active_records", default=())

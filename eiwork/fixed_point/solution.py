@@ -17,6 +17,8 @@ class Solution:
     residual: (batch,) relative residual ||f(z) - z|| / ||f(z)|| at `value`.
     n_evaluations: how often f was evaluated.
     trace: relative residual (batch,) after each evaluation, in order.
+    sigma_min, error_bound: (batch,) estimates of sigma_min(I - J) and of ||z - z*|| / ||z*||, as in `Report`; None
+    if the solver gives none.
     """
 
     value: State
@@ -24,3 +26,5 @@ class Solution:
     residual: Float[Tensor, " batch"]
     n_evaluations: int
     trace: list[Float[Tensor, " batch"]] = field(repr=False)
+    sigma_min: Float[Tensor, " batch"] | None = None
+    error_bound: Float[Tensor, " batch"] | None = None

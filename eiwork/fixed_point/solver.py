@@ -1,20 +1,24 @@
 """The common part of all fixed-point solvers: init, step, terminate, and the loop that drives them."""
 
+import math
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point.state import Flat, FlatMap, norms
+from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
 
 OnFailure = Literal["warn", "raise"]
-# A residual that grew by this factor since the start will not come back: stop before it overflows.
+# Two residuals in a row this many times the first one will not come back: stop before they overflow.
 _DIVERGED = 1e8
+# An iterate this many times as large as the start has run away: there the relative residual vanishes for any map.
+_RUN_AWAY = 1e8
 
 
 @dataclass(frozen=True)
@@ -22,9 +26,10 @@ class Progress:
     """Where a solve stands after an evaluation of f; every field has one entry per sample.
 
     z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate
-    with the smallest residual so far; initial: absolute residual at z0; trace: the residuals of every evaluation,
-    as plain numbers (small tensors kept between the large ones of each step would fragment the memory, which then
-    grows with the iterations); memory: what the method remembers.
+    with the smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||;
+    trace: the residuals of every evaluation, as plain numbers (small tensors kept between the large ones of each step
+    would fragment the memory, which then grows with the iterations); memory: what the method remembers; stopped:
+    whether each sample has converged or diverged, as plain truth values, so that a step waits for the device only once.
     """
 
     z: Flat
@@ -32,6 +37,7 @@ class Progress:
     residual: Float[Tensor, " batch"]
     absolute: Float[Tensor, " batch"]
     initial: Float[Tensor, " batch"]
+    initial_size: Float[Tensor, " batch"]
     best_z: Flat
     best_fz: Flat
     best_residual: Float[Tensor, " batch"]
@@ -41,16 +47,22 @@ class Progress:
     n_evaluations: int = 1
     trace: list[list[float]] = field(default_factory=list)
     memory: Any = None
+    stopped: list[bool] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FixedPointSolver(ABC):
     """A method for z = f(z), usable step by step: `init`, then `step` until `terminate`.
 
-    tol: relative residual at which a sample has converged, > 0. Converged samples stay where they are.
+    tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, > 0, provided that the residual has
+    fallen at all (a fixed point at zero counts as found when the residual is far below the rounding of the start).
+    Converged samples stay where they are.
     max_iter: largest number of evaluations of f, >= 1.
     on_failure: "warn" (ConvergenceWarning) or "raise" (ConvergenceError) when a sample does not converge.
     """
+
+    # Evaluations after which a sample that has not even halved its residual is given up; None: never.
+    patience: ClassVar[int | None] = None
 
     tol: float = 1e-4
     max_iter: int = 50
@@ -68,55 +80,106 @@ class FixedPointSolver(ABC):
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
         fz = f(z0)
-        absolute, residual = _residual(z0, fz, reference)
-        _raise_if_not_finite(residual, evaluation=1, best=None)
+        initial_size = norms(z0.detach()) + norms(fz.detach())
+        absolute, residual = self._residual(z0, fz, reference, initial_size)
+        converged = residual <= self.tol
+        values, _, stopped = _on_host(residual, converged, converged)
+        _raise_if_not_finite(values, evaluation=1, best=None)
         return Progress(
             z=z0,
             fz=fz,
             residual=residual,
             absolute=absolute,
             initial=absolute,
+            initial_size=initial_size,
             best_z=z0,
             best_fz=fz,
             best_residual=residual,
-            converged=residual <= self.tol,
-            diverged=torch.zeros_like(residual, dtype=torch.bool),
+            converged=converged,
+            diverged=torch.zeros_like(converged),
             reference=reference,
-            trace=[residual.tolist()],
+            trace=[values],
+            stopped=stopped,
         )
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
-        """Choose the next iterate by the method's rule and evaluate f there; stopped samples do not move."""
+        """Choose the next iterate by the method's rule and evaluate f there; stopped samples do not move.
+
+        Where f is a `PackedMap` whose samples can be evaluated apart, stopped samples are not evaluated again.
+        """
         candidate, memory = self.propose(progress)
-        stopped = (progress.converged | progress.diverged)[:, None]
-        return self.evaluate(f, progress, torch.where(stopped, progress.z, candidate), memory)
+        if any(progress.stopped):
+            active = ~(progress.converged | progress.diverged)
+            candidate = torch.where(active[:, None], candidate, progress.z)
+            if isinstance(f, PackedMap) and not all(progress.stopped):
+                f = partial(f.of_samples, others=progress.fz, active=active)
+        return self.evaluate(f, progress, candidate, memory)
 
     def evaluate(self, f: FlatMap, progress: Progress, z: Flat, memory: Any) -> Progress:
         """Evaluate f at z and take stock."""
         fz = f(z)
-        absolute, residual = _residual(z, fz, progress.reference)
+        absolute, residual = self._residual(z, fz, progress.reference, progress.initial_size)
         n_evaluations = progress.n_evaluations + 1
-        _raise_if_not_finite(residual, n_evaluations, progress)
         better = residual < progress.best_residual
+        twice = torch.minimum(absolute, progress.absolute)
+        diverged = progress.diverged | (twice > _DIVERGED * progress.initial) | self._ran_away(progress, fz)
+        # A relative residual that is small only because f(z) has grown is no convergence.
+        converged = progress.converged | ((residual <= self.tol) & (absolute < progress.initial) & ~diverged)
+        if n_evaluations == self.patience:
+            smallest = torch.minimum(absolute, norms(progress.best_fz - progress.best_z))
+            diverged = diverged | (~converged & (smallest > progress.initial / 2))
+        values, improved, stopped = _on_host(residual, better, converged | diverged)
+        _raise_if_not_finite(values, n_evaluations, progress)
+        best_z, best_fz = progress.best_z, progress.best_fz
+        if all(improved):
+            best_z, best_fz = z, fz
+        elif any(improved):
+            best_z = torch.where(better[:, None], z, best_z)
+            best_fz = torch.where(better[:, None], fz, best_fz)
         return replace(
             progress,
             z=z,
             fz=fz,
             residual=residual,
             absolute=absolute,
-            best_z=torch.where(better[:, None], z, progress.best_z),
-            best_fz=torch.where(better[:, None], fz, progress.best_fz),
+            best_z=best_z,
+            best_fz=best_fz,
             best_residual=torch.minimum(residual, progress.best_residual),
-            converged=progress.converged | (residual <= self.tol),
-            diverged=progress.diverged | (absolute > _DIVERGED * progress.initial),
+            converged=converged,
+            diverged=diverged,
             n_evaluations=n_evaluations,
-            trace=[*progress.trace, residual.tolist()],
+            trace=[*progress.trace, values],
             memory=memory,
+            stopped=stopped,
         )
+
+    def _residual(
+        self,
+        z: Flat,
+        fz: Flat,
+        reference: Float[Tensor, " batch"] | None,
+        initial_size: Float[Tensor, " batch"],
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        # Residuals only steer the solve; gradients never pass through them.
+        z, fz = z.detach(), fz.detach()
+        absolute = norms(fz - z)
+        if reference is None:
+            # A fixed point at zero is reached when the residual is far below the rounding of the start.
+            floor = 1e-3 * torch.finfo(fz.dtype).eps / self.tol
+            scale = torch.maximum(norms(fz), floor * initial_size)
+        else:
+            scale = reference
+        relative = absolute / torch.clamp(scale, min=torch.finfo(absolute.dtype).tiny)
+        return absolute, torch.where(absolute == 0, torch.zeros_like(relative), relative)
+
+    def _ran_away(self, progress: Progress, fz: Flat) -> Bool[Tensor, " batch"]:
+        # Before the rounding of f(z) swallows its steps, but not where half precision is merely coarse.
+        limit = min(_RUN_AWAY, max(1e3, 0.1 / torch.finfo(fz.dtype).eps))
+        return norms(fz.detach()) > limit * progress.initial_size
 
     def terminate(self, progress: Progress) -> bool:
         """Whether every sample has converged (or diverged), or the evaluations are used up."""
-        return progress.n_evaluations >= self.max_iter or bool((progress.converged | progress.diverged).all())
+        return progress.n_evaluations >= self.max_iter or all(progress.stopped)
 
     def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Drive init, step and terminate to the end."""
@@ -129,6 +192,10 @@ class FixedPointSolver(ABC):
     def propose(self, progress: Progress) -> tuple[Flat, Any]:
         """The next iterate and what the method remembers for the one after it."""
 
+    def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"] | None:
+        """An estimate from above of the smallest stretch of I - J, nan before a first step; None without one."""
+        return None
+
 
 def report_failure(
     kind: str,
@@ -139,8 +206,12 @@ def report_failure(
     n_evaluations: int,
     on_failure: OnFailure,
     solution: object,
+    error_bound: Float[Tensor, " batch"] | None = None,
 ) -> None:
-    """Warn or raise, in the words of advice, if a sample has not converged."""
+    """Warn or raise, in the words of advice, if a sample has not converged.
+
+    error_bound: estimated relative error of each sample, if there is one.
+    """
     if bool(converged.all()):
         return
     advice = (
@@ -149,34 +220,38 @@ def report_failure(
         if kind == "forward"
         else "I - J is badly conditioned here: raise max_iter, loosen tol, or make the map more contractive."
     )
+    estimate = ""
+    if error_bound is not None and bool(error_bound.isfinite().all()):
+        of_what = "fixed point" if kind == "forward" else "adjoint, and so of the gradient,"
+        estimate = f"; the estimated relative error of the {of_what} is {float(error_bound.max()):.1e}"
     message = (
         f"The {kind} solve by {solver} stopped after {n_evaluations} evaluations with "
         f"{int((~converged).sum())} of {converged.numel()} samples above tolerance {tol:.1e}; "
-        f"the largest relative residual is {float(residual.max()):.2e}. {advice}"
+        f"the largest relative residual is {float(residual.max()):.2e}{estimate}. {advice}"
     )
     if on_failure == "raise":
         raise ConvergenceError(message, solution)
     warnings.warn(message, ConvergenceWarning, stacklevel=4)
 
 
-def _residual(
-    z: Flat, fz: Flat, reference: Float[Tensor, " batch"] | None
-) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-    # Residuals only steer the solve; gradients never pass through them.
-    z, fz = z.detach(), fz.detach()
-    absolute = norms(fz - z)
-    scale = norms(fz) if reference is None else reference
-    relative = absolute / torch.clamp(scale, min=torch.finfo(absolute.dtype).tiny)
-    return absolute, torch.where(absolute == 0, torch.zeros_like(relative), relative)
+def _on_host(residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
+    """A (batch,) residual and two (batch,) truth values as plain numbers, in one transfer."""
+    rows = torch.stack([residual, *(flag.to(residual.dtype) for flag in flags)]).tolist()
+    return rows[0], *([value > 0 for value in row] for row in rows[1:])
 
 
-def _raise_if_not_finite(residual: Tensor, evaluation: int, best: Progress | None) -> None:
-    if bool(residual.isfinite().all()):
+def _raise_if_not_finite(residual: list[float], evaluation: int, best: Progress | None) -> None:
+    n_bad = sum(not math.isfinite(value) for value in residual)
+    if not n_bad:
         return
-    n_bad = int((~residual.isfinite()).sum())
     raise ConvergenceError(
-        f"f returned non-finite values for {n_bad} of {residual.numel()} samples at evaluation {evaluation}. "
+        f"f returned non-finite values for {n_bad} of {len(residual)} samples at evaluation {evaluation}. "
         "The input may hold NaN, or the iteration diverges: check y and z0 with torch.isfinite, lower the step "
         "size, or control the Lipschitz constant of the operator.",
         best,
     )
+
+
+def trace_tensors(progress: Progress) -> list[Float[Tensor, " batch"]]:
+    """The relative residual (batch,) after each evaluation, on the device of the solve."""
+    return list(progress.residual.new_tensor(progress.trace).unbind())

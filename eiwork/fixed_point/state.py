@@ -1,10 +1,10 @@
 """States of a fixed-point solve: a tensor or a tuple of tensors, seen as one real matrix of shape (batch, n)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import InputError
@@ -88,9 +88,38 @@ class Packing:
             )
         return z
 
-    def flat_map(self, f: Callable[[State], State]) -> FlatMap:
+    def flat_map(self, f: Callable[[State], State]) -> "PackedMap":
         """The map f seen on the packed matrix."""
-        return lambda flat: self.pack(self.check(f(self.unpack(flat))))
+        return PackedMap(f, self)
+
+    def of_samples(self, n: int) -> "Packing":
+        """The packing of n samples of such a state."""
+        return replace(self, shapes=tuple(torch.Size((n, *shape[1:])) for shape in self.shapes))
+
+
+@dataclass(frozen=True)
+class PackedMap:
+    """A map of states, seen on the packed matrix.
+
+    f may offer `select(indices)`, the same map for some samples of the batch (or None where it cannot tell them apart).
+    """
+
+    f: Callable[[State], State]
+    packing: Packing
+
+    def __call__(self, flat: Flat) -> Flat:
+        """f of all samples."""
+        return self.packing.pack(self.packing.check(self.f(self.packing.unpack(flat))))
+
+    def of_samples(self, flat: Flat, others: Flat, active: Bool[Tensor, " batch"]) -> Flat:
+        """f of the active samples, `others` for the rest; f of all where f has no `select`."""
+        select: Callable[[Tensor], Callable[[State], State] | None] | None = getattr(self.f, "select", None)
+        indices = active.nonzero()[:, 0]
+        chosen = None if select is None else select(indices)
+        if chosen is None:
+            return self(flat)
+        part = PackedMap(chosen, self.packing.of_samples(len(indices)))
+        return others.index_copy(0, indices, part(flat[indices]).to(others.dtype))
 
 
 def norms(flat: Flat) -> Float[Tensor, " batch"]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from eiwork.errors import InputError
+from eiwork.fixed_point.capture import is_wrapped
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -58,5 +59,8 @@ class ResidualCNN(nn.Module):
                 f"{self.unshuffle}, got shape {tuple(x.shape)}. Complex MRI images have 2 channels "
                 f"(see real_to_complex)."
             )
-        blocks = pixel_unshuffle(x, self.unshuffle).contiguous(memory_format=torch.channels_last)
+        blocks = pixel_unshuffle(x, self.unshuffle)
+        # torch.vmap has no memory formats.
+        if not is_wrapped(blocks):
+            blocks = blocks.contiguous(memory_format=torch.channels_last)
         return (1 - self.shrinkage) * x - pixel_shuffle(self.network(blocks), self.unshuffle)

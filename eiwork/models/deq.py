@@ -16,6 +16,7 @@ from eiwork.fixed_point import (
     solve_fixed_point,
 )
 from eiwork.fixed_point.state import State, as_tuple
+from eiwork.models.batch_map import BatchMap
 from eiwork.models.iterations import Iteration
 from eiwork.physics.checks import is_traced
 
@@ -29,6 +30,8 @@ class DEQ(nn.Module):
     call is one node of the autograd graph: a loss may call the model as often as it likes.
 
     iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default. gradient: Implicit() by default.
+    Samples that have converged leave the batch: the rest of the solve evaluates F for the others alone, unless the
+    physics may hold parameters of its own for each sample (see `BatchMap`).
     Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377;
     for imaging: Gilton, Ongie & Willett, arXiv 2102.07944.
     """
@@ -53,7 +56,7 @@ class DEQ(nn.Module):
     def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
         """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
         start = self._start(y, physics, z0)
-        z = fixed_point(lambda z: self.iterate(z, y, physics), start, self.solver, self.gradient)
+        z = fixed_point(BatchMap(self.iterate, y, physics), start, self.solver, self.gradient)
         return self.iterate.image(z)
 
     def solve(
@@ -67,7 +70,7 @@ class DEQ(nn.Module):
         start = self._start(y, physics, z0)
         with torch.no_grad():
             chosen = self.solver if solver is None else solver
-            return solve_fixed_point(lambda z: self.iterate(z, y, physics), start, chosen)
+            return solve_fixed_point(BatchMap(self.iterate, y, physics), start, chosen)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""

@@ -86,6 +86,24 @@ def check_number(
         raise InputError(f"{name} = {value!r} is not possible; it must be {rule}.")
 
 
+def checked_positive(value: float | int | Tensor, name: str) -> float | Tensor:
+    """A positive number as a float, or a tensor of one positive element without axes.
+
+    The sign of a tensor is not looked at where that would break tracing (see `check_tensor`).
+
+    Raises:
+        InputError: several elements, not finite, or not positive.
+    """
+    if not isinstance(value, Tensor):
+        check_number(value, name, lambda v: v > 0, "a positive number")
+        return float(value)
+    if value.numel() != 1:
+        raise InputError(f"{name} has {value.numel()} elements; pass a single number.")
+    if not is_traced(value):
+        check_number(value.item(), name, lambda v: v > 0, "a positive number")
+    return value.reshape(())
+
+
 def check_noise(sigma: object) -> None:
     """Refuse a noise level that is negative or not a number (`InputError`)."""
     check_number(sigma, "noise_sigma", lambda v: v >= 0, "a standard deviation, zero or positive")

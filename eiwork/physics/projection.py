@@ -70,11 +70,14 @@ def backprojection_matrix(geometry: ParallelBeam) -> sp.csr_matrix:
 
 def _shadow_below(t: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
     """Area of a unit pixel's shadow left of t: the shadow is one box convolved with another, |cos| and |sin| wide."""
-    # A box of width zero has no density; this width changes no weight by more than 1e-6.
-    a, b = np.maximum(np.abs(np.cos(theta)), 1e-6), np.maximum(np.abs(np.sin(theta)), 1e-6)
-    outer, inner = (a + b) / 2, (a - b) / 2
+    a, b = np.abs(np.cos(theta)), np.abs(np.sin(theta))
+    wide, narrow = np.maximum(a, b), np.minimum(a, b)
+    # A very narrow box is lost to rounding: along the axes the shadow is the other box alone, to 1e-7.
+    slope = np.maximum(narrow, 1e-7)
+    outer, inner = (wide + slope) / 2, (wide - slope) / 2
     ramps = [np.square(np.maximum(t + shift, 0.0)) for shift in (outer, inner, -inner, -outer)]
-    return np.clip((ramps[0] - ramps[1] - ramps[2] + ramps[3]) / (2 * a * b), 0.0, 1.0)
+    trapezoid = (ramps[0] - ramps[1] - ramps[2] + ramps[3]) / (2 * wide * slope)
+    return np.clip(np.where(narrow > 1e-7, trapezoid, t / wide + 0.5), 0.0, 1.0)
 
 
 def projection_matrix(geometry: ParallelBeam) -> tuple[sp.csr_matrix, sp.csr_matrix, float]:

@@ -1,16 +1,15 @@
 """A sparse matrix as a differentiable map between batches of vectors."""
 
 import functools
-import warnings
 from typing import Any
 
-import scipy.sparse as sp
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.physics.gram import GramSpectrum
 from eiwork.physics.projection import ParallelBeam, projection_matrix
+from eiwork.physics.sparse_tensors import csr_tensor
 
 
 class SystemMatrix:
@@ -31,7 +30,7 @@ class SystemMatrix:
         forward, transpose, self.norm = projection_matrix(geometry)
         self._scipy = {False: forward, True: transpose}
         self._csr: dict[tuple[bool, torch.dtype, torch.device], Tensor] = {}
-        self.spectrum = GramSpectrum(forward)
+        self.spectrum = GramSpectrum(forward, geometry)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SystemMatrix":
         """Copies of an operator share the matrix, which never changes."""
@@ -45,7 +44,7 @@ class SystemMatrix:
         """The matrix, or its transpose, as a CSR tensor."""
         key = (transpose, dtype, device)
         if key not in self._csr:
-            self._csr[key] = _to_csr(self._scipy[transpose], dtype, device)
+            self._csr[key] = csr_tensor(self._scipy[transpose], dtype, device)
         return self._csr[key]
 
     def multiply(self, v: Float[Tensor, "batch n"], transpose: bool) -> Float[Tensor, "batch m"]:
@@ -60,19 +59,6 @@ class SystemMatrix:
 def system_matrix(geometry: ParallelBeam) -> SystemMatrix:
     """The matrix of a geometry; the eight used last are kept, so that operators of one geometry share it."""
     return SystemMatrix(geometry)
-
-
-def _to_csr(matrix: sp.csr_matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
-    with warnings.catch_warnings():
-        # PyTorch calls its CSR layout "beta" once per process; the products used here are tested.
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support", category=UserWarning)
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr),
-            torch.from_numpy(matrix.indices),
-            torch.from_numpy(matrix.data).to(dtype),
-            size=matrix.shape,
-            check_invariants=True,
-        ).to(device)
 
 
 class MatrixProduct(torch.autograd.Function):

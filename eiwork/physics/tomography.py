@@ -9,11 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_noise, check_number, check_tensor, is_traced
+from eiwork.physics.checks import check_noise, check_number, check_tensor, checked_positive
 from eiwork.physics.filtered_backprojection import ramp_filter
 from eiwork.physics.minimum_norm import minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.projection import ParallelBeam, covering_detectors, view_weights
+from eiwork.physics.proximal import image_of, several
+from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients, shifted_inverse
 from eiwork.physics.system_matrix import MatrixProduct, system_matrix
 
 
@@ -152,10 +154,11 @@ class Tomography(LinearPhysics):
     ) -> Float[Tensor, "batch channel height width"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
 
-        Up to 4500 measurements (`eiwork.physics.gram.MAX_MEASUREMENTS`) it is exact, from one eigendecomposition
-        of A A^T that the geometry keeps: singular values below `rtol` times the largest (which is 1) count as
-        zero. Beyond, it is conjugate gradients on the normal equations until ||A^T (y - A x)|| <= rtol^2
-        ||A^T y||: components of singular values well below `rtol` stay out of the solution there, too.
+        It is exact, from one eigendecomposition of A A^T that the geometry keeps, where the scan's symmetry leaves
+        blocks of at most 4600 (`eiwork.physics.gram.MAX_BLOCK`; about 18000 measurements in an even number of evenly
+        spread views): singular values below `rtol` times the largest (which is 1) count as zero. Beyond, it is
+        conjugate gradients on the normal equations until ||A^T (y - A x)|| <= rtol^2 ||A^T y||: components of
+        singular values well below `rtol` stay out of the solution there, too.
         Noise of the kept components grows by up to 1 / rtol, so a scan with noise has a higher cut-off by default:
         10 noise_sigma, a rule of ours (19 abdomen slices of 64x64 pixels in [0, 1], 12 views, noise 0.01: 25.3 dB,
         where 1e-3 gives 9.2 dB).
@@ -175,7 +178,12 @@ class Tomography(LinearPhysics):
         cut = self.rtol if rtol is None else rtol
         check_number(cut, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
         if self.matrix.spectrum.available:
-            weights = self.matrix.spectrum.pseudo_inverse(y.flatten(0, 1).flatten(1), float(cut))
+            # A symmetric linear map, too, so that its derivative is itself.
+            weights = shifted_inverse(
+                y.double().flatten(0, 1).flatten(1),
+                float(cut),
+                lambda r, rtol: self.matrix.spectrum.pseudo_inverse(r, float(rtol)),
+            )
             return self._back_project(weights.view_as(y)).to(y.dtype)
         images = minimum_norm_solution(
             lambda x: MatrixProduct.apply(x, self.matrix, False),
@@ -209,45 +217,61 @@ class Tomography(LinearPhysics):
     ) -> Float[Tensor, "batch channel detector view"]:
         """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
 
-        A number gives one product with a dense matrix that is kept, in the dtype of r. A tensor (a learnt
-        regularisation) gives two products with the eigenvectors and a derivative with respect to it, too.
+        Exact where the scan's symmetry leaves blocks of at most 4600 (`eiwork.physics.gram.MAX_BLOCK`). A number then
+        gives one product with dense blocks that are kept, in the dtype of r. A tensor (a learnt regularisation)
+        gives two products with the eigenvectors and a derivative with respect to it, too. Beyond, it is conjugate
+        gradients to a relative residual of 1e-6 in float32 and 1e-12 in float64.
+
+        Measured on one core, float32, batch 8, CPU time: 128x128 pixels with 50 views take 8 s to decompose once, 7 ms
+        a call with a number, 12 ms with a tensor (36 ms for the product with a dense inverse, 211 ms for conjugate
+        gradients) and keep 0.2 GB; with 100 views 47 s, 24 ms, 45 ms and 0.7 GB.
 
         Args:
             r: residual (batch, channel, n_detectors, n_views).
             regularisation: positive number or tensor of one element; the operator has norm 1.
 
         Raises:
-            InputError: unusable r or regularisation, or more than 4500 measurements.
+            InputError: unusable r or regularisation.
+
+        Warns:
+            ConvergenceWarning: conjugate gradients missed their tolerance.
         """
         self._check_measurement(r, "r")
-        flat = r.flatten(0, 1).flatten(1)
-        spectrum = self.matrix.spectrum
-        if not isinstance(regularisation, Tensor):
-            check_number(regularisation, "regularisation", lambda v: v > 0, "a positive number")
-            return spectrum.whiten(flat, float(regularisation)).view_as(r)
-        if regularisation.numel() != 1:
-            raise InputError(f"regularisation has {regularisation.numel()} elements; pass a single number.")
-        if not is_traced(regularisation):
-            check_number(regularisation.item(), "regularisation", lambda v: v > 0, "a positive number")
-        return spectrum.whiten(flat, regularisation.reshape(())).view_as(r)
+        shift = checked_positive(regularisation, "regularisation")
+        return shifted_inverse(r.flatten(0, 1).flatten(1), shift, self._gram_inverse()).view_as(r)
 
     def prox_l2(
         self, z: Tensor | float | int | None, y: Tensor, gamma: float | int | Tensor, **kwargs: object
     ) -> Float[Tensor, "batch channel height width"]:
         """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, deepinv's data step of HQS and ADMM.
 
-        Up to 4500 measurements and for one gamma it is exact: z + A^T (A A^T + I / gamma)^-1 (y - A z). Otherwise
-        deepinv's iterative solver does it, and takes `kwargs`.
+        It is z + A^T (A A^T + I / gamma)^-1 (y - A z), with the inverse of `whiten`: differentiable in z, y and gamma
+        to any order. `kwargs` are those that deepinv passes on to iterative solvers.
+
+        Args:
+            z: images (batch, channel, size, size), or a number for a constant image; None is 0.
+            y: measurements (batch, channel, n_detectors, n_views).
+            gamma: positive number or tensor of one element; several elements are left to deepinv, with `kwargs`.
 
         Raises:
             InputError: unusable z, y or gamma.
+
+        Warns:
+            ConvergenceWarning: conjugate gradients missed their tolerance.
         """
-        several = isinstance(gamma, Tensor) and gamma.numel() != 1
-        if several or not self.matrix.spectrum.available:
+        if several(gamma):
             return super().prox_l2(z, y, gamma, **kwargs)
-        if not isinstance(z, Tensor):
-            z = torch.full_like(self.A_adjoint(y), 0.0 if z is None else float(z))
-        return z + self._back_project(self.whiten(y - self.A(z), 1 / gamma))
+        gamma = checked_positive(gamma, "gamma")
+        point = image_of(z, y, self)
+        return point + self._back_project(self.whiten(y - self.A(point), 1 / gamma))
+
+    def _gram_inverse(self) -> Method:
+        if self.matrix.spectrum.available:
+            return self.matrix.spectrum.whiten
+        return by_conjugate_gradients(
+            lambda v: self.matrix.multiply(self.matrix.multiply(v, True), False),
+            name="The inverse of A A^T",
+        )
 
     def _check_measurement(self, y: Tensor, name: str) -> None:
         bins, views = self.geometry.n_detectors, self.geometry.n_views

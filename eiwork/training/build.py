@@ -1,28 +1,51 @@
 """From settings to objects: the physics, the model and the group that a recipe describes."""
 
+import torch
 from deepinv.physics import LinearPhysics
 from deepinv.transform import Transform
 from torch import nn
 
 from eiwork import physics as physics_module
+from eiwork.errors import RecipeError
 from eiwork.fixed_point import GMRES, Anderson, GradientMode, Implicit, JacobianFree
 from eiwork.losses import WeightedLoss, build_loss
-from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
+from eiwork.models import (
+    ADMM,
+    DEQ,
+    DataStep,
+    GradientDescent,
+    GradientStep,
+    HalfQuadraticSplitting,
+    Inertial,
+    ProximalGradient,
+    ResidualCNN,
+    WhitenedStep,
+)
+from eiwork.models.autocast import MixedPrecisionDEQ
 from eiwork.models.baselines import UnrolledNetwork, unet_on_inverse
+from eiwork.models.compiled import Compiled
 from eiwork.symmetry import Reflection, Rotation, Shift
 from eiwork.training.recipe import Recipe
 from eiwork.training.settings import (
+    ADMMSettings,
     ConsistencySettings,
+    DEQSettings,
     EquivariantSettings,
+    GradientDescentSettings,
+    GradientStepSettings,
+    HalfQuadraticSplittingSettings,
     ImplicitSettings,
     InpaintingSettings,
-    IterationSettings,
+    IterationBase,
     JacobianFreeSettings,
     MRISettings,
+    ProximalGradientSettings,
     TomographySettings,
     UnrolledSettings,
     WhitenedStepSettings,
 )
+from eiwork.training.tolerance_schedule import Tolerances, ToleranceSchedule
+from eiwork.training.warm_start import EquilibriumCache
 
 _TRANSFORMS = {"rotation": Rotation, "reflection": Reflection, "shift": Shift}
 
@@ -46,8 +69,8 @@ def build_physics(
     )
 
 
-def build_iteration(settings: IterationSettings, channels: int) -> ProximalGradient:
-    """Proximal gradient descent with a fresh ResidualCNN (weights from torch's global generator)."""
+def build_iteration(settings: IterationBase, channels: int) -> nn.Module:
+    """The iteration of a recipe with a fresh ResidualCNN (weights from torch's global generator)."""
     denoiser = ResidualCNN(
         channels,
         width=settings.width,
@@ -55,10 +78,25 @@ def build_iteration(settings: IterationSettings, channels: int) -> ProximalGradi
         shrinkage=settings.shrinkage,
         unshuffle=settings.unshuffle,
     )
-    step = settings.data_step
-    if isinstance(step, WhitenedStepSettings):
-        return ProximalGradient(denoiser, WhitenedStep(step.step_size, step.regularisation))
-    return ProximalGradient(denoiser, GradientStep(step.step_size))
+    iteration = _iteration(settings, denoiser)
+    return iteration if settings.momentum is None else Inertial(iteration, settings.momentum)
+
+
+def _iteration(settings: IterationBase, denoiser: nn.Module) -> nn.Module:
+    if isinstance(settings, ProximalGradientSettings):
+        return ProximalGradient(denoiser, _data_step(settings.data_step))
+    if isinstance(settings, HalfQuadraticSplittingSettings):
+        return HalfQuadraticSplitting(denoiser, settings.penalty)
+    if isinstance(settings, ADMMSettings):
+        return ADMM(denoiser, settings.penalty)
+    assert isinstance(settings, GradientDescentSettings)
+    return GradientDescent(denoiser, settings.step_size, settings.weight)
+
+
+def _data_step(settings: GradientStepSettings | WhitenedStepSettings) -> DataStep:
+    if isinstance(settings, WhitenedStepSettings):
+        return WhitenedStep(settings.step_size, settings.regularisation)
+    return GradientStep(settings.step_size)
 
 
 def build_gradient(settings: ImplicitSettings | JacobianFreeSettings) -> GradientMode:
@@ -73,7 +111,15 @@ def build_model(recipe: Recipe) -> nn.Module:
     model = recipe.model
     if model.kind == "deq":
         solver = Anderson(tol=model.tol, max_iter=model.max_iter, memory=model.memory)
-        return DEQ(build_iteration(model.iteration, recipe.channels), solver, build_gradient(model.gradient))
+        iteration: nn.Module = build_iteration(model.iteration, recipe.channels)
+        kind = MixedPrecisionDEQ if model.mixed_precision else DEQ
+        if model.compiled:
+            if model.mixed_precision:
+                raise RecipeError(
+                    f"Recipe {recipe.name!r}: model.compiled and model.mixed_precision do not combine; choose one."
+                )
+            iteration = Compiled(iteration)
+        return kind(iteration, solver, build_gradient(model.gradient))
     if isinstance(model, UnrolledSettings):
         return UnrolledNetwork(build_iteration(model.iteration, recipe.channels), steps=model.steps)
     return unet_on_inverse(recipe.channels, width=model.width, scales=model.scales)
@@ -91,13 +137,43 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
     """The loss of a recipe; the virtual measurement is noisy when the physics is."""
     loss = recipe.loss
     if isinstance(loss, EquivariantSettings):
+        if loss.warm_start and recipe.model.kind != "deq":
+            raise RecipeError(
+                f"Recipe {recipe.name!r}: loss.warm_start begins a DEQ's solve, and model.kind is "
+                f"{recipe.model.kind!r}. Leave it out."
+            )
         return build_loss(
             "ei",
             build_group(loss),
             mc_weight=loss.mc_weight,
             ei_weight=loss.ei_weight,
             noisy=recipe.physics.noise_sigma > 0,
+            warm_start=loss.warm_start,
         )
     if isinstance(loss, ConsistencySettings):
         return build_loss("mc", mc_weight=loss.mc_weight)
     return build_loss("supervised")
+
+
+def build_cache(recipe: Recipe) -> EquilibriumCache | None:
+    """The cache of equilibria that a recipe's solves begin at, empty; None where it has no warm start."""
+    model = recipe.model
+    if not isinstance(model, DEQSettings) or model.warm_start is None:
+        return None
+    settings = model.warm_start
+    return EquilibriumCache(budget_mib=settings.budget_mib, dtype=getattr(torch, settings.dtype))
+
+
+def build_tolerances(recipe: Recipe) -> Tolerances | None:
+    """The tolerances of a recipe's first step; None where they do not change. Needs implicit gradients."""
+    model = recipe.model
+    if not isinstance(model, DEQSettings) or model.tolerance_schedule is None:
+        return None
+    if not isinstance(model.gradient, ImplicitSettings):
+        raise RecipeError(
+            f"Recipe {recipe.name!r}: model.tolerance_schedule follows the certificate of implicit gradients, and "
+            f"model.gradient.kind is {model.gradient.kind!r}. Leave it out."
+        )
+    settings = model.tolerance_schedule
+    schedule = ToleranceSchedule(start=settings.start, end=settings.end)
+    return Tolerances(schedule, forward=model.tol, adjoint=model.gradient.tol)

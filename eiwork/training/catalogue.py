@@ -12,9 +12,9 @@ from eiwork.training.settings import (
     EquivariantSettings,
     ImplicitSettings,
     InpaintingSettings,
-    IterationSettings,
     JacobianFreeSettings,
     MRISettings,
+    ProximalGradientSettings,
     SupervisedSettings,
     TomographySettings,
     UNetSettings,
@@ -22,7 +22,7 @@ from eiwork.training.settings import (
     WhitenedStepSettings,
 )
 
-_CT_ITERATION = IterationSettings(data_step=WhitenedStepSettings(regularisation=0.01))
+_CT_ITERATION = ProximalGradientSettings(data_step=WhitenedStepSettings(regularisation=0.01))
 _CT = Recipe(
     name="ct-ei-deq",
     summary="Sparse-view CT, a DEQ trained from sinograms alone by equivariant imaging, implicit gradients.",

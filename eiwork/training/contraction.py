@@ -7,12 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.fixed_point.arnoldi import most_amplified
-
-Image = Float[Tensor, "batch channel height width"]
+from eiwork.fixed_point.state import Packing, State, as_tuple
 
 
 def contraction_penalty(
-    f: Callable[[Image], Image], z: Image, target: float = 0.95, krylov_size: int = 8
+    f: Callable[[State], State], z: State, target: float = 0.95, krylov_size: int = 8
 ) -> tuple[Float[Tensor, ""], Float[Tensor, " batch"]]:
     """relu(||J^T v|| - target)^2 at z, averaged over the batch, and ||J^T v|| of each sample (detached).
 
@@ -23,14 +22,18 @@ def contraction_penalty(
     & Kolter, arXiv 2106.14342; on the spectral norm: Pesquet et al., arXiv 2012.13247. The Krylov search for
     v is ours.
     """
-    z = z.detach().requires_grad_()
-    out = f(z)
+    packing = Packing.of(z)
+    parts = tuple(part.detach().requires_grad_() for part in as_tuple(z))
+    out = packing.pack(packing.check(f(parts if packing.is_tuple else parts[0])))
 
-    def product(flat: Tensor) -> Tensor:
-        return torch.autograd.grad(out, z, flat.view_as(z), retain_graph=True)[0].flatten(1)
+    def product(flat: Tensor, create_graph: bool = False) -> Tensor:
+        products = torch.autograd.grad(
+            out, parts, flat, retain_graph=True, create_graph=create_graph, materialize_grads=True
+        )
+        return packing.pack(products if packing.is_tuple else products[0])
 
-    v = most_amplified(product, torch.randn_like(z).flatten(1), krylov_size)
-    (last,) = torch.autograd.grad(out, z, v.view_as(z), create_graph=True)
+    v = most_amplified(product, torch.randn_like(out), krylov_size)
+    last = product(v, create_graph=True)
     # The small floor keeps the square root differentiable where J^T v vanishes.
-    length = (last.flatten(1).square().sum(dim=1) + 1e-12).sqrt()
+    length = (last.square().sum(dim=1) + 1e-12).sqrt()
     return torch.relu(length - target).square().mean(), length.detach()

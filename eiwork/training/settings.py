@@ -1,8 +1,8 @@
 """Validated settings of a training, as immutable objects that say what they mean and reject what does not apply."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -66,16 +66,61 @@ class WhitenedStepSettings(Settings):
     regularisation: Positive = 0.01
 
 
-class IterationSettings(Settings):
-    """Proximal gradient descent with a ResidualCNN."""
+class IterationBase(Settings):
+    """The ResidualCNN inside an iteration, and its momentum (None for none; see `eiwork.Inertial`)."""
 
     width: Count = 32
     depth: Annotated[int, Field(ge=2)] = 5
     shrinkage: Annotated[float, Field(ge=0, lt=1)] = 0.1
     unshuffle: Count = 2
+    momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class ProximalGradientSettings(IterationBase):
+    """Proximal gradient descent, the iteration of settings that name no kind."""
+
+    kind: Literal["proximal_gradient"] = "proximal_gradient"
     data_step: GradientStepSettings | WhitenedStepSettings = Field(
         default_factory=GradientStepSettings, discriminator="kind"
     )
+
+
+class HalfQuadraticSplittingSettings(IterationBase):
+    """Half-quadratic splitting with an exact data step and a learnt penalty."""
+
+    kind: Literal["half_quadratic_splitting"] = "half_quadratic_splitting"
+    penalty: Positive = 0.1
+
+
+class ADMMSettings(IterationBase):
+    """ADMM with an exact data step and a learnt penalty."""
+
+    kind: Literal["admm"] = "admm"
+    penalty: Positive = 0.1
+
+
+class GradientDescentSettings(IterationBase):
+    """Gradient descent on the data term and regularisation by denoising, both weights learnt."""
+
+    kind: Literal["gradient_descent"] = "gradient_descent"
+    step_size: Positive = 0.5
+    weight: Positive = 1.0
+
+
+def _iteration_kind(value: Any) -> str | None:
+    """The kind of iteration; recipes from before there was a choice name none."""
+    if isinstance(value, dict):
+        return value.get("kind", "proximal_gradient")
+    return getattr(value, "kind", None)
+
+
+IterationSettings = Annotated[
+    Annotated[ProximalGradientSettings, Tag("proximal_gradient")]
+    | Annotated[HalfQuadraticSplittingSettings, Tag("half_quadratic_splitting")]
+    | Annotated[ADMMSettings, Tag("admm")]
+    | Annotated[GradientDescentSettings, Tag("gradient_descent")],
+    Discriminator(_iteration_kind),
+]
 
 
 class ImplicitSettings(Settings):
@@ -92,24 +137,49 @@ class JacobianFreeSettings(Settings):
     kind: Literal["jacobian_free"] = "jacobian_free"
 
 
+class WarmStartSettings(Settings):
+    """Begin each training sample's solve at its last equilibrium, kept in memory up to a budget."""
+
+    budget_mib: Positive = 64.0
+    dtype: Literal["float32", "float16", "bfloat16"] = "float16"
+
+
+class ToleranceScheduleSettings(Settings):
+    """Tolerances of the training's solves that keep the estimated gradient error at start ... end (geometric).
+
+    They begin at model.tol and model.gradient.tol; evaluation always uses model.tol.
+    """
+
+    start: Positive = 0.5
+    end: Positive = 0.1
+
+
 class DEQSettings(Settings):
-    """A DEQ solved by Anderson acceleration to `tol` (relative residual per sample)."""
+    """A DEQ solved by Anderson acceleration to `tol` (relative residual per sample).
+
+    warm_start, tolerance_schedule, mixed_precision (low-precision evaluations far from the fixed point) and compiled
+    (torch.compile of the solve's evaluations) make a training step cheaper; off unless set.
+    """
 
     kind: Literal["deq"] = "deq"
-    iteration: IterationSettings = Field(default_factory=IterationSettings)
+    iteration: IterationSettings = Field(default_factory=ProximalGradientSettings)
     tol: Positive = 1e-3
     max_iter: Count = 60
     memory: Count = 5
     gradient: ImplicitSettings | JacobianFreeSettings = Field(
         default_factory=ImplicitSettings, discriminator="kind"
     )
+    warm_start: WarmStartSettings | None = None
+    tolerance_schedule: ToleranceScheduleSettings | None = None
+    mixed_precision: bool = False
+    compiled: bool = False
 
 
 class UnrolledSettings(Settings):
     """The same iteration, run for a fixed number of steps and trained by ordinary backpropagation."""
 
     kind: Literal["unrolled"] = "unrolled"
-    iteration: IterationSettings = Field(default_factory=IterationSettings)
+    iteration: IterationSettings = Field(default_factory=ProximalGradientSettings)
     steps: Count = 8
 
 
@@ -138,12 +208,14 @@ class EquivariantSettings(Settings):
     """Measurement consistency plus equivariance under the group; no ground truth is used.
 
     rotation: any angle, its own for every image, spline interpolation; reflection: both axes; shift: circular.
+    warm_start: a DEQ's second solve begins at T_g x, its equilibrium at the optimum.
     """
 
     method: Literal["ei"] = "ei"
     mc_weight: Positive = 1.0
     ei_weight: Positive = 1.0
     group: tuple[Literal["rotation", "reflection", "shift"], ...] = ("rotation",)
+    warm_start: bool = False
 
 
 class ContractionSettings(Settings):

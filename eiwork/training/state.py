@@ -12,13 +12,18 @@ from eiwork.errors import CheckpointError
 from eiwork.files import write_text_atomically
 from eiwork.training.checkpoints import load_weights, read_card, read_tensors, write_tensors
 from eiwork.training.recipe import Recipe
+from eiwork.training.tolerance_schedule import Tolerances
+from eiwork.training.warm_start import EquilibriumCache
 
 FORMAT = "eiwork-training-state-1"
 
 
 @dataclass
 class TrainingState:
-    """Model, optimiser, averaged weights, next step, history; randomness needs no state, it follows from the step."""
+    """Model, optimiser, averaged weights, next step, history; randomness needs no state, it follows from the step.
+
+    cache: the equilibria that solves begin at; tolerances: of the next step's solves; each where the recipe has them.
+    """
 
     model: nn.Module
     optimiser: torch.optim.Optimizer
@@ -26,6 +31,8 @@ class TrainingState:
     step: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    cache: EquilibriumCache | None = None
+    tolerances: Tolerances | None = None
 
     def update_average(self, decay: float) -> None:
         """Move the averaged weights towards the model's; early on the decay is shorter, so the start is forgotten."""
@@ -42,6 +49,8 @@ class TrainingState:
         tensors |= {f"average.{k}": v for k, v in self.average.items()}
         for index, slot in self.optimiser.state_dict()["state"].items():
             tensors |= {f"optimiser.{index}.{k}": v for k, v in slot.items()}
+        if self.cache is not None:
+            tensors |= {f"warm_start.{k}": v for k, v in self.cache.tensors().items()}
         name = f"state-{self.step:07d}.safetensors"
         digest = write_tensors(folder / name, tensors)
         card = {
@@ -53,6 +62,8 @@ class TrainingState:
             "seconds": self.seconds,
             "history": self.history,
         }
+        if self.tolerances is not None:
+            card["tolerances"] = {"forward": self.tolerances.forward, "adjoint": self.tolerances.adjoint}
         write_text_atomically(folder / "state.json", json.dumps(card) + "\n", CheckpointError)
         for old in folder.glob("state-*.safetensors"):
             if old.name != name:
@@ -74,6 +85,11 @@ class TrainingState:
         full = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": slots, "param_groups": full["param_groups"]})
         self.step, self.seconds, self.history = card["step"], card["seconds"], card["history"]
+        if self.cache is not None:
+            self.cache.restore(_part(tensors, "warm_start."), next(self.model.parameters()).device)
+        if self.tolerances is not None:
+            self.tolerances.forward = card["tolerances"]["forward"]
+            self.tolerances.adjoint = card["tolerances"]["adjoint"]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -81,6 +97,8 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _same_recipe(saved: dict[str, Any], recipe: Recipe, path: Path) -> None:
+    # Parsed first: a state written before a setting existed means that setting's default.
+    saved = Recipe.parse(saved).model_dump(mode="json")
     current = recipe.model_dump(mode="json")
     differing = sorted(key for key in saved.keys() | current.keys() if saved.get(key) != current.get(key))
     if differing:

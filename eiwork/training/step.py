@@ -9,7 +9,7 @@ from deepinv.physics import LinearPhysics
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point import record
+from eiwork.fixed_point import Report, record
 from eiwork.losses import WeightedLoss
 from eiwork.models import DEQ
 from eiwork.training.contraction import contraction_penalty
@@ -17,6 +17,7 @@ from eiwork.training.measurements import MeasurementSet
 from eiwork.training.randomness import batch_indices, seeded
 from eiwork.training.recipe import Recipe
 from eiwork.training.state import TrainingState
+from eiwork.training.warm_start import warm_state
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,21 @@ def learning_rate(recipe: Recipe, step: int) -> float:
     return recipe.optimiser.learning_rate * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
 
+def _reconstruct(state: TrainingState, context: StepContext, indices: Tensor, y: Tensor) -> Tensor:
+    """The model's output, its solve to the step's tolerance and from the samples' last equilibria where asked for."""
+    model = state.model
+    if not isinstance(model, DEQ):
+        return cast(Tensor, model(y, context.physics))
+    if state.tolerances is not None:
+        state.tolerances.apply(model)
+    z0 = None if state.cache is None else warm_state(model, state.cache, indices, y, context.physics)
+    return cast(Tensor, model(y, context.physics, z0=z0))
+
+
+def _rms(x: Tensor) -> float:
+    return float(x.detach().square().mean().sqrt())
+
+
 def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     """Do step `state.step` and advance the state; returns the losses and evaluations of the step.
 
@@ -49,13 +65,13 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
         group["lr"] = learning_rate(recipe, step)
     state.optimiser.zero_grad(set_to_none=True)
     with seeded(recipe.seed, "steps", step), record() as reports:
-        x_net = model(y, context.physics)
+        x_net = _reconstruct(state, context, indices, y)
         total, terms = context.loss(x_net=x_net, y=y, physics=context.physics, model=model, x=x)
         values = {name: float(term.detach()) for name, term in terms.items()}
         if recipe.contraction is not None and isinstance(model, DEQ):
             penalty, lengths = contraction_penalty(
-                lambda z: cast(Tensor, model.iteration(z, y, context.physics)),
-                x_net,
+                lambda z: model.iteration(z, y, context.physics),
+                model.iterate.state_from(x_net.detach(), y, context.physics),
                 recipe.contraction.target,
                 recipe.contraction.krylov_size,
             )
@@ -71,6 +87,12 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
             "resume from an earlier run."
         )
     state.optimiser.step()
+    if state.cache is not None:
+        state.cache.store(indices, x_net)
+    if state.tolerances is not None:
+        values |= state.tolerances.update(
+            reports, step / recipe.steps, _rms(x_net), context.loss.residual_rms(values)
+        )
     state.step += 1
     state.update_average(recipe.optimiser.ema)
     for kind in ("forward", "adjoint"):
@@ -80,4 +102,22 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
             values[f"unconverged_{kind}"] = float(
                 sum(int((~report.converged).sum()) for report in reports if report.kind == kind)
             )
+    values |= certificates(reports)
+    return values
+
+
+def certificates(reports: list[Report]) -> dict[str, float]:
+    """The largest estimated relative error of each kind of solve, and the smallest sigma_min(I - J) seen by any.
+
+    A key is missing where no solve gave a finite estimate.
+    """
+    values = {}
+    for kind in ("forward", "adjoint"):
+        bounds = [r.error_bound for r in reports if r.kind == kind and r.error_bound is not None]
+        finite = [b for b in torch.cat(bounds).tolist() if math.isfinite(b)] if bounds else []
+        if finite:
+            values[f"error_{kind}"] = max(finite)
+    sigmas = [s for r in reports if r.sigma_min is not None for s in r.sigma_min.tolist() if math.isfinite(s)]
+    if sigmas:
+        values["sigma_min"] = min(sigmas)
     return values

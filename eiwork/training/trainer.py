@@ -14,7 +14,13 @@ from eiwork import device as devices
 from eiwork.errors import CheckpointError, ConvergenceWarning
 from eiwork.files import ensure_output_folder
 from eiwork.provenance import code_version, machine
-from eiwork.training.build import build_model, build_physics, build_training_loss
+from eiwork.training.build import (
+    build_cache,
+    build_model,
+    build_physics,
+    build_tolerances,
+    build_training_loss,
+)
 from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
 from eiwork.training.interrupt import interruptible
@@ -110,7 +116,10 @@ def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepCo
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.optimiser.learning_rate)
     context = StepContext(recipe, physics.to(place), build_training_loss(recipe).to(place), images, place)
-    return TrainingState(model, optimiser, average), context, held_out.to(place)
+    state = TrainingState(
+        model, optimiser, average, cache=build_cache(recipe), tolerances=build_tolerances(recipe)
+    )
+    return state, context, held_out.to(place)
 
 
 def _averaged(state: TrainingState, recipe: Recipe, place: torch.device) -> torch.nn.Module:

@@ -2,15 +2,20 @@
 
 import torch
 
-from eiwork.fixed_point.arnoldi import most_amplified, orthogonalise
+from eiwork.fixed_point.arnoldi import most_amplified, orthogonalise_
+from eiwork.fixed_point.vectors import Vectors
 
 
 def test_orthogonalise_splits_exactly():
-    basis = torch.linalg.qr(torch.randn(2, 9, 4, dtype=torch.float64))[0].transpose(1, 2)
+    vectors = torch.linalg.qr(torch.randn(2, 9, 4, dtype=torch.float64))[0].transpose(1, 2)
     w = torch.randn(2, 9, dtype=torch.float64)
-    column, rest = orthogonalise(basis, w)
-    torch.testing.assert_close(torch.einsum("bk,bkn->bn", column, basis) + rest, w)
-    assert float(torch.einsum("bkn,bn->bk", basis, rest).abs().max()) < 1e-14
+    basis = Vectors()
+    for v in vectors.unbind(1):
+        basis = basis.append(v, keep=4, size=3)
+    rest = w.clone()
+    column = orthogonalise_(basis, rest)
+    torch.testing.assert_close(torch.einsum("bk,bkn->bn", column, vectors) + rest, w)
+    assert float(torch.einsum("bkn,bn->bk", vectors, rest).abs().max()) < 1e-14
 
 
 def test_in_the_full_space_it_finds_the_leading_singular_vector_of_each_sample():

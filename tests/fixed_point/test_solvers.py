@@ -1,6 +1,7 @@
 """Picard and Anderson against exact solutions; what every solve must tell."""
 
 import inspect
+import warnings
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from problems import DenseProblem, relative_error
 
 import eiwork
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point import GMRES, Anderson, Picard, solve_fixed_point
+from eiwork.fixed_point import GMRES, Anderson, Broyden, Picard, solve_fixed_point
 
 SOLVERS = [
     Picard(tol=1e-12, max_iter=2000),
@@ -37,11 +38,11 @@ def test_anderson_needs_fewer_evaluations_than_picard():
         for name, solver in {
             "picard": Picard(tol=1e-10, max_iter=5000),
             "anderson": Anderson(tol=1e-10, max_iter=5000),
-            "longer memory": Anderson(tol=1e-10, max_iter=5000, memory=10),
+            "shorter memory": Anderson(tol=1e-10, max_iter=5000, memory=5),
         }.items()
     }
     assert evaluations["anderson"] < evaluations["picard"]
-    assert evaluations["longer memory"] != evaluations["anderson"]
+    assert evaluations["shorter memory"] != evaluations["anderson"]
 
 
 def test_damping_and_regularisation_change_the_iterates():
@@ -201,3 +202,52 @@ def test_reports_are_collected_only_inside_the_block():
     assert outer[0].kind == "forward"
     assert outer[0].solver == "Anderson"
     assert bool((outer[0].residual <= outer[0].tol).all())
+
+
+@pytest.mark.parametrize("solver", [Anderson(), Broyden(), Picard()], ids=repr)
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda z: z + 1 + z.square(),
+        lambda z: 2 * z + 1 + z.abs(),
+        lambda z: torch.exp(z) + 1,
+        lambda z: z + 1,
+    ],
+    ids=["no fixed point", "expanding", "exponential", "translation"],
+)
+def test_a_map_without_a_reachable_fixed_point_is_given_up_within_100_evaluations(f, solver):
+    calls = []
+
+    def counted(z):
+        calls.append(1)
+        return f(z)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            solution = solve_fixed_point(counted, torch.full((2, 3), 0.5), solver)
+            said = [w.category for w in caught]
+        except ConvergenceError as error:
+            solution, said = error.solution, [ConvergenceWarning]
+    assert ConvergenceWarning in said
+    assert len(calls) <= 100
+    assert bool(solution.value.isfinite().all())
+    assert not bool(solution.converged.all())
+
+
+@pytest.mark.parametrize(
+    "solver", [Picard(tol=1e-8, max_iter=200), Anderson(tol=1e-8), Broyden(tol=1e-8)], ids=repr
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_fixed_point_at_zero_is_found(solver, dtype):
+    z0 = torch.linspace(0.3, 1, 6, dtype=dtype).view(2, 3)
+    for f in (lambda z: 0.7 * torch.sin(z), lambda z: 0.5 * z, lambda z: 0 * z):
+        solution = solve_fixed_point(f, z0, solver)
+        assert bool(solution.converged.all())
+        assert float(solution.value.abs().max()) < 1e-6
+
+
+def test_a_repelling_fixed_point_at_zero_raises_nothing_unexpected():
+    z0 = torch.tensor([[0.3]], dtype=torch.float64)
+    solution = solve_fixed_point(lambda z: 1.8 * torch.sin(z), z0, Anderson(tol=1e-8))
+    torch.testing.assert_close(solution.value, 1.8 * torch.sin(solution.value), rtol=1e-6, atol=1e-12)

@@ -172,3 +172,16 @@ def test_gradients_also_flow_to_parameters_outside_the_transform(dense):
     gradient = torch.autograd.grad(solve(problem.weight, leaf).sum(), leaf, create_graph=True)[0]
     exact = torch.autograd.grad((gradient * v).sum(), problem.weight)[0]
     assert relative_error(found, exact) < 1e-10
+
+
+def test_an_operation_that_cannot_be_mapped_says_what_to_call_instead(dense):
+    _, y, *_ = dense
+
+    def solve_sorted(y):
+        def f(z):
+            return 0.5 * torch.tanh(z.moveaxis(1, 0).moveaxis(0, 1)) + y
+
+        return fixed_point(f, torch.zeros_like(y), TIGHT, EXACT)
+
+    with pytest.raises(InputError, match="Fold the mapped axis into the batch"):
+        func.vmap(solve_sorted)(torch.stack([y, -y]))

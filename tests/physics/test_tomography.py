@@ -25,7 +25,7 @@ def dense(physics):
 @pytest.fixture
 def only_iterative(monkeypatch):
     """Every scan counts as too large for a dense decomposition."""
-    monkeypatch.setattr("eiwork.physics.gram.MAX_MEASUREMENTS", 1)
+    monkeypatch.setattr("eiwork.physics.gram.MAX_BLOCK", 1)
 
 
 def test_it_is_the_matrix_it_says_it_is():
@@ -257,5 +257,10 @@ def test_prox_is_the_minimiser_and_agrees_with_deepinvs(monkeypatch):
     )
     theirs = deepinv.physics.LinearPhysics.prox_l2(physics, z, y, gamma, tol=1e-10, max_iter=200)
     torch.testing.assert_close(theirs, x, rtol=1e-4, atol=1e-4)
-    monkeypatch.setattr("eiwork.physics.gram.MAX_MEASUREMENTS", 1)
-    torch.testing.assert_close(physics.prox_l2(z, y, gamma, tol=1e-10, max_iter=200), x, rtol=1e-4, atol=1e-4)
+    monkeypatch.setattr("eiwork.physics.gram.MAX_BLOCK", 1)
+    torch.testing.assert_close(physics.prox_l2(z, y, gamma), x, rtol=1e-10, atol=1e-10)
+    several = physics.prox_l2(
+        z, y, torch.tensor([gamma, 2 * gamma]).view(2, 1, 1, 1), tol=1e-10, max_iter=200
+    )
+    torch.testing.assert_close(several[:1], x[:1], rtol=1e-4, atol=1e-4)
+    assert not torch.allclose(several[1:], x[1:], rtol=1e-2)

@@ -17,6 +17,7 @@ ORDER = [
     {"training"},
     {"analysis"},
     {"figures"},
+    {"benchmarking"},
     {"widgets"},
     {"publishing"},
     {"cli"},

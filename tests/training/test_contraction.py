@@ -36,3 +36,15 @@ def test_its_gradient_shrinks_the_map():
     penalty, _ = contraction_penalty(lambda z: scale * f(z), torch.randn(1, 1, 12, 12, dtype=torch.float64))
     (slope,) = torch.autograd.grad(penalty, scale)
     assert float(slope) == pytest.approx(2 * (1.3 - 0.95), rel=1e-5)
+
+
+def test_a_state_of_two_parts_is_one_vector():
+    f = clustered_map(1.2)
+    z = torch.randn(2, 2, 12, 6, dtype=torch.float64)
+
+    def paired(parts):
+        mapped = f(torch.cat([part.flatten(1) for part in parts], dim=1).view(2, 1, 12, 12)).flatten(1)
+        return mapped[:, :72].view(2, 1, 12, 6), mapped[:, 72:].view(2, 1, 12, 6)
+
+    _, lengths = contraction_penalty(paired, (z[:, :1], z[:, 1:]))
+    torch.testing.assert_close(lengths, torch.full((2,), 1.2, dtype=torch.float64), rtol=1e-6, atol=0)

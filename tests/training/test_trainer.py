@@ -9,7 +9,8 @@ import torch
 
 from eiwork.errors import CheckpointError, ConvergenceError, InputError
 from eiwork.training import load_checkpoint, recipes, train
-from eiwork.training.step import learning_rate
+from eiwork.training.step import learning_rate, train_step
+from eiwork.training.trainer import _prepare
 
 
 def weights(result):
@@ -66,6 +67,60 @@ def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(small_re
     assert same(weights(resumed), weights(whole))
     assert [e["step"] for e in resumed.history] == [e["step"] for e in whole.history]
     assert [e["loss"] for e in resumed.history] == [e["loss"] for e in whole.history]
+
+
+CHEAPER = {
+    "warm start": {"model__warm_start": {"budget_mib": 1.0}},
+    "small cache": {"model__warm_start": {"budget_mib": 0.005, "dtype": "float32"}},
+    "EI warm start": {"loss__warm_start": True},
+    "tolerance schedule": {"model__tolerance_schedule": {"start": 0.5, "end": 0.1}},
+    "mixed precision": {"model__mixed_precision": True},
+}
+
+
+@pytest.mark.parametrize("option", CHEAPER)
+def test_a_cheaper_step_does_something_and_its_loss_is_that_of_the_plain_step(option, small_recipe):
+    # 12 images in batches of 4: from the fourth step on, samples come back.
+    runs = []
+    for fields in ({}, CHEAPER[option]):
+        state, context, _ = _prepare(small_recipe(optimiser__batch_size=4, **fields), torch.device("cpu"))
+        losses = [train_step(state, context)["loss"] for _ in range(4)]
+        runs.append((losses, dict(state.model.state_dict())))
+    assert not same(runs[0][1], runs[1][1])
+    assert runs[1][0] == pytest.approx(runs[0][0], rel=0.05)
+
+
+def test_cheaper_steps_resume_bit_for_bit(small_recipe, tmp_path):
+    def press_ctrl_c(step, **values):
+        if step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    together = {key: value for fields in CHEAPER.values() for key, value in fields.items()}
+    recipe = small_recipe(steps=8, monitor_every=8, optimiser__batch_size=4, **together)
+    whole = train(recipe, tmp_path / "whole", device="cpu", progress=False)
+    stopped = train(recipe, tmp_path / "parts", device="cpu", progress=False, on_step=press_ctrl_c)
+    assert stopped.interrupted
+    resumed = train(recipe, tmp_path / "parts", device="cpu", progress=False, resume=True)
+    assert same(weights(resumed), weights(whole))
+    assert resumed.history[-1]["tol_forward"] == whole.history[-1]["tol_forward"]
+
+
+def test_the_schedule_and_its_estimates_are_in_the_history(small_recipe, tmp_path):
+    recipe = small_recipe(model__tolerance_schedule={"start": 0.5, "end": 0.01})
+    result = train(recipe, tmp_path, device="cpu", progress=False)
+    first, last = result.history[0], result.history[-1]
+    assert {"tol_forward", "tol_adjoint", "adjoint_error", "forward_error"} <= last.keys()
+    assert (first["tol_forward"], first["tol_adjoint"]) != (last["tol_forward"], last["tol_adjoint"])
+
+
+def test_a_state_from_before_an_option_existed_still_resumes(small_recipe, tmp_path):
+    train(small_recipe(), tmp_path, device="cpu", progress=False)
+    path = tmp_path / "state.json"
+    card = json.loads(path.read_text())
+    for option in ("warm_start", "tolerance_schedule", "mixed_precision", "compiled"):
+        del card["recipe"]["model"][option]
+    path.write_text(json.dumps(card))
+    assert not train(small_recipe(), tmp_path, device="cpu", progress=False, resume=True).interrupted
 
 
 def test_held_out_images_do_not_influence_a_training(small_recipe, tmp_path):

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
+from torch import Tensor
 
 from eiwork.fixed_point.adjoint import AdjointSolver
 from eiwork.fixed_point.capture import Capture, not_compiled, transforms_active
 from eiwork.fixed_point.functional import functional_fixed_point
 from eiwork.fixed_point.gmres import GMRES
 from eiwork.fixed_point.node import Cut, Evaluation, ImplicitNode
-from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solve import Run, run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Packing, State, as_tuple
+from eiwork.fixed_point.state import Flat, Packing, State, as_tuple, detach, norms
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,43 @@ class Implicit:
         """The fixed point of f; gradients reach every tensor that f closes over."""
         if transforms_active():
             return functional_fixed_point(f, z0, solver, self.solver)
-        value = solve_fixed_point(f, z0, solver).value
+        run = run_fixed_point(f, z0, solver)
         if not torch.is_grad_enabled():
-            return value
-        packing = Packing.of(value)
-        # The node below already accounts for the path through z, so that path is cut inside the tracked evaluation.
-        state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(value))
-        with not_compiled(), Capture(state) as capture:
-            outputs = as_tuple(packing.check(f(state if packing.is_tuple else state[0])))
-        evaluation = Evaluation(outputs, state, tuple(capture.aliases), self.solver)
-        attached = ImplicitNode.apply(evaluation, *outputs, *capture.attached)
+            return run.solution.value
+        packing, ahead = run.packing, run.look_ahead()
+        tracked = _track(f, ahead, packing)
+        # The evaluation that autograd needs anyway is one step further; where the step misled, it is made again.
+        if not _no_worse(packing.pack(detach(tracked.value)), ahead, run):
+            tracked = _track(f, run.progress.best_z, packing)
+        evaluation = Evaluation(tracked.outputs, tracked.state, tuple(tracked.capture.aliases), self.solver)
+        attached = ImplicitNode.apply(evaluation, *tracked.outputs, *tracked.capture.attached)
         return attached if packing.is_tuple else attached[0]
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """One evaluation of f with gradients, cut off from what is behind its argument."""
+
+    state: tuple[Tensor, ...]
+    value: State
+    capture: Capture
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return as_tuple(self.value)
+
+
+def _track(f: Callable[[State], State], flat: Flat, packing: Packing) -> _Tracked:
+    # The node accounts for the path through z, so that path is cut inside the evaluation.
+    state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(packing.unpack(flat)))
+    with not_compiled(), Capture(state) as capture:
+        value = packing.check(f(state if packing.is_tuple else state[0]))
+    return _Tracked(state, value, capture)
+
+
+def _no_worse(fz: Flat, z: Flat, run: Run) -> bool:
+    """Whether z is as good as the solve's own result: to its tolerance, or to its residual where that is larger."""
+    with torch.no_grad():
+        residual = norms(fz - z)
+        allowed = run.solution.residual.clamp(min=run.solver.tol) * norms(fz)
+        return bool((residual <= allowed).all())

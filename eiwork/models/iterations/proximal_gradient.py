@@ -1,36 +1,23 @@
-"""Iterations F(z, y) whose fixed points are reconstructions."""
-
-from typing import Protocol, runtime_checkable
+"""Proximal gradient descent."""
 
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eiwork.fixed_point.state import State
 from eiwork.models.data_steps import DataStep, GradientStep
 
 Image = Float[Tensor, "batch channel height width"]
 
 
-@runtime_checkable
-class Iteration(Protocol):
-    """F with its start and its reading: what a DEQ needs to know of an iteration."""
-
-    def __call__(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
-        """One application of F."""
-
-    def start(self, y: Tensor, physics: LinearPhysics) -> State:
-        """z0 from the measurement."""
-
-    def image(self, z: State) -> Image:
-        """The image that a state stands for."""
-
-
 class ProximalGradient(nn.Module):
     """F(x, y) = D(step(x, y)): proximal gradient descent with a learned operator in place of the proximal map.
 
+    With GradientStep of size gamma the fixed point satisfies x = D(x - gamma A^T (A x - y)), the equation of ADMM
+    with penalty 1 / gamma, too; if D is the proximal map of gamma R, x minimises ||A x - y||^2 / 2 + R(x).
+
     denoiser: D, any module image -> image of the same shape. data_step: GradientStep() by default, WhitenedStep() for
-    badly conditioned physics.
+    badly conditioned physics; ProximalStep() gives half-quadratic splitting, read after the denoiser.
+    Source: plug-and-play priors, Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; as a DEQ, arXiv 2102.07944.
     """
 
     def __init__(self, denoiser: nn.Module, data_step: DataStep | None = None) -> None:
@@ -49,3 +36,7 @@ class ProximalGradient(nn.Module):
     def image(self, z: Image) -> Image:
         """The state is the image."""
         return z
+
+    def state_from(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """The image is the state."""
+        return x

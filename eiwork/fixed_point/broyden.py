@@ -1,0 +1,158 @@
+"""Limited-memory Broyden method, with the inverse Jacobian that it learns at hand."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from eiwork.errors import InputError
+from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.state import Flat, norms
+
+# Broyden residuals often rise before they fall; only beyond this factor over the best one did the inverse mislead.
+_GROWTH = 100.0
+# An update may not shrink the determinant of B = H^{-1} below this factor (Powell's safeguard).
+_SINGULAR = 0.1
+
+
+@dataclass(frozen=True)
+class InverseEstimate:
+    """H = damping I + sum_j u_j v_j^T per sample, close to the inverse (I - J)^{-1} with J = df/dz.
+
+    u, v: (batch, pairs, n), in float32 or better; damping: (batch,). The sign is that of I - J: the Jacobian of
+    the residual r(z) = f(z) - z is J - I, so H is close to MINUS the inverse of the Jacobian of r.
+    z, r, direction: the last iterate, its residual r and H r. slot: where the next pair goes.
+    """
+
+    u: Float[Tensor, "batch pairs n"]
+    v: Float[Tensor, "batch pairs n"]
+    damping: Float[Tensor, " batch"]
+    z: Flat
+    r: Flat
+    direction: Flat
+    slot: int
+
+    def apply(self, x: Flat) -> Flat:
+        """H x, close to (I - J)^{-1} x."""
+        return self._product(self.u, self.v, x)
+
+    def apply_transpose(self, x: Flat) -> Flat:
+        """H^T x, close to (I - J^T)^{-1} x."""
+        return self._product(self.v, self.u, x)
+
+    def forget(self, which: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]) -> "InverseEstimate":
+        """H = damping I for the samples in `which`; the others keep theirs."""
+        if not bool(which.any()):
+            return self
+        damping = torch.where(which, damping, self.damping)
+        everyone = bool(which.all())
+        gone = which[:, None, None]
+        return replace(
+            self,
+            u=self.u[:, :0] if everyone else torch.where(gone, 0.0, self.u),
+            v=self.v[:, :0] if everyone else torch.where(gone, 0.0, self.v),
+            slot=0 if everyone else self.slot,
+            damping=damping,
+            direction=torch.where(which[:, None], damping[:, None] * self.r, self.direction),
+        )
+
+    def _product(self, left: Tensor, right: Tensor, x: Flat) -> Flat:
+        weights = torch.einsum("bmn,bn->bm", right, x)
+        return self.damping[:, None] * x + torch.einsum("bm,bmn->bn", weights, left)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broyden(FixedPointSolver):
+    """Broyden's "good" method for z - f(z) = 0: z <- z + H (f(z) - z), with H learnt from the steps.
+
+    H starts as damping * I and is corrected after every step so that it maps the change of z - f(z) to the change of
+    z: superlinear where the map is smooth. Powell's safeguard keeps H regular where the correction would divide by
+    almost nothing. With `memory` corrections stored, H is forgotten and learnt anew, which needs fewer evaluations
+    near spectral radius 1 than dropping the oldest correction or keeping all. When the residual grows a hundredfold
+    over the best one, the sample returns to its best iterate, forgets H and halves its damping.
+
+    memory: corrections kept, >= 1, each two vectors of the state's size. damping: in (0, 1].
+    Sources: Broyden, Math. Comp. 19 (1965); limited memory: Kelley, Solving Nonlinear Equations with Newton's Method
+    (2003); Powell's safeguard: A hybrid method for nonlinear equations (1970).
+    """
+
+    patience: ClassVar[int | None] = 90
+
+    tol: float = 1e-6
+    max_iter: int = 200
+    memory: int = 30
+    damping: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.memory < 1:
+            raise InputError(f"Broyden(memory={self.memory}): at least one correction is needed; try 30.")
+        if not 0 < self.damping <= 1:
+            raise InputError(f"Broyden(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
+
+    def propose(self, progress: Progress) -> tuple[Flat, InverseEstimate]:
+        """The quasi-Newton step, or the damped step from the best iterate where the residual has grown."""
+        past: InverseEstimate | None = progress.memory
+        if past is None:
+            estimate = self._start(progress)
+        else:
+            # Not the relative residual: f(z) grows with z, so that one stays near 1 however far a step has gone astray.
+            misled = progress.absolute > _GROWTH * norms(progress.best_fz - progress.best_z)
+            z = torch.where(misled[:, None], progress.best_z, progress.z).to(past.z.dtype)
+            fz = torch.where(misled[:, None], progress.best_fz, progress.fz).to(past.z.dtype)
+            estimate = self._learn(past, z, fz - z, misled)
+        return (estimate.z + estimate.direction).to(progress.z.dtype), estimate
+
+    def inverse_transpose(self, progress: Progress, g: Flat) -> Flat:
+        """H^T g per sample, close to (I - J^T)^{-1} g near the fixed point; counts the last step of the solve too."""
+        _, estimate = self.propose(progress)
+        return estimate.apply_transpose(g.to(estimate.z.dtype)).to(g.dtype)
+
+    def _start(self, progress: Progress) -> InverseEstimate:
+        # Half precision has too few digits for sums over many pairs.
+        wide = torch.promote_types(progress.z.dtype, torch.float32)
+        z = progress.z.to(wide)
+        r = progress.fz.to(wide) - z
+        none = z.new_zeros(z.shape[0], 0, z.shape[1])
+        return InverseEstimate(none, none, z.new_full(z.shape[:1], self.damping), z, r, self.damping * r, 0)
+
+    def _learn(
+        self, past: InverseEstimate, z: Flat, r: Flat, misled: Bool[Tensor, " batch"]
+    ) -> InverseEstimate:
+        length = norms(z - past.z)
+        # A sample that stopped, or that was sent back, teaches nothing; a stopped one keeps what it knows.
+        moved = (length > 0) & ~misled
+        length = torch.where(moved, length, torch.ones_like(length))[:, None]
+        past = past.forget(misled, past.damping / 2)
+        if past.slot == self.memory:
+            past = replace(past.forget(moved, past.damping), slot=0)
+        s, h_r = (z - past.z) / length, past.apply(r)
+        h_y = (past.direction - h_r) / length
+        shrinkage = (s * h_y).sum(dim=1, keepdim=True)
+        sign = torch.where(shrinkage < 0, -_SINGULAR, _SINGULAR)
+        theta = torch.where(shrinkage.abs() < _SINGULAR, (1 - sign) / (1 - shrinkage), 1.0)
+        u = theta * (s - h_y) / (1 - theta + theta * shrinkage)
+        v = past.apply_transpose(s)
+        direction = h_r + u * (v * r).sum(dim=1, keepdim=True)
+        usable = moved & direction.isfinite().all(dim=1)
+        direction = torch.where(usable[:, None], direction, h_r)
+        return InverseEstimate(
+            _write(past.u, u, past.slot, usable),
+            _write(past.v, v, past.slot, usable),
+            past.damping,
+            z,
+            r,
+            direction,
+            past.slot + 1,
+        )
+
+
+def _write(
+    pairs: Float[Tensor, "batch pairs n"], new: Flat, slot: int, usable: Bool[Tensor, " batch"]
+) -> Float[Tensor, "batch slots n"]:
+    """`pairs` with `new` in its slot, which is appended where it does not exist yet."""
+    old = pairs[:, slot] if slot < pairs.shape[1] else torch.zeros_like(new)
+    row = torch.where(usable[:, None], new, old)
+    return torch.cat([pairs[:, :slot], row[:, None], pairs[:, slot + 1 :]], dim=1)

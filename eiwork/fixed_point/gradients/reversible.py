@@ -1,0 +1,139 @@
+"""Reversible iteration: exact gradients of a finite iteration whose states are recomputed, not stored."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
+from eiwork.fixed_point.gradients._closed_over import ClosedOver
+from eiwork.fixed_point.gradients.neumann import relative
+from eiwork.fixed_point.gradients.rule import refuse_second_derivative, refuse_transforms
+from eiwork.fixed_point.record import Report, publish
+from eiwork.fixed_point.solver import FixedPointSolver
+from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, norms
+
+# Where the recomputed start differs more than this from the known one, gradients have lost too many digits.
+_DRIFT = 1e-3
+
+
+@dataclass(frozen=True)
+class Reversible:
+    """Runs `steps` coupled steps that can be undone, and differentiates exactly them with the memory of one evaluation.
+
+    y <- (1 - damping) y + damping f(z), then z <- (1 - damping) z + damping f(y), from y = z = z0; the output is z
+    after `steps` steps, two evaluations each. The backward pass undoes the steps one by one and evaluates f again on
+    the way; gradients reach z0 and every tensor that f closes over. The coupled steps take the place of the
+    solver's: of `solver`, only `tol` is used, to say in the forward report whether the iteration has converged.
+
+    Undoing a step magnifies rounding by 1 / (1 - damping) to 1 / (1 - damping)^2. The states are therefore kept
+    in float64, whatever the type of z0; even so, more than about 25 steps at damping 0.5, or 10 at 0.8, drift. The
+    adjoint report carries the drift, ||z0 recomputed - z0|| / ||z||, and a ConvergenceWarning is given above 1e-3.
+
+    steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again, or under
+    torch.func. Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
+    """
+
+    steps: int = 12
+    damping: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"Reversible(steps={self.steps}): at least one step is needed; try 12.")
+        if not 0 < self.damping < 1:
+            raise InputError(
+                f"Reversible(damping={self.damping}): damping must lie strictly between 0 and 1; a step with 1 "
+                "cannot be undone. Try 0.5."
+            )
+
+    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+        """The state after the coupled steps, differentiable in O(1) memory."""
+        refuse_transforms("Reversible")
+        packing = Packing.of(z0)
+        flat_map, start = packing.flat_map(f), packing.pack(z0)
+        if not torch.is_grad_enabled():
+            return packing.unpack(self.run(flat_map, start, flat_map(start), solver.tol)[0].to(start.dtype))
+        closed = ClosedOver(flat_map, start, "Reversible")
+        return packing.unpack(_Steps.apply(self, closed, solver.tol, start, *closed.attached))
+
+    def run(self, f: FlatMap, start: Flat, image: Flat, tol: float) -> tuple[Flat, Flat]:
+        """z and y after the steps, in wide precision; `image` is f(start)."""
+        y = z = _wide(start)
+        for step in range(self.steps):
+            y = self.mix(y, image if step == 0 else f(z.to(start.dtype)))
+            image = f(y.to(start.dtype))
+            residual = relative(norms(_wide(image) - y), norms(_wide(image)))
+            z = self.mix(z, image)
+        # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
+        publish(Report("forward", "Reversible", tol, 2 * self.steps, residual, residual <= tol))
+        if not bool(z.isfinite().all()):
+            raise ConvergenceError(
+                f"f returned non-finite values within {self.steps} reversible steps: the iteration diverges. Lower "
+                "Reversible's damping or control the Lipschitz constant of the operator.",
+                None,
+            )
+        return z, y
+
+    def mix(self, state: Flat, image: Flat) -> Flat:
+        """Half a step: (1 - damping) state + damping image."""
+        return (1 - self.damping) * state + self.damping * image
+
+    def unmix(self, mixed: Flat, image: Flat) -> Flat:
+        """The state that `mix` turned into `mixed`."""
+        return (mixed - self.damping * image) / (1 - self.damping)
+
+    def report_drift(self, drift: Float[Tensor, " batch"]) -> None:
+        """Publish how far the recomputed start is from the known one, and warn if that is too far."""
+        kept = drift <= _DRIFT
+        publish(Report("adjoint", "Reversible", _DRIFT, 2 * self.steps, drift, kept))
+        if not bool(kept.all()):
+            warnings.warn(
+                f"Undoing {self.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
+                "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
+                "or gradient=Unrolled(steps, checkpoint_every=...).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+
+
+class _Steps(torch.autograd.Function):
+    """All reversible steps as one node, which keeps their end and start only."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, mode: Reversible, closed: ClosedOver, tol: float, start: Flat, *attached: Tensor
+    ) -> Flat:
+        """z after the steps."""
+        z, y = mode.run(closed.f, start, closed.value, tol)
+        ctx.mode, ctx.closed = mode, closed
+        ctx.save_for_backward(z, y, start, *attached)
+        return z.to(start.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, g: Flat) -> tuple[Tensor | None, ...]:
+        """Undo each half step and pass the gradient through f there."""
+        refuse_second_derivative("Reversible")
+        mode: Reversible = ctx.mode
+        z, y, start, *values = ctx.saved_tensors
+        length, narrow = norms(z), start.dtype
+        of_z, of_y = _wide(g), torch.zeros_like(z)
+        of_values = [torch.zeros_like(value) for value in values]
+        for _ in range(2 * mode.steps):
+            # z was made from its former self and f(y); after the swap the same holds for y and f(z).
+            image, back = ctx.closed.pull(y.to(narrow), values)
+            z = mode.unmix(z, image)
+            partial, *parts = back((mode.damping * of_z).to(narrow))
+            of_y, of_z = of_y + partial, (1 - mode.damping) * of_z
+            of_values = [total + part for total, part in zip(of_values, parts, strict=True)]
+            z, y, of_z, of_y = y, z, of_y, of_z
+        mode.report_drift(relative(torch.maximum(norms(z - start), norms(y - start)), length))
+        return None, None, None, (of_z + of_y).to(narrow), *of_values
+
+
+def _wide(flat: Flat) -> Flat:
+    # Some accelerators have no float64.
+    return flat.detach().to(torch.float32 if flat.device.type == "mps" else torch.float64)

@@ -1,0 +1,110 @@
+"""Many vectors of a sample, appended one by one: Krylov bases and the histories of quasi-Newton methods.
+
+On a CPU the time of a solver outside f is memory traffic, so nothing here copies or restacks what is stored.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.fixed_point.state import Flat
+
+# From this length on, one matrix-vector product a sample beats the batched product on a CPU, up to 20 times.
+_LONG = 1024
+
+
+class _Block:
+    """Room (batch, size, n) for some vectors, of which the first `filled` are final."""
+
+    def __init__(self, room: Tensor, filled: int) -> None:
+        self.room = room
+        self.filled = filled
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """An immutable list of vectors (batch, n), oldest first: `append` returns the next one and shares the storage.
+
+    A slot is written once, so older lists stay valid and may be continued differently.
+    blocks: storage; the list begins at slot `first` of the first block and ends before slot `end` of the last.
+    """
+
+    blocks: tuple[_Block, ...] = ()
+    first: int = 0
+    end: int = 0
+
+    def __len__(self) -> int:
+        """Number of vectors."""
+        return sum(block.room.shape[1] for block in self.blocks[:-1]) + self.end - self.first
+
+    def append(
+        self, v: Flat, scale: Float[Tensor, "batch 1"] | None = None, *, keep: int, size: int = 8
+    ) -> "Vectors":
+        """The list with scale * v at its end and only the last `keep` vectors, stored in blocks of `size`."""
+        if torch.is_grad_enabled() and v.requires_grad:
+            # Autograd needs every vector as it was made: a block of its own.
+            room = (v if scale is None else v * scale)[:, None]
+            return self._shortened((*self._closed(), _Block(room, 1)), 1, keep)
+        last = self.blocks[-1] if self.blocks else None
+        if last is None or last.filled != self.end or self.end == last.room.shape[1]:
+            blocks, end = (*self._closed(), _Block(v.new_empty(v.shape[0], size, v.shape[1]), 0)), 0
+        else:
+            blocks, end = self.blocks, self.end
+        slot = blocks[-1].room[:, end]
+        with torch.no_grad():
+            if scale is None:
+                slot.copy_(v)
+            else:
+                torch.mul(v, scale, out=slot)
+        blocks[-1].filled = end + 1
+        return self._shortened(blocks, end + 1, keep)
+
+    @property
+    def last(self) -> Flat:
+        """The newest vector."""
+        return self.blocks[-1].room[:, self.end - 1]
+
+    def parts(self) -> list[Float[Tensor, "batch k n"]]:
+        """The vectors as a few matrices, views of the storage."""
+        stops = [block.room.shape[1] for block in self.blocks[:-1]] + [self.end]
+        starts = [self.first] + [0] * (len(self.blocks) - 1)
+        return [b.room[:, i:j] for b, i, j in zip(self.blocks, starts, stops, strict=True)]
+
+    def dots(self, w: Flat) -> Float[Tensor, "batch k"]:
+        """The inner products of w with each vector."""
+        return torch.cat([_dots(part, w) for part in self.parts()], dim=1)
+
+    def combine(self, weights: Float[Tensor, "batch k"]) -> Flat:
+        """sum_j weights_j v_j."""
+        return self.subtract_(torch.zeros_like(self.last), -weights)
+
+    def subtract_(self, w: Flat, weights: Float[Tensor, "batch k"]) -> Flat:
+        """w - sum_j weights_j v_j, in place."""
+        at = 0
+        for part in self.parts():
+            k = part.shape[1]
+            w[:, None].baddbmm_(weights[:, None, at : at + k], part, alpha=-1)
+            at += k
+        return w
+
+    def _closed(self) -> tuple[_Block, ...]:
+        """The blocks, none with unused slots, so that another block may follow."""
+        if not self.blocks or self.end == self.blocks[-1].room.shape[1]:
+            return self.blocks
+        return (*self.blocks[:-1], _Block(self.blocks[-1].room[:, : self.end], self.end))
+
+    def _shortened(self, blocks: tuple[_Block, ...], end: int, keep: int) -> "Vectors":
+        surplus = len(self) + 1 - keep
+        first = self.first + max(0, surplus)
+        while first >= blocks[0].room.shape[1]:
+            first -= blocks[0].room.shape[1]
+            blocks = blocks[1:]
+        return Vectors(blocks, first, end)
+
+
+def _dots(part: Float[Tensor, "batch k n"], w: Flat) -> Float[Tensor, "batch k"]:
+    if part.device.type == "cpu" and part.shape[2] >= _LONG:
+        return torch.stack([vectors @ x for vectors, x in zip(part, w, strict=True)])
+    return torch.bmm(part, w[:, :, None])[:, :, 0]

@@ -1,0 +1,35 @@
+"""The iteration as a map of the state alone, for a batch of measurements or for some of its samples."""
+
+from deepinv.physics import LinearPhysics
+from torch import Tensor, nn
+
+from eiwork.fixed_point.state import State
+from eiwork.models.iterations import Iteration
+
+
+class BatchMap:
+    """z -> F(z, y) with y and the physics fixed; `select` gives the map of some samples of the batch.
+
+    Solvers use `select` to leave samples that have converged out of further evaluations. It is there only if all
+    samples see the same operator: a physics that may hold one parameter a sample (any tensor whose first axis is as
+    long as the batch) is always evaluated for all.
+    """
+
+    def __init__(self, iterate: Iteration, y: Tensor, physics: LinearPhysics) -> None:
+        self.iterate, self.y, self.physics = iterate, y, physics
+        self.separable = not _has_batch(physics, y.shape[0])
+
+    def __call__(self, z: State) -> State:
+        """One application of F."""
+        return self.iterate(z, self.y, self.physics)
+
+    def select(self, indices: Tensor) -> "BatchMap | None":
+        """The map of the given samples; None if the operator may differ between samples."""
+        if not self.separable:
+            return None
+        return BatchMap(self.iterate, self.y[indices], self.physics)
+
+
+def _has_batch(physics: nn.Module, batch: int) -> bool:
+    tensors = (*physics.parameters(), *physics.buffers())
+    return batch > 1 and any(t.ndim > 0 and t.shape[0] == batch for t in tensors)

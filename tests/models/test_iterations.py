@@ -1,0 +1,226 @@
+"""Every iteration against the linear system that its fixed point solves; its states, starts and settings."""
+
+import math
+from functools import reduce
+
+import pytest
+import torch
+from iteration_problems import (
+    CASES,
+    ITERATIONS,
+    LinearDenoiser,
+    channels_of,
+    dense_matrix,
+    distance,
+    measured,
+    tight,
+)
+from iteration_problems import spectral_radius as radius_of
+
+from eiwork.errors import InputError
+from eiwork.fixed_point import Anderson, Picard
+from eiwork.models import (
+    ADMM,
+    DEQ,
+    GradientDescent,
+    GradientStep,
+    HalfQuadraticSplitting,
+    Inertial,
+    Iteration,
+    ProximalGradient,
+    ProximalStep,
+    ResidualCNN,
+    WhitenedStep,
+)
+
+
+def linear_system(iteration, a, m):
+    """(S, B) with S x = B y at the fixed point, written out for each iteration; A and D as matrices."""
+    if isinstance(iteration, Inertial):
+        return linear_system(iteration.iterate, a, m)
+    eye = torch.eye(a.shape[1], dtype=torch.float64)
+    normal = a.T @ a
+    if isinstance(iteration, GradientDescent):
+        # A^T (A x - y) + w (x - M x) = 0, whatever the step size
+        return normal + iteration.weight * (eye - m), a.T
+    if isinstance(iteration, HalfQuadraticSplitting):
+        # A^T (A x - y) + rho (x - M x) = 0
+        return normal + iteration.penalty * (eye - m), a.T
+    if isinstance(iteration, ADMM):
+        # v = M (v - A^T (A v - y) / rho)
+        return eye - m @ (eye - normal / iteration.penalty), m @ a.T / iteration.penalty
+    step = iteration.data_step
+    if isinstance(step, ProximalStep):
+        # x = M (A^T A + rho I)^-1 (A^T y + rho x)
+        inverse = torch.linalg.inv(normal + step.penalty * eye)
+        return eye - step.penalty * m @ inverse, m @ inverse @ a.T
+    # x = M (x - gamma P (A x - y)), with P = A^T, or A^T (A A^T + r I)^-1
+    pull = a.T
+    if isinstance(step, WhitenedStep):
+        pull = a.T @ torch.linalg.inv(a @ a.T + step.regularisation * torch.eye(len(a), dtype=torch.float64))
+    return eye - m @ (eye - step.step_size * pull @ a), step.step_size * m @ pull
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_the_fixed_point_is_the_solution_of_its_linear_system(kind, name):
+    physics, y = measured(kind)
+    denoiser = LinearDenoiser(channels_of(kind))
+    model = tight(ITERATIONS[name](denoiser))
+    a = dense_matrix(physics, channels_of(kind))
+    with torch.no_grad():
+        system, right = linear_system(model.iterate, a, denoiser.matrix)
+    exact = torch.linalg.solve(system, right @ y.flatten(1).T).T
+    solution = model.solve(y, physics)
+    x = model.iterate.image(solution.value)
+    assert bool(solution.converged.all())
+    assert distance(x.flatten(1), exact) < 1e-10
+    # The image at the fixed point is all that a warm start needs.
+    with torch.no_grad():
+        again = model.iterate.state_from(x, y, physics)
+    assert model.iterate.image(again) is x
+    assert distance(again, solution.value) < 1e-9
+    assert model.solve(y, physics, z0=again, solver=Anderson(tol=1e-9)).n_evaluations == 1
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
+def test_the_dual_of_admm_is_the_scaled_residual(kind):
+    physics, y = measured(kind)
+    model = tight(ADMM(LinearDenoiser(channels_of(kind)), 0.5))
+    v, u = model.solve(y, physics).value
+    penalty = model.iterate.penalty.detach()
+    assert distance(u, physics.A_adjoint(y - physics.A(v)) / penalty) < 1e-10
+    assert distance(v, physics.prox_l2(v - u, y, 1 / penalty)) < 1e-10
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
+def test_which_iterations_share_their_fixed_point(kind):
+    physics, y = measured(kind)
+    denoiser = LinearDenoiser(channels_of(kind))
+
+    def answer(iteration):
+        model = tight(iteration)
+        return model.iterate.image(model.solve(y, physics).value)
+
+    red = answer(GradientDescent(denoiser, 0.5, 0.7))
+    assert distance(answer(HalfQuadraticSplitting(denoiser, 0.7)), red) < 1e-9
+    descent = answer(ProximalGradient(denoiser, GradientStep(1 / 0.7)))
+    assert distance(answer(ADMM(denoiser, 0.7)), descent) < 1e-9
+    assert distance(descent, red) > 1e-2
+    # Half-quadratic splitting read after the denoiser is proximal gradient descent with the proximal data step.
+    after = answer(ProximalGradient(denoiser, ProximalStep(0.7)))
+    assert distance(after, denoiser(red)) < 1e-9
+
+
+def test_one_application_is_the_formula():
+    physics, y = measured("inpainting")
+    denoiser = LinearDenoiser(1)
+    x, u = torch.randn(2, 2, 1, 8, 8, dtype=torch.float64)
+    data = physics.A_adjoint(physics.A(x) - y)
+    red = GradientDescent(denoiser, 0.6, 0.4).double()
+    torch.testing.assert_close(
+        red(x, y, physics), x - 0.6 * (data + 0.4 * (x - denoiser(x))), rtol=1e-6, atol=1e-6
+    )
+    splitting = HalfQuadraticSplitting(denoiser, 0.2).double()
+    expected = physics.prox_l2(denoiser(x), y, 5.0)
+    torch.testing.assert_close(splitting(x, y, physics), expected, rtol=1e-6, atol=1e-6)
+    v, dual = ADMM(denoiser, 0.2).double()((x, u), y, physics)
+    proximal = physics.prox_l2(x - u, y, 5.0)
+    torch.testing.assert_close(v, denoiser(proximal + u), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(dual, u + proximal - v, rtol=1e-6, atol=1e-6)
+    inertial = Inertial(ProximalGradient(denoiser), 0.3).double()
+    now, before = inertial((x, u), y, physics)
+    assert before is x
+    torch.testing.assert_close(now, inertial.iterate(1.3 * x - 0.3 * u, y, physics))
+
+
+@pytest.mark.parametrize("penalty", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
+def test_admm_contracts_with_a_firmly_nonexpansive_denoiser_at_any_penalty(kind, penalty):
+    physics, y = measured(kind)
+    denoiser = LinearDenoiser(channels_of(kind))
+    model = DEQ(ADMM(denoiser, penalty), Anderson(tol=1e-8, max_iter=500)).double()
+    radius, jacobian = radius_of(model, y, physics)
+    assert radius < 1 - 1e-3
+    assert float(torch.linalg.matrix_norm(jacobian, 2).max()) < 1 + 1e-10
+
+
+def test_a_step_size_where_proximal_gradient_descent_fails_and_admm_does_not():
+    physics, y = measured("inpainting")
+    denoiser = LinearDenoiser(1)
+    a = dense_matrix(physics, 1)
+    step = denoiser.matrix @ (torch.eye(64, dtype=torch.float64) - 10.0 * a.T @ a)
+    assert float(torch.linalg.eigvals(step).abs().max()) > 2
+    model = tight(ADMM(denoiser, 0.1))
+    solution = model.solve(y, physics, solver=Picard(tol=1e-10, max_iter=2000))
+    assert bool(solution.converged.all())
+
+
+def test_momentum_accelerates_as_predicted():
+    physics, y = measured("inpainting")
+    base = ProximalGradient(LinearDenoiser(1, largest=0.99), GradientStep(1.0))
+    plain = DEQ(base, Anderson(tol=1e-10, max_iter=500)).double()
+    radius, _ = radius_of(plain, y, physics)
+    fast = 1 - math.sqrt(1 - radius)
+    inertial = DEQ(Inertial(base, fast / (2 - fast)), plain.solver).double()
+    # At the best momentum two roots meet, which halves the digits of the computed one.
+    assert radius_of(inertial, y, physics)[0] == pytest.approx(fast, abs=1e-4)
+    picard = Picard(tol=1e-8, max_iter=5000)
+    slow, quick = plain.solve(y, physics, solver=picard), inertial.solve(y, physics, solver=picard)
+    assert quick.n_evaluations < slow.n_evaluations / 2
+
+
+def test_the_penalty_and_the_weight_are_learnt_and_the_momentum_is_not():
+    physics, y = measured("inpainting")
+    for iteration, names in (
+        (HalfQuadraticSplitting(LinearDenoiser(1)), ["data_step.log_penalty"]),
+        (ADMM(LinearDenoiser(1)), ["data_step.log_penalty"]),
+        (GradientDescent(LinearDenoiser(1)), ["log_step", "log_weight"]),
+        (Inertial(ADMM(LinearDenoiser(1))), ["iterate.data_step.log_penalty"]),
+    ):
+        model = tight(iteration)
+        parameters = dict(model.iterate.named_parameters())
+        assert list(parameters) == names
+        model(y, physics).square().sum().backward()
+        gradients = {name: abs(float(p.grad)) for name, p in parameters.items()}
+        # A step size moves no fixed point.
+        assert all(g < 1e-9 if name == "log_step" else g > 1e-3 for name, g in gradients.items())
+    assert HalfQuadraticSplitting(LinearDenoiser(1), 0.3).penalty.item() == pytest.approx(0.3)
+    assert ADMM(LinearDenoiser(1), 0.3).penalty.item() == pytest.approx(0.3)
+
+
+def test_all_follow_the_protocol_and_start_from_the_measurement():
+    physics, y = measured("ct")
+    for make in ITERATIONS.values():
+        iteration = make(LinearDenoiser(1)).double()
+        assert isinstance(iteration, Iteration)
+        start = iteration.start(y, physics)
+        assert iteration.image(start).shape == (2, 1, 8, 8)
+        # The start knows the measurement: it explains it better than no image does.
+        assert (physics.A(iteration.image(start)) - y).norm() < y.norm()
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda d: HalfQuadraticSplitting(d, 0.0), "penalty"),
+        (lambda d: ADMM(d, -1.0), "penalty"),
+        (lambda d: ProximalGradient(d, ProximalStep(math.inf)), "penalty"),
+        (lambda d: GradientDescent(d, step_size=0.0), "step_size"),
+        (lambda d: GradientDescent(d, weight=math.nan), "weight"),
+        (lambda d: Inertial(ProximalGradient(d), 0.0), "without momentum, use the iteration itself"),
+        (lambda d: Inertial(ProximalGradient(d), 1.0), "momentum"),
+        (Inertial, "Wrap a denoiser"),
+    ],
+)
+def test_settings_out_of_range_are_refused_with_advice(make, match):
+    with pytest.raises(InputError, match=match):
+        make(ResidualCNN())
+
+
+def test_momentum_nests_and_keeps_the_answer():
+    physics, y = measured("mri")
+    base = ProximalGradient(LinearDenoiser(2), GradientStep(0.8))
+    twice = reduce(Inertial, (0.2, 0.1), base)
+    answers = [tight(iteration).solve(y, physics).value for iteration in (base, twice)]
+    assert len(answers[1]) == 4
+    assert distance(answers[1], (answers[0],) * 4) < 1e-10
