@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from eiwork.analysis import saved_bytes
 from eiwork.benchmarking.installed import libraries
+from eiwork.benchmarking.kept import kept_bytes
 from eiwork.benchmarking.library import Level, Setting
 from eiwork.benchmarking.outcome import Bar, Outcome, ratio
 from eiwork.benchmarking.search import Trial
@@ -69,7 +69,7 @@ def measure(task: Task) -> dict[str, float]:
     growth = _peak_mebibytes() - before
     return {
         "peak_growth_mib": round(growth, 1),
-        "kept_mib": round(saved_bytes(lambda: step.value(model)) / 2**20, 3),
+        "kept_mib": round(kept_bytes(lambda: step.value(model)) / 2**20, 3),
     }
 
 

@@ -124,7 +124,11 @@ class PackedMap:
 
 def norms(flat: Flat) -> Float[Tensor, " batch"]:
     """Euclidean norm of each sample, in float32 or better, safe against under- and overflow."""
-    wide = flat.float() if flat.dtype in (torch.bfloat16, torch.float16) else flat
+    if flat.dtype != torch.float64:
+        # The squares of every number of a shorter type fit into float64.
+        size = torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64)
+        return size.to(torch.promote_types(flat.dtype, torch.float32))
+    wide = flat
     scale = wide.detach().abs().amax(dim=1) if wide.shape[1] else wide.new_zeros(wide.shape[0])
     scale = torch.where((scale > 0) & scale.isfinite(), scale, torch.ones_like(scale))
     return scale * torch.linalg.vector_norm(wide / scale[:, None], dim=1)
