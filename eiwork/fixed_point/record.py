@@ -21,8 +21,8 @@ class Report:
     sigma_min: (batch,) estimate, from above, of the smallest singular value of I - J, from the steps of the solve;
     nan for a sample whose solve was too short to see any. None if the solver gives no estimate.
     error_bound: (batch,) estimate of ||v - v*|| / ||v*|| (adjoint: the error that the adjoint solve adds to the
-    gradient; that of the forward solve comes on top) or ||z - z*|| / ||z*|| (forward), residual / sigma_min with the rounding of the working precision; inf
-    where sigma_min is nan. None if the solver gives no estimate.
+    gradient; that of the forward solve comes on top) or ||z - z*|| / ||z*|| (forward): residual / sigma_min with the
+    rounding of the working precision; inf where sigma_min is nan. None if the solver gives no estimate.
     """
 
     kind: Literal["forward", "adjoint"]
