@@ -73,9 +73,7 @@ def shortlist(
     forward = rank_forward(library, few, [solution(problem) for problem in few])
     backward = rank_backward(library, few, references, forward[0], accuracy) if forward else []
     # The ranking is done on few problems: others may need more of the same method.
-    pairs = [(f, b) for f in forward[:2] for b in backward[:1]] + [
-        (f, b) for f in forward[:1] for b in backward[1:2]
-    ]
+    pairs = [(f, b) for f in forward[:2] for b in backward[:3]]
     return [(f[0], b[0], min(len(b[0].levels) - 1, b[1] + 16)) for f, b in pairs]
 
 

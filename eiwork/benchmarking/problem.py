@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from eiwork.benchmarking.counting import CountedDenoiser, Evaluations
 from eiwork.fixed_point import GMRES, Anderson, Implicit
+from eiwork.losses import WarmStartedEILoss
 from eiwork.models import DEQ, GradientStep, ProximalGradient
 from eiwork.symmetry import Rotation
 
@@ -78,7 +79,9 @@ class Problem:
         x_net = model(self.y, self.physics)
         if self.loss == "supervised":
             return self.loss_scale * (x_net - self.x).square().mean()
-        ei = EILoss(FixedRotation(self.angles), apply_noise=False)
+        # What only our DEQ offers, and what its trainings can switch on: the second solve starts at T_g x.
+        loss = WarmStartedEILoss if isinstance(model, DEQ) else EILoss
+        ei = loss(FixedRotation(self.angles), apply_noise=False)
         consistency = MCLoss()(y=self.y, x_net=x_net, physics=self.physics)
         return self.loss_scale * (consistency + ei(x_net=x_net, physics=self.physics, model=model))
 
