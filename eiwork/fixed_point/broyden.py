@@ -42,6 +42,20 @@ class InverseEstimate:
         """H^T x, close to (I - J^T)^{-1} x."""
         return self._product(self.v, self.u, x)
 
+    def norm(self) -> Float[Tensor, " batch"]:
+        """The spectral norm of H, from its restriction to the span of all u and v; 0 without any pair."""
+        if not self.u.shape[1]:
+            return self.damping.new_zeros(len(self.damping))
+        pairs = torch.cat([self.u, self.v], dim=1)
+        gram = torch.einsum("bin,bjn->bij", pairs, pairs).double()
+        values, vectors = torch.linalg.eigh(gram)
+        # Coordinates of every u and v in an orthonormal basis of their span.
+        coordinates = vectors * values.clamp(min=0).sqrt()[:, None]
+        left, right = coordinates.split(self.u.shape[1], dim=1)
+        small = left.mT @ right + self.damping.double()[:, None, None] * torch.eye(pairs.shape[1]).to(gram)
+        learnt = (gram.diagonal(dim1=1, dim2=2) > 0).any(dim=1)
+        return torch.where(learnt, torch.linalg.matrix_norm(small, 2), 0.0).to(self.damping)
+
     def forget(self, which: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]) -> "InverseEstimate":
         """H = damping I for the samples in `which`; the others keep theirs."""
         if not bool(which.any()):
@@ -104,6 +118,12 @@ class Broyden(FixedPointSolver):
             fz = torch.where(misled[:, None], progress.best_fz, progress.fz).to(past.z.dtype)
             estimate = self._learn(past, z, fz - z, misled)
         return (estimate.z + estimate.direction).to(progress.z.dtype), estimate
+
+    def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
+        """1 / ||H||, H being the estimate of (I - J)^{-1} after the last step; nan where nothing was learnt."""
+        _, estimate = self.propose(progress)
+        norm = estimate.norm().to(progress.residual)
+        return torch.where(norm > 0, 1 / torch.where(norm > 0, norm, 1.0), torch.nan)
 
     def inverse_transpose(self, progress: Progress, g: Flat) -> Flat:
         """H^T g per sample, close to (I - J^T)^{-1} g near the fixed point; counts the last step of the solve too."""

@@ -4,6 +4,7 @@ import pytest
 import torch
 from problems import DenseProblem, relative_error
 
+import eiwork
 from eiwork.errors import InputError
 from eiwork.fixed_point import Broyden, Implicit, Picard, Unrolled, fixed_point, solve_fixed_point
 
@@ -198,3 +199,36 @@ def test_unrolled_broyden_passes_gradcheck():
 def test_unusable_settings_are_one_clear_error(make, match):
     with pytest.raises(InputError, match=match):
         make()
+
+
+def test_the_certificate_bounds_the_error_of_forward_and_adjoint_solves():
+    ratios = {"forward": [], "adjoint": []}
+    for case in range(60):
+        n, radius = 5 + case % 40, (0.3, 0.6, 0.9, 0.98, 0.999)[case % 5]
+        weight = torch.randn(n, n, dtype=torch.float64)
+        weight = (weight + weight.T) / 2 if case % 2 else weight
+        weight = radius * weight / torch.linalg.eigvals(weight).abs().max()
+        y = torch.randn(3, n, dtype=torch.float64, requires_grad=True)
+        system = torch.eye(n, dtype=torch.float64) - weight
+        solver = Broyden(tol=10 ** -(1 + case % 7), max_iter=300)
+        with eiwork.record() as reports:
+            z = fixed_point(
+                lambda z, w=weight, y=y: z @ w.T + y, torch.zeros_like(y), solver, Implicit(solver)
+            )
+            g = torch.randn_like(z)
+            v = torch.autograd.grad(z, y, g)[0]
+        solution = solve_fixed_point(
+            lambda z, w=weight, y=y: z @ w.T + y.detach(), torch.zeros_like(y), solver
+        )
+        exact = {
+            "forward": torch.linalg.solve(system, y.detach().T).T,
+            "adjoint": torch.linalg.solve(system.T, g.T).T,
+        }
+        found = {"forward": solution.value, "adjoint": v}
+        for report in reports:
+            error = (found[report.kind] - exact[report.kind]).norm(dim=1) / exact[report.kind].norm(dim=1)
+            ratios[report.kind] += (report.error_bound / error.clamp(min=1e-16)).tolist()
+    for values in ratios.values():
+        assert len(values) == 180
+        assert sum(value >= 1 / 3 for value in values) >= 0.95 * len(values)
+        assert sorted(values)[90] < 5
