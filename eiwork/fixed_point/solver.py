@@ -165,7 +165,7 @@ class FixedPointSolver(ABC):
         absolute = norms(fz - z)
         if reference is None:
             # A fixed point at zero is reached when the residual is far below the rounding of the start.
-            floor = 1e-3 * torch.finfo(fz.dtype).eps / self.tol
+            floor = 1e-3 * min(1.0, torch.finfo(fz.dtype).eps / self.tol)
             scale = torch.maximum(norms(fz), floor * initial_size)
         else:
             scale = reference

@@ -251,3 +251,14 @@ def test_a_repelling_fixed_point_at_zero_raises_nothing_unexpected():
     z0 = torch.tensor([[0.3]], dtype=torch.float64)
     solution = solve_fixed_point(lambda z: 1.8 * torch.sin(z), z0, Anderson(tol=1e-8))
     torch.testing.assert_close(solution.value, 1.8 * torch.sin(solution.value), rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_residual_means_the_same_at_every_tolerance(dtype):
+    z0 = torch.linspace(0.3, 1, 6, dtype=dtype).view(2, 3)
+    with pytest.warns(ConvergenceWarning, match="above tolerance"):
+        tight = solve_fixed_point(lambda z: 0.5 * torch.cos(z), z0, Picard(tol=1e-30, max_iter=4))
+    fz = 0.5 * torch.cos(tight.value)
+    torch.testing.assert_close(
+        tight.residual, (fz - tight.value).norm(dim=1) / fz.norm(dim=1), rtol=1e-3, atol=0
+    )
