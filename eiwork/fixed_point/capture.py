@@ -62,6 +62,11 @@ class Capture(TorchFunctionMode):
         self._held: list[Tensor] = list(self._alias_of.values())
         self._start = _sequence_number()
 
+    @property
+    def originals(self) -> list[Tensor]:
+        """The tensors from outside, one for each alias."""
+        return self._held[len(self._held) - len(self.aliases) :]
+
     def __torch_function__(
         self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
@@ -90,6 +95,33 @@ class Capture(TorchFunctionMode):
         self._held.append(tensor)
         self._alias_of[id(tensor)] = self._alias_of[id(alias)] = alias
         return alias
+
+
+class Substitute(TorchFunctionMode):
+    """Puts given tensors in the place of others, and counts which places were met."""
+
+    def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
+        super().__init__()
+        self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
+        self.met: set[int] = set()
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Call `func` on what was given."""
+        args, kwargs = tree_map_only(Tensor, self._replace, (tuple(args), kwargs or {}))
+        return func(*args, **kwargs)
+
+    def _replace(self, tensor: Tensor) -> Tensor:
+        if id(tensor) in self._given:
+            self.met.add(id(tensor))
+            return self._given[id(tensor)]
+        return tensor
+
+    @property
+    def complete(self) -> bool:
+        """Whether every original was met."""
+        return len(self.met) == len(self._given)
 
 
 def _sequence_number() -> int:

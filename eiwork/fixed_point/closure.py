@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_flatten, tree_map_only
+from torch.utils._pytree import tree_flatten
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.capture import is_wrapped
+from eiwork.fixed_point.capture import Substitute, is_wrapped
 from eiwork.fixed_point.state import State, as_tuple
 
 
@@ -68,31 +68,6 @@ class _Watch(TorchFunctionMode):
         return result
 
 
-class _Substitute(TorchFunctionMode):
-    """Puts given tensors in the place of others, and counts which places were met."""
-
-    def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
-        super().__init__()
-        self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
-        self.met: set[int] = set()
-
-    def __torch_function__(
-        self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        args, kwargs = tree_map_only(Tensor, self._replace, (tuple(args), kwargs or {}))
-        return func(*args, **kwargs)
-
-    def _replace(self, tensor: Tensor) -> Tensor:
-        if id(tensor) in self._given:
-            self.met.add(id(tensor))
-            return self._given[id(tensor)]
-        return tensor
-
-    @property
-    def complete(self) -> bool:
-        return len(self.met) == len(self._given)
-
-
 class _Holder(nn.Module):
     """Makes the modules of a closure the children of one module, whose tensors can then be swapped together."""
 
@@ -123,7 +98,7 @@ class ClosureFree:
 
     def __call__(self, z: State, parameters: Sequence[Tensor]) -> State:
         """f(z) with `parameters` in place of the tensors found; InputError where that cannot be done."""
-        with _Substitute(self.parameters, parameters) as substitute, self._swapped():
+        with Substitute(self.parameters, parameters) as substitute, self._swapped():
             outputs = self._call(z)
         if not substitute.complete:
             raise InputError(

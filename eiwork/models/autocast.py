@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import FixedPointSolver, GradientMode, Solution, fixed_point, solve_fixed_point
+from eiwork.fixed_point import FixedPointSolver, GradientMode
 from eiwork.fixed_point.state import Packing, State, norms
 from eiwork.models.batch_map import BatchMap
 from eiwork.models.deq import DEQ
@@ -86,28 +86,7 @@ class MixedPrecisionDEQ(DEQ):
             )
         self.switch_at, self.dtype = switch_at, dtype
 
-    def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
-        """As DEQ.forward."""
-        start = self._start(y, physics, z0)
-        z = fixed_point(self._staged(y, physics, self.solver), start, self.solver, self.gradient)
-        return self.iterate.image(z)
-
-    def solve(
-        self,
-        y: Tensor,
-        physics: LinearPhysics,
-        z0: State | None = None,
-        solver: FixedPointSolver | None = None,
-    ) -> Solution:
-        """As DEQ.solve."""
-        chosen = self.solver if solver is None else solver
-        start = self._start(y, physics, z0)
-        with torch.no_grad():
-            return solve_fixed_point(self._staged(y, physics, chosen), start, chosen)
-
-    def _staged(
-        self, y: Tensor, physics: LinearPhysics, solver: FixedPointSolver
-    ) -> Callable[[State], State]:
+    def _map(self, y: Tensor, physics: LinearPhysics, solver: FixedPointSolver) -> Callable[[State], State]:
         low: Any = with_denoiser(cast(nn.Module, self.iterate), lambda d: _Cast(d, self.dtype))
         # No sample may converge by an evaluation in low precision, however loose the tolerance.
         switch_at = max(self.switch_at, 2 * solver.tol)

@@ -1,5 +1,7 @@
 """The deep equilibrium model: a reconstruction that is a fixed point."""
 
+from collections.abc import Callable
+
 import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
@@ -56,7 +58,7 @@ class DEQ(nn.Module):
     def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
         """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
         start = self._start(y, physics, z0)
-        z = fixed_point(BatchMap(self.iterate, y, physics), start, self.solver, self.gradient)
+        z = fixed_point(self._map(y, physics, self.solver), start, self.solver, self.gradient)
         return self.iterate.image(z)
 
     def solve(
@@ -70,11 +72,14 @@ class DEQ(nn.Module):
         start = self._start(y, physics, z0)
         with torch.no_grad():
             chosen = self.solver if solver is None else solver
-            return solve_fixed_point(BatchMap(self.iterate, y, physics), start, chosen)
+            return solve_fixed_point(self._map(y, physics, chosen), start, chosen)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""
         return self.iterate(z, y, physics)
+
+    def _map(self, y: Tensor, physics: LinearPhysics, solver: FixedPointSolver) -> Callable[[State], State]:
+        return BatchMap(self.iterate, y, physics)
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
         if not is_traced(y) and not bool(torch.isfinite(y).all()):

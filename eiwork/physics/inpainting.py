@@ -6,9 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_image_size, check_noise, check_number, check_tensor, checked_positive
+from eiwork.physics.checks import check_image_size, check_noise, check_number, check_tensor
 from eiwork.physics.noise import SeededGaussianNoise
-from eiwork.physics.proximal import image_of, masked_prox, several
+from eiwork.physics.proximal import MaskedProx
 
 
 def inpainting(
@@ -49,7 +49,7 @@ def inpainting(
     return Inpainting(mask, SeededGaussianNoise(noise_sigma, noise_seed))
 
 
-class Inpainting(deepinv.physics.Inpainting):
+class Inpainting(MaskedProx, deepinv.physics.Inpainting):
     """deepinv's `Inpainting` with checked input: y = mask * x, its own adjoint and minimum-norm inverse.
 
     Args:
@@ -79,32 +79,6 @@ class Inpainting(deepinv.physics.Inpainting):
         """Minimum-norm inverse: measured pixels as they are, the others zero. `InputError` for unusable y."""
         self._check(y, "y")
         return super().A_dagger(y, mask=mask, **kwargs)
-
-    def prox_l2(
-        self,
-        z: Tensor | float | int | None,
-        y: Tensor,
-        gamma: float | int | Tensor,
-        mask: Tensor | None = None,
-        **kwargs: object,
-    ) -> Float[Tensor, "batch c h w"]:
-        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, pixel by pixel, differentiable.
-
-        Args:
-            z: images (batch, channel, height, width), or a number for a constant image; None is 0.
-            y: measurements.
-            gamma: positive number or tensor of one element; several elements are left to deepinv.
-            mask: a new mask, as in `A`.
-            kwargs: those that deepinv passes on to iterative solvers.
-
-        Raises:
-            InputError: unusable z, y or gamma.
-        """
-        self.update_parameters(mask=mask)
-        if several(gamma):
-            return super().prox_l2(z, y, gamma, **kwargs)
-        gamma = checked_positive(gamma, "gamma")
-        return masked_prox(self, image_of(z, y, self), y, 1 / gamma)
 
     def _check(self, value: Tensor, name: str) -> None:
         channels, height, width = self.img_size

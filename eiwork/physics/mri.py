@@ -16,7 +16,7 @@ from eiwork.physics.checks import (
 from eiwork.physics.coils import coil_sensitivities
 from eiwork.physics.minimum_norm import minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
-from eiwork.physics.proximal import image_of, masked_prox, several
+from eiwork.physics.proximal import MaskedProx, image_of, several
 from eiwork.physics.sampling import column_mask
 from eiwork.physics.shifted_inverse import by_conjugate_gradients, shifted_inverse
 
@@ -73,7 +73,7 @@ class _Mappable:
         return torch.view_as_real(x).movedim(-1, 1)
 
 
-class CartesianMRI(_Mappable, MRI):
+class CartesianMRI(MaskedProx, _Mappable, MRI):
     """deepinv's single-coil `MRI` (orthonormal centred FFT times mask, norm 1) with checked input.
 
     Its `A_dagger`, the inverse FFT of the zero-filled measurement, is the minimum-norm inverse exactly.
@@ -107,32 +107,6 @@ class CartesianMRI(_Mappable, MRI):
         """Minimum-norm inverse of y (batch, 2, height, width); `InputError` for any other input."""
         _check_complex(y, "y", self.img_size[-2:])
         return super().A_dagger(y, mask=mask, **kwargs)
-
-    def prox_l2(
-        self,
-        z: Tensor | float | int | None,
-        y: Tensor,
-        gamma: float | int | Tensor,
-        mask: Tensor | None = None,
-        **kwargs: object,
-    ) -> Float[Tensor, "batch c h w"]:
-        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, in closed form, differentiable.
-
-        Args:
-            z: images (batch, 2, height, width), or a number for a constant image; None is 0.
-            y: measurements.
-            gamma: positive number or tensor of one element; several elements are left to deepinv.
-            mask: a new mask, as in `A`.
-            kwargs: those that deepinv passes on to iterative solvers.
-
-        Raises:
-            InputError: unusable z, y or gamma.
-        """
-        self.update_parameters(mask=mask)
-        if several(gamma):
-            return super().prox_l2(z, y, gamma, **kwargs)
-        gamma = checked_positive(gamma, "gamma")
-        return masked_prox(self, image_of(z, y, self), y, 1 / gamma)
 
 
 class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):

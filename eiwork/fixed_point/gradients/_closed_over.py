@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map_only
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.capture import Capture, unseen
+from eiwork.fixed_point.capture import Capture, Substitute, unseen
 from eiwork.fixed_point.node import Cut
 from eiwork.fixed_point.state import Flat, FlatMap
 
@@ -25,7 +22,7 @@ class ClosedOver:
         self.f, self.mode = f, mode
         self._autocast = _autocast_of(z)
         z = Cut.apply(z.detach().requires_grad_())
-        with _Capture([z]) as capture:
+        with Capture([z]) as capture:
             outputs = f(z)
         self.attached = tuple(capture.attached)
         self._originals = capture.originals
@@ -37,7 +34,7 @@ class ClosedOver:
         with torch.enable_grad(), self._autocast():
             z = Cut.apply(z.detach().requires_grad_())
             aliases = [Cut.apply(value.detach().requires_grad_()) for value in values]
-            with _Substitute(self._originals, aliases):
+            with Substitute(self._originals, aliases):
                 outputs = self.f(z)
         self._refuse_unseen(outputs, (z, *aliases))
 
@@ -55,32 +52,6 @@ class ClosedOver:
                 "a custom autograd.Function, or only at some evaluations. Pass it through an ordinary operation "
                 "first, for example x * 1.0 inside f, or use gradient=Unrolled(steps)."
             )
-
-
-class _Capture(Capture):
-    """Tells which tensors it has put aliases in the place of, too."""
-
-    @property
-    def originals(self) -> list[Tensor]:
-        """One for each alias."""
-        return self._held[len(self._held) - len(self.aliases) :]
-
-
-class _Substitute(TorchFunctionMode):
-    """Puts an alias in the place of each original."""
-
-    def __init__(self, originals: Sequence[Tensor], aliases: Sequence[Tensor]) -> None:
-        super().__init__()
-        self._alias_of = {id(old): new for old, new in zip(originals, aliases, strict=True)}
-
-    def __torch_function__(
-        self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Call `func` on aliases."""
-        args, kwargs = tree_map_only(
-            Tensor, lambda t: self._alias_of.get(id(t), t), (tuple(args), kwargs or {})
-        )
-        return func(*args, **kwargs)
 
 
 def _autocast_of(z: Tensor) -> Callable[[], AbstractContextManager]:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.capture import transforms_active
-from eiwork.fixed_point.node import Cut
+from eiwork.fixed_point.node import Cut, Evaluation
 from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, as_tuple
 
 Gradients = tuple[Tensor, ...]
@@ -49,16 +49,10 @@ def attach(f: Callable[[State], State], z: State, mode: str, rule: Callable[[Fla
     inputs = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(z))
     outputs = as_tuple(packing.check(f(inputs if packing.is_tuple else inputs[0])))
 
+    evaluation = Evaluation(outputs, inputs, (), None)
+
     def product(flat: Tensor) -> Tensor:
-        vectors = as_tuple(packing.unpack(flat))
-        pairs = [(o, w) for o, w in zip(outputs, vectors, strict=True) if o.requires_grad]
-        if not pairs:
-            return torch.zeros_like(flat)
-        heads, weights = zip(*pairs, strict=True)
-        with torch.enable_grad():
-            products = torch.autograd.grad(
-                heads, inputs, weights, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
+        products = evaluation.pull(inputs, as_tuple(packing.unpack(flat)))
         return packing.pack(products if packing.is_tuple else products[0])
 
     def backward(gradients: Gradients) -> Gradients:

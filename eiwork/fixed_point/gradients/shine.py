@@ -1,10 +1,8 @@
 """SHINE: the inverse Jacobian that Broyden's method learnt in the forward solve serves the backward pass."""
 
-import copy
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -13,7 +11,7 @@ from eiwork.fixed_point.broyden import Broyden
 from eiwork.fixed_point.gradients.neumann import relative
 from eiwork.fixed_point.gradients.rule import attach, refuse_transforms
 from eiwork.fixed_point.record import Report, publish
-from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solve import run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, FlatMap, State, norms
 
@@ -46,11 +44,10 @@ class SHINE:
                 f"is {type(solver).__name__}: pass solver=Broyden(), or choose gradient=Implicit()."
             )
         refuse_transforms("SHINE")
-        listener, ends = _listening(solver)
-        value = solve_fixed_point(f, z0, listener).value
+        run = run_fixed_point(f, z0, solver)
+        value, end = run.solution.value, run.progress
         if not torch.is_grad_enabled():
             return value
-        end = ends[-1]
         return attach(f, value, "SHINE", lambda product, g: self._share(product, g, solver, end))
 
     def _share(self, product: FlatMap, g: Flat, solver: Broyden, end: Progress) -> Flat:
@@ -71,16 +68,3 @@ class SHINE:
                 stacklevel=2,
             )
         return v
-
-
-def _listening(solver: Broyden) -> tuple[Broyden, list[Progress]]:
-    """A copy of the solver that notes where its solves end."""
-    ends: list[Progress] = []
-
-    def run(*args: Any, **options: Any) -> Progress:
-        ends.append(solver.run(*args, **options))
-        return ends[-1]
-
-    listener = copy.copy(solver)
-    object.__setattr__(listener, "run", run)
-    return listener, ends
