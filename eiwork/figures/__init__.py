@@ -3,6 +3,7 @@
 from eiwork.figures.comparison import comparison
 from eiwork.figures.curves import convergence, lines
 from eiwork.figures.described import DescribedFigure, figure_html, figure_png, new_figure, show
+from eiwork.figures.image_comparison import image_comparison
 from eiwork.figures.images import image_row
 from eiwork.figures.style import PALETTE, style
 from eiwork.figures.training import training_curves
@@ -14,6 +15,7 @@ __all__ = [
     "convergence",
     "figure_html",
     "figure_png",
+    "image_comparison",
     "image_row",
     "lines",
     "new_figure",

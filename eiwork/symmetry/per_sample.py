@@ -1,4 +1,6 @@
-"""Random transforms with one group element for every image of a batch."""
+"""Random linear transforms with one group element for every image of a batch."""
+
+from collections.abc import Sequence
 
 import torch
 from deepinv.transform import Transform
@@ -6,14 +8,15 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.physics.checks import check_number, check_tensor
+from eiwork.symmetry.adjoint import transposed
 
 
 class PerSampleTransform(Transform):
-    """deepinv `Transform` whose random parameters differ from image to image.
+    """deepinv `Transform`, linear in the image, whose random parameters differ from image to image.
 
     Parameters are tensors of shape (n_trans, batch): the output stacks `n_trans` transformed batches. A
-    parameter of shape (n_trans,) is one group element for the whole batch, deepinv's own convention. Compound
-    transforms (`*`) work as in deepinv.
+    parameter of shape (n_trans,) is one group element for the whole batch, deepinv's own convention. `t * u` applies t
+    and then u (`Composition`).
 
     Args:
         n_trans: transformed versions per image.
@@ -30,6 +33,15 @@ class PerSampleTransform(Transform):
         super().__init__(n_trans=n_trans, rng=rng)
         self.rng = rng  # deepinv would put an unseeded generator of its own here
 
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of the parameters that this transform draws and reads."""
+        raise NotImplementedError
+
+    def all_params(self, height: int, width: int) -> dict[str, Tensor] | None:
+        """Parameters (n,) of all n elements for images of a size; None where there is no end of them (any angle)."""
+        return None
+
     def get_params(self, x: Tensor) -> dict[str, Tensor]:
         """Draw parameters for the batch x."""
         check_image(x)
@@ -45,10 +57,38 @@ class PerSampleTransform(Transform):
 
         With `batchwise=False` x holds `n_trans` stacked batches, and each is inverted by its own parameters.
         """
-        inverted = self.invert_params(params or self.get_params(x))
+        inverted = self._own(self.invert_params(params or self.get_params(x)))
         if not batchwise:
             inverted = {k: _along(p, len(x) // len(p)).reshape(1, -1) for k, p in inverted.items()}
         return self.transform(x, **inverted)
+
+    def adjoint(self, x: Tensor, **params: Tensor) -> Tensor:
+        """T_g^T x for given parameters, exact to rounding whatever the interpolation, and differentiable.
+
+        It is the transpose of the map from a batch to its n versions: x holds the n stacked batches, and the
+        versions are summed. For orthogonal transforms and n = 1 it equals `inverse`.
+
+        Raises:
+            InputError: no parameters, or x is not n batches.
+        """
+        check_image(x)
+        shape = self._argument_shape(x, params)
+        return transposed(lambda u: self._transform(u, **params), x, shape)
+
+    def _argument_shape(self, x: Tensor, params: dict[str, Tensor]) -> tuple[int, ...]:
+        own = self._own(params)
+        if self.parameter_names and not own:
+            raise InputError(
+                f"The adjoint needs the parameters of the transform ({', '.join(self.parameter_names)}): draw them "
+                "with get_params, transform, and pass the same ones here."
+            )
+        n = len(torch.as_tensor(next(iter(own.values())))) if own else 1
+        if len(x) % n:
+            raise InputError(f"The adjoint takes {n} stacked batches, but x holds {len(x)} images.")
+        return (len(x) // n, *x.shape[1:])
+
+    def _own(self, params: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {name: params[name] for name in self.parameter_names if name in params}
 
     def per_sample(self, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
         """Stack x once per group element and give every image its own parameter.
@@ -63,6 +103,14 @@ class PerSampleTransform(Transform):
         batch = len(x)
         flat = [_along(torch.as_tensor(p), batch).reshape(-1) for p in params]
         return x.repeat(len(flat[0]) // batch, 1, 1, 1), *flat
+
+    def __mul__(self, other: Transform) -> Transform:
+        """This transform, then the other; a `Composition`, or deepinv's own product for a transform of deepinv."""
+        from eiwork.symmetry.composition import Composition  # it is one of these itself
+
+        if isinstance(other, PerSampleTransform):
+            return Composition(self, other)
+        return super().__mul__(other)
 
 
 def _along(p: Tensor, batch: int) -> Tensor:
@@ -79,3 +127,9 @@ def _along(p: Tensor, batch: int) -> Tensor:
 def check_image(x: Tensor) -> None:
     """Refuse anything but a finite image batch (`InputError`)."""
     check_tensor(x, "x", (None, None, None, None), "(batch, channel, height, width)")
+
+
+def grid_of(parameters: Sequence[tuple[str, Tensor]]) -> dict[str, Tensor]:
+    """All combinations of the values (n_i,) of several parameters, each parameter as one (prod n_i,) tensor."""
+    mesh = torch.meshgrid(*(values for _, values in parameters), indexing="ij")
+    return {name: values.reshape(-1) for (name, _), values in zip(parameters, mesh, strict=True)}

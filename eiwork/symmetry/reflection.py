@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.symmetry.per_sample import PerSampleTransform
+from eiwork.symmetry.per_sample import PerSampleTransform, grid_of
 
 _AXES = {"horizontal": -1, "vertical": -2}
 
@@ -32,6 +32,15 @@ class Reflection(PerSampleTransform):
         if not axes or len(set(axes)) != len(axes) or not set(axes) <= set(_AXES):
             raise InputError(f'axes = {axes!r}; use ("horizontal",), ("vertical",) or both.')
         self.axes = tuple(axes)
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """One coin per axis."""
+        return tuple(f"flip_{axis}" for axis in self.axes)
+
+    def all_params(self, height: int, width: int) -> dict[str, Tensor]:
+        """Every combination of flips."""
+        return grid_of([(name, torch.arange(2)) for name in self.parameter_names])
 
     def _get_params(self, x: Tensor) -> dict[str, Tensor]:
         shape = (self.n_trans, len(x))

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.physics.checks import check_number
-from eiwork.symmetry.per_sample import PerSampleTransform
+from eiwork.symmetry.per_sample import PerSampleTransform, grid_of
 
 
 class Shift(PerSampleTransform):
@@ -28,14 +28,25 @@ class Shift(PerSampleTransform):
         check_number(max_fraction, "max_fraction", lambda v: 0 < v <= 1, "a share of the image in (0, 1]")
         self.max_fraction = float(max_fraction)
 
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Pixels down and pixels to the right."""
+        return ("y_shift", "x_shift")
+
+    def all_params(self, height: int, width: int) -> dict[str, Tensor]:
+        """Every pair of shifts."""
+        shifts = [torch.arange(*self._range(side)) for side in (height, width)]
+        return grid_of(list(zip(self.parameter_names, shifts, strict=True)))
+
+    def _range(self, side: int) -> tuple[int, int]:
+        limit = int(self.max_fraction * side / 2)
+        # On an even side, half a turn to either side is the same shift: count it once.
+        return -limit, min(limit + 1, side - limit)
+
     def _get_params(self, x: Tensor) -> dict[str, Tensor]:
         shape = (self.n_trans, len(x))
-        params = {}
-        for name, side in (("y_shift", x.shape[-2]), ("x_shift", x.shape[-1])):
-            limit = int(self.max_fraction * side / 2)
-            # On an even side, half a turn to either side is the same shift: count it once.
-            params[name] = torch.randint(-limit, min(limit + 1, side - limit), shape, generator=self.rng)
-        return params
+        sides = zip(self.parameter_names, x.shape[-2:], strict=True)
+        return {name: torch.randint(*self._range(side), shape, generator=self.rng) for name, side in sides}
 
     def _transform(
         self, x: Tensor, y_shift: Tensor | None = None, x_shift: Tensor | None = None, **kwargs: object

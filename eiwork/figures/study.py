@@ -1,0 +1,108 @@
+"""Figures of the study: methods with their intervals, and training curves against what they cost."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from eiwork.errors import InputError
+from eiwork.figures.arrays import Number, Numbers, to_array
+from eiwork.figures.comparison import comparison
+from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.style import look, style
+
+
+def method_intervals(
+    labels: Sequence[str],
+    means: Numbers,
+    lower: Numbers,
+    upper: Numbers,
+    *,
+    n_images: int,
+    n_seeds: int,
+    quantity: str = "PSNR (dB)",
+    points: Sequence[Numbers] | None = None,
+    reference: tuple[str, Number] | None = None,
+    description: str = "",
+) -> DescribedFigure:
+    """A dot per method with its 95 % bootstrap interval over images and seeds, and faint dots for single values.
+
+    Args:
+        labels: n methods, from top to bottom.
+        means, lower, upper: (n,) of the quantity.
+        n_images, n_seeds: what the intervals are over, for the text.
+        quantity: label of the axis.
+        points: n lists of single values, e.g. the mean of every seed.
+        reference: (label, value) of a vertical line.
+        description: a sentence put in front of the alternative text.
+
+    Raises:
+        InputError: as `comparison`.
+    """
+    seeds = f"{n_seeds} seed" + ("s" if n_seeds != 1 else "")
+    return comparison(
+        labels,
+        means,
+        lower=lower,
+        upper=upper,
+        points=points,
+        quantity=quantity,
+        interval=f"95 % bootstrap interval over {n_images} images and {seeds}",
+        reference=reference,
+        description=description,
+    )
+
+
+def cost_curves(
+    curves: Mapping[str, Mapping[str, Sequence[tuple[Numbers, Numbers]]]],
+    *,
+    y_label: str = "held-out PSNR (dB)",
+    description: str = "",
+) -> DescribedFigure:
+    """Training curves against several costs, one panel each: the mean over seeds, single seeds faint behind it.
+
+    Args:
+        curves: cost (label of a panel's axis) -> method -> one (cost so far, quality) pair per seed, each (n,).
+        y_label: label of the common axis.
+        description: a sentence put in front of the alternative text.
+
+    Raises:
+        InputError: no curve, or a curve whose lengths disagree or whose cost does not grow.
+    """
+    if not curves or not all(methods and all(methods.values()) for methods in curves.values()):
+        raise InputError("cost_curves needs at least one cost, with at least one method and seed each.")
+    figure, axes = new_figure(1, len(curves), size=(0.8 + 3.8 * len(curves), 3.4), sharey=True)
+    parts = []
+    with style():
+        for axis, (cost, methods) in zip(axes.flat, curves.items(), strict=True):
+            ends = []
+            for i, (method, seeds) in enumerate(methods.items()):
+                pairs = [_pair(x, y, f"{method} over {cost}") for x, y in seeds]
+                for x, y in pairs:
+                    axis.plot(x, y, color=look(i)["color"], alpha=0.25, linewidth=0.8)
+                x, y = _mean_curve(pairs)
+                axis.plot(x, y, label=method, markevery=max(1, len(x) // 8), **look(i))
+                ends.append(f"{method} {y[0]:.2f} at {x[0]:.3g} and {y[-1]:.2f} at {x[-1]:.3g}")
+            axis.set_xlabel(cost)
+            parts.append(f"Against {cost}: {', '.join(ends)}.")
+        axes.flat[0].set_ylabel(y_label)
+        axes.flat[0].legend()
+    figure.alt_text = f"{description.strip()} Curves of {y_label}. {' '.join(parts)}".strip()
+    return figure
+
+
+def _pair(x: Numbers, y: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:
+    cost, quality = to_array(x, name), to_array(y, name)
+    if cost.ndim != 1 or cost.shape != quality.shape or cost.size == 0:
+        raise InputError(f"{name}: cost has shape {cost.shape} and quality {quality.shape}; both need (n,).")
+    if not (np.isfinite(cost).all() and np.isfinite(quality).all() and (np.diff(cost) >= 0).all()):
+        raise InputError(f"{name}: the cost must grow along the curve, and every value be finite.")
+    return cost, quality
+
+
+def _mean_curve(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of curves over the range that all of them have."""
+    low, high = max(x[0] for x, _ in pairs), min(x[-1] for x, _ in pairs)
+    if not low <= high:
+        return pairs[0]
+    grid = np.unique(np.concatenate([x[(x >= low) & (x <= high)] for x, _ in pairs] + [[low, high]]))
+    return grid, np.mean([np.interp(grid, x, y) for x, y in pairs], axis=0)

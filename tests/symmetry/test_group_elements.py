@@ -1,0 +1,129 @@
+"""Subgroups, products, and the elements that stand for a group."""
+
+import pytest
+import torch
+
+from eiwork.errors import InputError
+from eiwork.symmetry import Composition, Identity, Reflection, Rotation, Shift, group_elements
+
+
+def images(batch=4, height=6, width=6):
+    return torch.rand(
+        batch, 1, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("multiple", "limit", "angles"),
+    [
+        (90, 180, [-90, 0, 90, 180]),
+        (60.0, 180, [-120, -60, 0, 60, 120, 180]),
+        (100, 180, [-100, 0, 100]),
+        (15, 30, [-30, -15, 0, 15, 30]),
+        (0.1, 0.3, [-0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3]),
+    ],
+)
+def test_multiples_of_an_angle_are_drawn_and_nothing_else(multiple, limit, angles):
+    rotation = Rotation(max_degrees=limit, multiples_of=multiple, rng=torch.Generator().manual_seed(0))
+    expected = torch.tensor(angles, dtype=torch.float64)
+    torch.testing.assert_close(rotation.all_params(6, 6)["theta"], expected)
+    drawn = rotation.get_params(torch.zeros(600, 1, 2, 2))["theta"]
+    torch.testing.assert_close(drawn.unique(), expected)
+    shares = (drawn[0, :, None] - expected).abs().argmin(dim=1).bincount() / 600
+    assert (shares - 1 / len(angles)).abs().max() < 0.06
+
+
+@pytest.mark.parametrize("value", [0, -90, 200, float("nan")])
+def test_impossible_multiples_are_refused(value):
+    with pytest.raises(InputError, match="multiples_of"):
+        Rotation(multiples_of=value)
+
+
+def test_all_elements_of_the_finite_groups():
+    assert len(Reflection().all_params(6, 6)["flip_vertical"]) == 4
+    shifts = Shift().all_params(4, 3)
+    pairs = set(zip((shifts["y_shift"] % 4).tolist(), (shifts["x_shift"] % 3).tolist(), strict=True))
+    assert len(pairs) == len(shifts["y_shift"]) == 12
+    square = Rotation(multiples_of=90) * Reflection(("horizontal",))
+    assert len(square.all_params(6, 6)["theta"]) == 8
+    versions = square(images(1), **square.all_params(6, 6))
+    assert len({tuple(version.flatten().tolist()) for version in versions}) == 8, (
+        "the symmetries of the square"
+    )
+    assert Rotation().all_params(6, 6) is None
+    assert (Shift() * Rotation()).all_params(6, 6) is None
+
+
+def test_a_small_group_is_taken_whole_and_a_large_one_is_drawn():
+    elements = group_elements(Rotation(multiples_of=90), 6, 6)
+    assert [float(g["theta"]) for g in elements] == [-90, 0, 90, 180]
+    drawn = group_elements(Shift(), 6, 6, limit=5, seed=3)
+    assert len(drawn) == 5
+    assert all(g["x_shift"].shape == (1, 1) for g in drawn)
+    assert drawn == group_elements(Shift(), 6, 6, limit=5, seed=3)
+    assert drawn != group_elements(Shift(), 6, 6, limit=5, seed=4)
+
+
+def test_drawing_elements_leaves_the_default_generator_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    group_elements(Rotation(), 6, 6, limit=4)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_elements_of_several_versions_are_refused():
+    with pytest.raises(InputError, match="n_trans=1"):
+        group_elements(Rotation(n_trans=2), 6, 6)
+    with pytest.raises(InputError, match="limit = 0"):
+        group_elements(Shift(), 6, 6, limit=0)
+
+
+def test_the_identity_gives_copies():
+    x = images()
+    assert torch.equal(Identity()(x), x)
+    assert torch.equal(Identity(n_trans=2)(x), torch.cat([x, x]))
+    assert torch.equal(Identity().inverse(x), x)
+    with pytest.raises(InputError, match="identity is missing"):
+        Identity()(x, theta=torch.zeros(1))
+
+
+def test_products_draw_the_first_part_first_and_are_fixed_by_the_seed():
+    x = images()
+    chain = Rotation() * Shift()
+    assert isinstance(chain, Composition)
+    torch.manual_seed(5)
+    params = chain.get_params(x)
+    torch.manual_seed(5)
+    first = Rotation().get_params(x)
+    second = Shift().get_params(x)
+    for name, value in (first | second).items():
+        assert torch.equal(params[name], value)
+    torch.manual_seed(5)
+    assert torch.equal(chain(x), Shift()(Rotation()(x, **first), **second))
+
+
+@pytest.mark.parametrize("n", [(1, 1), (2, 1), (1, 3), (2, 3)])
+def test_a_product_of_exact_transforms_is_undone_exactly(n):
+    x = images()
+    chain = Rotation(multiples_of=90, n_trans=n[0]) * Shift(n_trans=n[1])
+    params = chain.get_params(x)
+    out = chain(x, **params)
+    back = chain.inverse(out, batchwise=False, **params)
+    assert torch.equal(back, x.repeat(n[0] * n[1], 1, 1, 1))
+    one = {name: value[:1] for name, value in params.items()}
+    assert torch.equal(chain.inverse(chain(x, **one), **one), x)
+
+
+def test_a_product_of_two_of_a_kind_is_refused():
+    with pytest.raises(InputError, match="Both parts of the product have the parameter theta"):
+        Rotation() * Rotation(multiples_of=90)
+
+
+def test_products_with_transforms_of_deepinv_are_deepinvs():
+    import deepinv
+
+    x = images().float()
+    chain = Reflection() * deepinv.transform.Shift()
+    assert chain(x).shape == x.shape
+    assert not isinstance(chain, Composition)

@@ -1,0 +1,71 @@
+"""Lanczos quadrature against eigendecompositions."""
+
+import torch
+
+from eiwork.symmetry.quadrature import lanczos
+
+
+def problem(n=40, rank=40, batch=3):
+    generator = torch.Generator().manual_seed(0)
+    q, _ = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator))
+    values = torch.cat([torch.zeros(n - rank), torch.logspace(-4, 0, rank)]).double()
+    h = (q * values) @ q.T
+    return h, torch.randn(batch, n, dtype=torch.float64, generator=generator)
+
+
+def exact(h, v, shift):
+    return (v * torch.linalg.solve(h + shift * torch.eye(len(h), dtype=h.dtype), v.T).T).sum(dim=1)
+
+
+def test_the_bounds_enclose_the_inverse_and_close_in_on_it():
+    h, v = problem()
+    truth, gaps = exact(h, v, 1e-2), []
+    for steps in (2, 5, 10, 20):
+        low, high = lanczos(lambda x: x @ h, v, steps).inverse_bounds(1e-2)
+        assert (low <= truth * (1 + 1e-12)).all()
+        assert (high >= truth * (1 - 1e-12)).all()
+        gaps.append(float((high - low).max()))
+    assert gaps[0] > 10 * gaps[2] > 100 * gaps[3]
+
+
+def test_bounds_of_a_singular_operator_hold_too():
+    h, v = problem(rank=15)
+    truth = exact(h, v, 1e-3)
+    low, high = lanczos(lambda x: x @ h, v, 8).inverse_bounds(1e-3)
+    assert (low <= truth * (1 + 1e-12)).all()
+    assert (high >= truth * (1 - 1e-12)).all()
+    assert (high > 1.0001 * low).all()
+
+
+def test_an_exhausted_krylov_space_is_exact_and_stops_by_itself():
+    values = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
+    v = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 1.0, 0.0]], dtype=torch.float64)
+    quadrature = lanczos(lambda x: x * values, v, 10)
+    assert quadrature.diagonal.shape[1] == 3
+    assert (quadrature.next_off_diagonal == 0).all()
+    low, high = quadrature.inverse_bounds(0.1)
+    expected = (v.square() / (values + 0.1)).sum(dim=1)
+    torch.testing.assert_close(low, expected)
+    torch.testing.assert_close(high, expected)
+
+
+def test_weights_are_energies_at_the_eigenvalues():
+    values = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
+    v = torch.tensor([[3.0, 1.0, 2.0, 1.0]], dtype=torch.float64)
+    nodes, weights = lanczos(lambda x: x * values, v, 10).nodes_and_weights()
+    torch.testing.assert_close(
+        nodes[0], torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0
+    )
+    torch.testing.assert_close(weights[0], torch.tensor([9.0, 5.0, 1.0], dtype=torch.float64))
+
+
+def test_it_stops_when_it_knows_enough():
+    h, v = problem()
+    assert lanczos(lambda x: x @ h, v, 30, lambda q: q.diagonal.shape[1] >= 8).diagonal.shape[1] == 8
+
+
+def test_a_vector_of_zeros_has_no_energy():
+    h, _ = problem()
+    quadrature = lanczos(lambda x: x @ h, torch.zeros(2, 40, dtype=torch.float64), 5)
+    _, weights = quadrature.nodes_and_weights()
+    assert (weights == 0).all()
