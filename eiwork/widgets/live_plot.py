@@ -14,6 +14,7 @@ from eiwork.errors import InputError
 from eiwork.figures import DescribedFigure, training_curves
 from eiwork.figures.arrays import Number
 from eiwork.figures.training import describe_series
+from eiwork.widgets.scripts import script
 
 _HERE = Path(__file__).parent
 
@@ -39,7 +40,7 @@ class LivePlot(anywidget.AnyWidget):
         InputError: no quantities, or unknown keywords in `log_scale` or `baselines`.
     """
 
-    _esm = _HERE / "live_plot.js"
+    _esm = script("chart.js", "live_plot.js")
     _css = _HERE / "widgets.css"
 
     title = traitlets.Unicode().tag(sync=True)

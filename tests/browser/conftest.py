@@ -118,6 +118,7 @@ def lab_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The address, with its token, of a JupyterLab on copies of the lessons, with settings and data of its own."""
     folder = tmp_path_factory.mktemp("lab")
     work = Path(shutil.copytree(NOTEBOOKS, folder / "notebooks"))
+    shutil.copy(Path(__file__).with_name("widgets_in_lab.ipynb"), work / "widgets_in_lab.ipynb")
     environment = lab_environment()
     for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
         environment[f"JUPYTER_{name}"] = str(folder / name)

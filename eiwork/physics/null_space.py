@@ -1,0 +1,109 @@
+"""What a linear operator keeps and what it loses: range and null-space parts, singular values, noise gain.
+
+A^+ A is the orthogonal projection on the directions that A sees, I - A^+ A the one on its null space
+(Ben-Israel and Greville, "Generalized Inverses", 2003, chapter 1).
+"""
+
+import math
+
+import torch
+from deepinv.physics import LinearPhysics
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.errors import InputError
+from eiwork.physics.checks import check_number
+
+MAX_ENTRIES = 2**25
+"""Numbers in the largest matrix that `operator_matrix` writes out (256 MiB in float64)."""
+
+
+def range_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float[Tensor, "batch c h w"]:
+    """A^+ A x, what the scanner sees of an image, in the units of the image.
+
+    Tomography counts directions below its cut-off `rtol` as unseen (see `Tomography.A_dagger`).
+
+    Args:
+        x: images of the size that `physics` takes.
+        physics: the operator.
+
+    Raises:
+        InputError: x does not fit the operator.
+    """
+    return physics.A_dagger(physics.A(x))
+
+
+def null_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float[Tensor, "batch c h w"]:
+    """x - A^+ A x, what the scanner does not see of an image; adding it to any image changes no measurement.
+
+    Args:
+        x: images of the size that `physics` takes.
+        physics: the operator.
+
+    Raises:
+        InputError: x does not fit the operator.
+    """
+    return x - range_part(x, physics)
+
+
+def operator_matrix(
+    physics: LinearPhysics, image_shape: tuple[int, ...]
+) -> Float[Tensor, "measurement pixel"]:
+    """A as a dense float64 matrix, one column per number of the image, for small images.
+
+    Args:
+        physics: the operator; its measurement may have any shape and is flattened.
+        image_shape: (channel, height, width).
+
+    Raises:
+        InputError: a shape that is not three sizes, or a matrix with more than `MAX_ENTRIES` numbers.
+    """
+    if len(image_shape) != 3 or min(image_shape) < 1:
+        raise InputError(f"image_shape = {image_shape} is not (channel, height, width).")
+    pixels = math.prod(image_shape)
+    rows = physics.A(torch.zeros(1, *image_shape, dtype=torch.float64)).numel()
+    if rows * pixels > MAX_ENTRIES:
+        raise InputError(
+            f"A of {image_shape} has {rows} x {pixels} numbers, too many to write out. Take a smaller image, such as "
+            "24 x 24 pixels, or a matrix-free method."
+        )
+    unit = torch.eye(pixels, dtype=torch.float64).view(pixels, *image_shape)
+    return physics.A(unit).reshape(pixels, rows).T.contiguous()
+
+
+def singular_values(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Float[Tensor, " pixel"]:
+    """Singular values of A in descending order, one per number of the image, by a dense decomposition.
+
+    Directions beyond the number of measurements get an exact zero, so that a zero always stands for one direction
+    of the null space.
+
+    Args:
+        physics: the operator.
+        image_shape: (channel, height, width), small: see `operator_matrix`.
+
+    Raises:
+        InputError: see `operator_matrix`.
+    """
+    matrix = operator_matrix(physics, image_shape)
+    values = torch.linalg.svdvals(matrix)
+    return torch.cat([values, values.new_zeros(matrix.shape[1] - len(values))])
+
+
+def noise_gain(values: Float[Tensor, " pixel"], rtol: float | int) -> float:
+    """Root mean square, over all numbers of the image, of A^+ e for noise e of standard deviation 1.
+
+    It is sqrt(sum of 1 / s^2 over the kept s / n), for the pseudo-inverse that keeps singular values s above
+    rtol times the largest.
+
+    Args:
+        values: the n singular values, one per number of the image (`singular_values`).
+        rtol: relative cut-off, in (0, 1).
+
+    Raises:
+        InputError: a cut-off out of range, or no singular value above zero.
+    """
+    check_number(rtol, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
+    if len(values) == 0 or not values.max() > 0:
+        raise InputError("noise_gain needs at least one singular value above zero.")
+    kept = values[values > rtol * values.max()]
+    return math.sqrt(float(kept.double().pow(-2).sum()) / len(values))

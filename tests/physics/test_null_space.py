@@ -1,0 +1,99 @@
+"""Range and null-space parts, singular values and noise gain, against dense algebra."""
+
+import inspect
+import math
+
+import pytest
+import torch
+
+from eiwork.errors import InputError
+from eiwork.physics import inpainting, mri, tomography
+from eiwork.physics.null_space import (
+    noise_gain,
+    null_part,
+    operator_matrix,
+    range_part,
+    singular_values,
+)
+
+SIDE = 8
+PHYSICS = {
+    "CT": (tomography(SIDE, 3, rtol=1e-6), (1, SIDE, SIDE)),
+    "MRI": (mri(SIDE, acceleration=2, center_fraction=0.2), (2, SIDE, SIDE)),
+    "inpainting": (inpainting(SIDE, keep=0.4), (1, SIDE, SIDE)),
+}
+scanners = pytest.mark.parametrize("name", PHYSICS)
+
+
+def images(shape, n=3):
+    return torch.randn(n, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@scanners
+def test_the_matrix_is_the_operator(name):
+    physics, shape = PHYSICS[name]
+    x = images(shape)
+    matrix = operator_matrix(physics, shape)
+    torch.testing.assert_close(x.flatten(1) @ matrix.T, physics.A(x).flatten(1))
+
+
+@scanners
+def test_the_parts_are_the_orthogonal_projections_of_dense_algebra(name):
+    physics, shape = PHYSICS[name]
+    x = images(shape)
+    matrix = operator_matrix(physics, shape)
+    projection = torch.linalg.pinv(matrix, rtol=1e-6) @ matrix
+    torch.testing.assert_close(range_part(x, physics).flatten(1), x.flatten(1) @ projection.T)
+    torch.testing.assert_close(range_part(x, physics) + null_part(x, physics), x)
+    assert float((range_part(x, physics) * null_part(x, physics)).sum().abs()) < 1e-9
+    assert float(physics.A(null_part(x, physics)).abs().max()) < 1e-9
+    assert float(null_part(x, physics).norm()) > 0.1 * float(x.norm()), "something is lost"
+
+
+@scanners
+def test_there_is_one_singular_value_per_number_of_the_image(name):
+    physics, shape = PHYSICS[name]
+    values = singular_values(physics, shape)
+    matrix = operator_matrix(physics, shape)
+    assert values.shape == (math.prod(shape),)
+    assert (values[:-1] >= values[1:]).all()
+    assert values[0] == pytest.approx(1, abs=1e-6)
+    assert int((values > 1e-6).sum()) == int(torch.linalg.matrix_rank(matrix, rtol=1e-6)) < len(values)
+    assert float(values.square().sum()) == pytest.approx(float(matrix.square().sum()))
+
+
+def test_fewer_measurements_than_pixels_leave_exact_zeros():
+    physics = tomography(SIDE, 1)
+    values = singular_values(physics, (1, SIDE, SIDE))
+    bins = physics.geometry.n_detectors
+    assert bins < SIDE**2
+    assert values[bins:].tolist() == [0.0] * (SIDE**2 - bins)
+
+
+@scanners
+def test_the_noise_gain_is_the_norm_of_the_pseudo_inverse(name):
+    physics, shape = PHYSICS[name]
+    inverse = torch.linalg.pinv(operator_matrix(physics, shape), rtol=1e-2)
+    exact = float(inverse.norm()) / math.sqrt(math.prod(shape))
+    assert noise_gain(singular_values(physics, shape), 1e-2) == pytest.approx(exact, rel=1e-9)
+
+
+def test_a_larger_cut_off_amplifies_less_noise():
+    values = torch.tensor([1.0, 0.5, 0.01, 0.0], dtype=torch.float64)
+    assert noise_gain(values, 0.001) == pytest.approx(math.sqrt((1 + 4 + 1e4) / 4))
+    assert noise_gain(values, 0.1) == pytest.approx(math.sqrt((1 + 4) / 4))
+
+
+def test_wrong_arguments_are_one_clear_error():
+    physics, shape = PHYSICS["CT"]
+    with pytest.raises(InputError, match="not \\(channel, height, width\\)"):
+        operator_matrix(physics, (SIDE, SIDE))
+    with pytest.raises(InputError, match="too many to write out"):
+        operator_matrix(inpainting(128), (1, 128, 128))
+    with pytest.raises(InputError, match="rtol"):
+        noise_gain(singular_values(physics, shape), 1.0)
+    for values in (torch.zeros(3), torch.zeros(0)):
+        with pytest.raises(InputError, match="above zero"):
+            inspect.unwrap(noise_gain)(values, 0.1)
+    with pytest.raises(InputError, match="shape"):
+        range_part(torch.zeros(1, 1, 4, 4), physics)

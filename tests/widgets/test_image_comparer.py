@@ -1,0 +1,99 @@
+"""The comparison of images, without a browser."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from eiwork.errors import InputError
+from eiwork.widgets import ImageComparer
+
+RAMP = torch.arange(12.0).reshape(3, 4) / 11
+IMAGES = {"truth": RAMP, "half": 0.5 * RAMP, "zero": torch.zeros(1, 3, 4)}
+
+
+def comparer(**options) -> ImageComparer:
+    return ImageComparer(IMAGES, title="Title", alt="What it shows.", **options)
+
+
+def test_every_value_travels_with_the_widget():
+    state = comparer().get_state()
+    assert [image["name"] for image in state["images"]] == list(IMAGES)
+    assert state["shape"] == [3, 4]
+    assert state["cursor"] == [1, 2], "the middle is marked"
+    assert (state["left"], state["right"], state["view"], state["divider"]) == ("truth", "half", "swipe", 0.5)
+    assert state["difference_range"] == 1.0, "the largest difference between any two"
+    assert "export default" in state["_esm"]
+    assert "function ticks" in state["_esm"], "the pieces of a chart are part of the module"
+    assert ".eiwork-canvas" in state["_css"]
+    json.dumps({key: value for key, value in state.items() if key != "layout"})
+
+
+def test_values_profiles_and_pixel_are_those_of_the_marked_place():
+    widget = comparer(row=2, column=3, line="column")
+    assert np.allclose(widget.values()["half"], 0.5 * RAMP, atol=1e-5)
+    assert np.allclose(widget.profiles()["truth"], RAMP[:, 3], atol=1e-5)
+    assert widget.pixel() == pytest.approx({"truth": 1.0, "half": 0.5, "zero": 0.0}, abs=1e-5)
+    widget.cursor, widget.line = [0, 1], "row"
+    assert np.allclose(widget.profiles()["truth"], RAMP[0], atol=1e-5)
+    assert widget.pixel()["truth"] == pytest.approx(1 / 11, abs=1e-5)
+
+
+def test_what_the_page_changes_can_be_observed():
+    widget = comparer()
+    seen = []
+    widget.observe(lambda change: seen.append((change["name"], change["new"])), ["cursor", "divider", "view"])
+    widget.set_state({"cursor": [0, 0], "divider": 0.25, "view": "difference"})
+    assert sorted(seen) == [("cursor", [0, 0]), ("divider", 0.25), ("view", "difference")]
+
+
+def test_an_image_can_be_replaced():
+    widget = comparer()
+    before = widget.images
+    widget.set_image("zero", torch.ones(3, 4))
+    assert widget.values()["zero"].min() == 1.0
+    assert [a == b for a, b in zip(before, widget.images, strict=True)] == [True, True, False]
+    for name, image in (("other", RAMP), ("zero", RAMP[:2])):
+        with pytest.raises(InputError, match=f"set_image\\('{name}'\\)"):
+            widget.set_image(name, image)
+
+
+def test_the_figure_shows_the_present_choice():
+    widget = comparer(left="zero", right="truth", row=1)
+    assert [axis.get_title() for axis in widget.figure().axes[:2]] == ["zero", "truth"]
+    assert "along row 1" in widget.figure().alt_text
+    widget.left = "half"
+    assert widget.figure().alt_text.startswith("half beside truth")
+
+
+def test_pages_without_widgets_get_a_figure_and_the_same_text_in_every_run():
+    first, second = (comparer()._repr_mimebundle_()[0] for _ in range(2))
+    assert first["text/plain"] == second["text/plain"]
+    assert first["image/png"] == second["image/png"]
+    assert first["text/plain"].startswith(
+        "Title (3 images, 3 x 4 pixels). What it shows. Shown: truth beside half"
+    )
+    assert "application/vnd.jupyter.widget-view+json" in first
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"images": {"a": RAMP}}, "2 to 6 images; got 1"),
+        ({"images": {str(i): RAMP for i in range(7)}}, "got 7"),
+        ({"images": {"a": RAMP, "b": RAMP[:2]}}, "differ in size"),
+        ({"images": {"a": RAMP, "b": torch.zeros(3, 3, 4)}}, "colour"),
+        ({"title": " "}, "title and an alt text"),
+        ({"alt": ""}, "title and an alt text"),
+        ({"left": "c"}, "the images are"),
+        ({"row": 3}, "Pixel"),
+        ({"column": -1}, "Pixel"),
+        ({"value_range": (1.0, 0.0)}, "empty"),
+        ({"difference_range": 0.0}, "empty"),
+    ],
+)
+def test_wrong_arguments_are_one_clear_error(change, told):
+    usual = {"images": {"a": RAMP, "b": RAMP}, "title": "T", "alt": "A"}
+    with pytest.raises(InputError, match=told):
+        ImageComparer(**{**usual, **change})
