@@ -1,14 +1,23 @@
-"""From settings to objects: the physics, the model and the group that a recipe describes."""
+"""From settings to objects: the physics and the model that a recipe describes."""
 
 import torch
 from deepinv.physics import LinearPhysics
-from deepinv.transform import Transform
 from torch import nn
 
 from eiwork import physics as physics_module
 from eiwork.errors import RecipeError
-from eiwork.fixed_point import GMRES, Anderson, GradientMode, Implicit, JacobianFree
-from eiwork.losses import WeightedLoss, build_loss
+from eiwork.fixed_point import (
+    GMRES,
+    SHINE,
+    Anderson,
+    Broyden,
+    FixedPointSolver,
+    GradientMode,
+    Implicit,
+    JacobianFree,
+    Neumann,
+    Phantom,
+)
 from eiwork.models import (
     ADMM,
     DEQ,
@@ -18,20 +27,19 @@ from eiwork.models import (
     HalfQuadraticSplitting,
     Inertial,
     ProximalGradient,
+    ResidualBlockCNN,
     ResidualCNN,
     WhitenedStep,
 )
 from eiwork.models.autocast import MixedPrecisionDEQ
 from eiwork.models.baselines import UnrolledNetwork, unet_on_inverse
 from eiwork.models.compiled import Compiled
-from eiwork.symmetry import Reflection, Rotation, Shift
 from eiwork.training.recipe import Recipe
 from eiwork.training.settings import (
     ADMMSettings,
-    ConsistencySettings,
     DEQSettings,
-    EquivariantSettings,
     GradientDescentSettings,
+    GradientSettings,
     GradientStepSettings,
     HalfQuadraticSplittingSettings,
     ImplicitSettings,
@@ -39,15 +47,16 @@ from eiwork.training.settings import (
     IterationBase,
     JacobianFreeSettings,
     MRISettings,
+    NeumannSettings,
+    PhantomSettings,
     ProximalGradientSettings,
+    SHINESettings,
     TomographySettings,
     UnrolledSettings,
     WhitenedStepSettings,
 )
 from eiwork.training.tolerance_schedule import Tolerances, ToleranceSchedule
 from eiwork.training.warm_start import EquilibriumCache
-
-_TRANSFORMS = {"rotation": Rotation, "reflection": Reflection, "shift": Shift}
 
 
 def build_physics(
@@ -63,6 +72,7 @@ def build_physics(
             center_fraction=settings.center_fraction,
             noise_sigma=settings.noise_sigma,
             seed=settings.mask_seed,
+            n_coils=settings.n_coils,
         )
     return physics_module.inpainting(
         image_size, keep=settings.keep, noise_sigma=settings.noise_sigma, seed=settings.mask_seed
@@ -70,16 +80,19 @@ def build_physics(
 
 
 def build_iteration(settings: IterationBase, channels: int) -> nn.Module:
-    """The iteration of a recipe with a fresh ResidualCNN (weights from torch's global generator)."""
-    denoiser = ResidualCNN(
-        channels,
-        width=settings.width,
-        depth=settings.depth,
-        shrinkage=settings.shrinkage,
-        unshuffle=settings.unshuffle,
-    )
-    iteration = _iteration(settings, denoiser)
+    """The iteration of a recipe with a fresh network (weights from torch's global generator)."""
+    iteration = _iteration(settings, _denoiser(settings, channels))
     return iteration if settings.momentum is None else Inertial(iteration, settings.momentum)
+
+
+def _denoiser(settings: IterationBase, channels: int) -> nn.Module:
+    width, shrinkage, unshuffle = settings.width, settings.shrinkage, settings.unshuffle
+    if settings.network == "blocks":
+        blocks = (settings.depth - 2) // 2
+        return ResidualBlockCNN(
+            channels, width=width, blocks=blocks, shrinkage=shrinkage, unshuffle=unshuffle
+        )
+    return ResidualCNN(channels, width=width, depth=settings.depth, shrinkage=shrinkage, unshuffle=unshuffle)
 
 
 def _iteration(settings: IterationBase, denoiser: nn.Module) -> nn.Module:
@@ -99,18 +112,30 @@ def _data_step(settings: GradientStepSettings | WhitenedStepSettings) -> DataSte
     return GradientStep(settings.step_size)
 
 
-def build_gradient(settings: ImplicitSettings | JacobianFreeSettings) -> GradientMode:
+def build_gradient(settings: GradientSettings) -> GradientMode:
     """The gradient mode of a recipe."""
     if isinstance(settings, ImplicitSettings):
         return Implicit(GMRES(tol=settings.tol, max_iter=settings.max_iter))
+    if isinstance(settings, PhantomSettings):
+        return Phantom(settings.steps, settings.damping)
+    if isinstance(settings, NeumannSettings):
+        return Neumann(settings.terms)
+    if isinstance(settings, SHINESettings):
+        return SHINE(settings.slack)
+    assert isinstance(settings, JacobianFreeSettings)
     return JacobianFree()
+
+
+def build_solver(settings: DEQSettings) -> FixedPointSolver:
+    """The forward solver of a DEQ."""
+    kind = Broyden if settings.solver == "broyden" else Anderson
+    return kind(tol=settings.tol, max_iter=settings.max_iter, memory=settings.memory)
 
 
 def build_model(recipe: Recipe) -> nn.Module:
     """The model of a recipe, untrained (weights from torch's global generator)."""
     model = recipe.model
     if model.kind == "deq":
-        solver = Anderson(tol=model.tol, max_iter=model.max_iter, memory=model.memory)
         iteration: nn.Module = build_iteration(model.iteration, recipe.channels)
         kind = MixedPrecisionDEQ if model.mixed_precision else DEQ
         if model.compiled:
@@ -119,40 +144,10 @@ def build_model(recipe: Recipe) -> nn.Module:
                     f"Recipe {recipe.name!r}: model.compiled and model.mixed_precision do not combine; choose one."
                 )
             iteration = Compiled(iteration)
-        return kind(iteration, solver, build_gradient(model.gradient))
+        return kind(iteration, build_solver(model), build_gradient(model.gradient))
     if isinstance(model, UnrolledSettings):
         return UnrolledNetwork(build_iteration(model.iteration, recipe.channels), steps=model.steps)
     return unet_on_inverse(recipe.channels, width=model.width, scales=model.scales)
-
-
-def build_group(settings: EquivariantSettings) -> Transform:
-    """The random transform of an EI recipe: its parts applied one after the other."""
-    transform = _TRANSFORMS[settings.group[0]]()
-    for name in settings.group[1:]:
-        transform = transform * _TRANSFORMS[name]()
-    return transform
-
-
-def build_training_loss(recipe: Recipe) -> WeightedLoss:
-    """The loss of a recipe; the virtual measurement is noisy when the physics is."""
-    loss = recipe.loss
-    if isinstance(loss, EquivariantSettings):
-        if loss.warm_start and recipe.model.kind != "deq":
-            raise RecipeError(
-                f"Recipe {recipe.name!r}: loss.warm_start begins a DEQ's solve, and model.kind is "
-                f"{recipe.model.kind!r}. Leave it out."
-            )
-        return build_loss(
-            "ei",
-            build_group(loss),
-            mc_weight=loss.mc_weight,
-            ei_weight=loss.ei_weight,
-            noisy=recipe.physics.noise_sigma > 0,
-            warm_start=loss.warm_start,
-        )
-    if isinstance(loss, ConsistencySettings):
-        return build_loss("mc", mc_weight=loss.mc_weight)
-    return build_loss("supervised")
 
 
 def build_cache(recipe: Recipe) -> EquilibriumCache | None:

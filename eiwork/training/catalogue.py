@@ -10,46 +10,62 @@ from eiwork.training.settings import (
     DataSettings,
     DEQSettings,
     EquivariantSettings,
+    HalfQuadraticSplittingSettings,
     ImplicitSettings,
     InpaintingSettings,
     JacobianFreeSettings,
     MRISettings,
+    OptimiserSettings,
     ProximalGradientSettings,
     SupervisedSettings,
     TomographySettings,
     UNetSettings,
     UnrolledSettings,
-    WhitenedStepSettings,
 )
 
-_CT_ITERATION = ProximalGradientSettings(data_step=WhitenedStepSettings(regularisation=0.01))
+# Loose adjoint solves: an inexact gradient keeps the step affordable near the edge of contraction.
+_GRADIENT = ImplicitSettings(tol=0.1, max_iter=20)
+_OPTIMISER = OptimiserSettings(warmup=50, clip=1.0)
 _CT = Recipe(
     name="ct-ei-deq",
-    summary="Sparse-view CT, a DEQ trained from sinograms alone by equivariant imaging, implicit gradients.",
+    summary="Sparse-view CT, a DEQ trained from noisy sinograms alone by equivariant imaging, implicit gradients.",
     data=DataSettings(name="ct"),
-    physics=TomographySettings(n_views=12),
-    # Near the edge of contraction the adjoint system is stiff: an inexact solve keeps the step affordable.
-    model=DEQSettings(iteration=_CT_ITERATION, gradient=ImplicitSettings(tol=5e-2, max_iter=20)),
-    loss=EquivariantSettings(mc_weight=10.0),
-    # Looser than for MRI: the network must first escape the neighbourhood of the linear inverse.
-    contraction=ContractionSettings(weight=0.1, target=0.98),
-    steps=1200,
+    physics=TomographySettings(n_views=8, noise_sigma=0.005),
+    model=DEQSettings(
+        # An exact data step: plain gradient steps need hundreds of evaluations in tomography.
+        iteration=HalfQuadraticSplittingSettings(network="blocks", depth=6, penalty=0.05),
+        memory=10,
+        gradient=_GRADIENT,
+    ),
+    loss=EquivariantSettings(mc_weight=10.0, warm_start=True),
+    contraction=ContractionSettings(weight=0.3, target=0.97),
+    optimiser=_OPTIMISER,
+    steps=1000,
 )
 _MRI = Recipe(
     name="mri-ei-deq",
     summary="4x accelerated MRI, a DEQ trained from the k-space of one mask alone by EI, implicit gradients.",
     data=DataSettings(name="mri"),
-    physics=MRISettings(acceleration=4),
-    contraction=ContractionSettings(),
+    physics=MRISettings(acceleration=4, noise_sigma=0.005),
+    model=DEQSettings(
+        iteration=ProximalGradientSettings(network="blocks", depth=6), memory=10, gradient=_GRADIENT
+    ),
+    loss=EquivariantSettings(warm_start=True),
+    contraction=ContractionSettings(weight=1.0, target=0.95),
+    optimiser=_OPTIMISER,
     steps=1000,
 )
 _INPAINTING = Recipe(
     name="inpainting-ei-deq",
     summary="Half the pixels missing, one mask, a DEQ trained from the measured pixels alone (shifts and rotations).",
     data=DataSettings(name="natural"),
-    physics=InpaintingSettings(keep=0.5),
-    loss=EquivariantSettings(group=("shift", "rotation")),
-    contraction=ContractionSettings(),
+    physics=InpaintingSettings(keep=0.5, noise_sigma=0.01),
+    model=DEQSettings(
+        iteration=ProximalGradientSettings(network="blocks", depth=6), memory=10, gradient=_GRADIENT
+    ),
+    loss=EquivariantSettings(group=("shift", "rotation"), warm_start=True),
+    contraction=ContractionSettings(weight=1.0, target=0.95),
+    optimiser=_OPTIMISER,
     steps=1000,
 )
 
@@ -65,8 +81,6 @@ def _variants(base: Recipe) -> list[Recipe]:
             name=f"{prefix}-supervised-deq",
             summary=f"{title}, the same DEQ trained with ground truth: the oracle.",
             loss=SupervisedSettings(),
-            # Ground truth pulls the operator towards the edge of contraction faster: the tighter control.
-            contraction=ContractionSettings(),
         ),
         base.with_overrides(
             name=f"{prefix}-mc-deq",
@@ -82,12 +96,14 @@ def _variants(base: Recipe) -> list[Recipe]:
             name=f"{prefix}-ei-unrolled",
             summary=f"{title}, the same iteration unrolled for 8 steps and trained by EI.",
             model=UnrolledSettings(iteration=iteration),
+            loss__warm_start=False,
             contraction=None,
         ),
         base.with_overrides(
             name=f"{prefix}-ei-unet",
             summary=f"{title}, a U-Net on the minimum-norm inverse trained by EI.",
             model=UNetSettings(),
+            loss__warm_start=False,
             contraction=None,
         ),
     ]

@@ -64,6 +64,13 @@ def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
 def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
     """Every test image (other subjects, no augmentation), measured once with the recipe's noise."""
     settings = recipe.data
-    images = as_model_images(data.load(settings.name, "test", settings.image_size), recipe)
-    y = measure(images, physics, recipe.seed, stream="evaluation")
-    return MeasurementSet(y, images, data.data_hash(settings.name, "test"))
+    images = data.load(settings.name, "test", settings.image_size)
+    return measured_set(images, recipe, physics, data.data_hash(settings.name, "test"))
+
+
+def measured_set(
+    images: Float[Tensor, "n 1 height width"], recipe: Recipe, physics: LinearPhysics, data_hash: str
+) -> MeasurementSet:
+    """Real images in [0, 1] for evaluation, measured once with the noise of the recipe's seed."""
+    x = as_model_images(images, recipe)
+    return MeasurementSet(measure(x, physics, recipe.seed, stream="evaluation"), x, data_hash)

@@ -6,7 +6,15 @@ from contextlib import contextmanager
 import torch
 
 # Each purpose has its own stream; the numbers only need to differ.
-STREAMS = {"weights": 1, "measurements": 2, "batches": 3, "steps": 4, "evaluation": 5}
+STREAMS = {
+    "weights": 1,
+    "measurements": 2,
+    "batches": 3,
+    "steps": 4,
+    "evaluation": 5,
+    "pretraining": 6,
+    "probe": 7,
+}
 
 
 def derive_seed(seed: int, stream: str, step: int = 0) -> int:
@@ -27,9 +35,9 @@ def seeded(seed: int, stream: str, step: int = 0) -> Iterator[None]:
         yield
 
 
-def batch_indices(seed: int, step: int, n: int, batch_size: int) -> torch.Tensor:
+def batch_indices(seed: int, step: int, n: int, batch_size: int, stream: str = "batches") -> torch.Tensor:
     """The samples of a step's batch, drawn without replacement from n (with replacement if n < batch_size)."""
-    generator = torch.Generator().manual_seed(derive_seed(seed, "batches", step))
+    generator = torch.Generator().manual_seed(derive_seed(seed, stream, step))
     if n < batch_size:
         return torch.randint(n, (batch_size,), generator=generator)
     return torch.randperm(n, generator=generator)[:batch_size]

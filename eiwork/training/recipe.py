@@ -10,12 +10,16 @@ from eiwork.training.settings import (
     ContractionSettings,
     Count,
     DataSettings,
+    DenoisingSettings,
     DEQSettings,
     EquivariantSettings,
     InpaintingSettings,
     MRISettings,
     OptimiserSettings,
+    PretrainingSettings,
+    RobustEquivariantSettings,
     Settings,
+    SplittingSettings,
     SupervisedSettings,
     TomographySettings,
     UNetSettings,
@@ -28,6 +32,8 @@ class Recipe(Settings):
 
     steps: optimiser steps. seed: of the weights, the batches, the group elements and the noise.
     monitor_every: steps between looks at the held-out images, which never influence a training.
+    gradient_probe_every: steps between comparisons of gradients on the step's batch (Jacobian-free and the recipe's own
+    mode against exact implicit ones), which never influence it either; None for none.
     """
 
     name: str
@@ -37,26 +43,51 @@ class Recipe(Settings):
     model: DEQSettings | UnrolledSettings | UNetSettings = Field(
         default_factory=DEQSettings, discriminator="kind"
     )
-    loss: EquivariantSettings | ConsistencySettings | SupervisedSettings = Field(
-        default_factory=EquivariantSettings, discriminator="method"
-    )
+    loss: (
+        EquivariantSettings
+        | RobustEquivariantSettings
+        | SplittingSettings
+        | DenoisingSettings
+        | ConsistencySettings
+        | SupervisedSettings
+    ) = Field(default_factory=EquivariantSettings, discriminator="method")
     contraction: ContractionSettings | None = None
+    pretraining: PretrainingSettings | None = None
     optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
     steps: Count = 1000
     seed: int = 0
     monitor_every: Count = 100
+    gradient_probe_every: Count | None = None
 
     @model_validator(mode="after")
     def _applies(self) -> "Recipe":
-        if self.contraction is not None and self.model.kind != "deq":
-            raise ValueError(
-                f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}"
-            )
+        self._needs_a_deq("contraction", self.contraction)
+        self._needs_a_deq("gradient_probe_every", self.gradient_probe_every)
+        if self.loss.method == "robust_ei" and self.physics.noise_sigma == 0:
+            raise ValueError("loss.method='robust_ei' is for noise, and physics.noise_sigma is 0: use 'ei'")
+        if self.loss.method == "splitting":
+            self._splits(self.loss)
+        if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):
+            raise ValueError("a U-Net holds no operator D to train as a denoiser: choose another model.kind")
         if self.physics.kind == "mri" and self.data.name != "mri":
             raise ValueError(
                 f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}"
             )
         return self
+
+    def _needs_a_deq(self, name: str, value: object) -> None:
+        if value is not None and self.model.kind != "deq":
+            raise ValueError(
+                f"{name}: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}"
+            )
+
+    def _splits(self, loss: SplittingSettings) -> None:
+        if self.model.kind == "deq" and self.model.warm_start is not None:
+            raise ValueError("loss.method='splitting' solves another equation each step: no model.warm_start")
+        if self.model.kind == "unet":
+            raise ValueError("loss.method='splitting' changes the operator: choose a model that uses it")
+        if loss.consistency and self.physics.noise_sigma > 0:
+            raise ValueError("loss.consistency would fit the noise: set it to false where noise_sigma > 0")
 
     @property
     def channels(self) -> int:

@@ -2,17 +2,72 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
+from eiwork.training.base_settings import Count, Interval, NonNegative, Positive, Settings
+from eiwork.training.loss_settings import (
+    ConsistencySettings,
+    DenoisingSettings,
+    ElementName,
+    ElementSettings,
+    EquivariantSettings,
+    Group,
+    PretrainingSettings,
+    QuarterTurnSettings,
+    ReflectionSettings,
+    RobustEquivariantSettings,
+    RotationSettings,
+    ShiftSettings,
+    SplittingSettings,
+    SupervisedSettings,
+)
 
-
-class Settings(BaseModel):
-    """Base of all settings: immutable, and an unknown field is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+__all__ = [
+    "ADMMSettings",
+    "ConsistencySettings",
+    "ContractionSettings",
+    "Count",
+    "DEQSettings",
+    "DataSettings",
+    "DenoisingSettings",
+    "ElementName",
+    "ElementSettings",
+    "EquivariantSettings",
+    "GradientDescentSettings",
+    "GradientSettings",
+    "GradientStepSettings",
+    "Group",
+    "HalfQuadraticSplittingSettings",
+    "ImplicitSettings",
+    "InpaintingSettings",
+    "Interval",
+    "IterationBase",
+    "IterationSettings",
+    "JacobianFreeSettings",
+    "MRISettings",
+    "NeumannSettings",
+    "NonNegative",
+    "OptimiserSettings",
+    "PhantomSettings",
+    "Positive",
+    "PretrainingSettings",
+    "ProximalGradientSettings",
+    "QuarterTurnSettings",
+    "ReflectionSettings",
+    "RobustEquivariantSettings",
+    "RotationSettings",
+    "SHINESettings",
+    "Settings",
+    "ShiftSettings",
+    "SplittingSettings",
+    "SupervisedSettings",
+    "ToleranceScheduleSettings",
+    "TomographySettings",
+    "UNetSettings",
+    "UnrolledSettings",
+    "WarmStartSettings",
+    "WhitenedStepSettings",
+]
 
 
 class TomographySettings(Settings):
@@ -24,13 +79,17 @@ class TomographySettings(Settings):
 
 
 class MRISettings(Settings):
-    """Cartesian MRI with one fixed variable-density mask. noise_sigma: per real and imaginary part of k-space."""
+    """Cartesian MRI with one fixed variable-density mask. noise_sigma: per real and imaginary part of k-space.
+
+    n_coils: None for a single coil of uniform sensitivity.
+    """
 
     kind: Literal["mri"] = "mri"
     acceleration: Annotated[float, Field(ge=1)] = 4.0
     center_fraction: Annotated[float, Field(gt=0, le=1)] = 0.08
     noise_sigma: NonNegative = 0.0
     mask_seed: int = 0
+    n_coils: Count | None = None
 
 
 class InpaintingSettings(Settings):
@@ -67,13 +126,27 @@ class WhitenedStepSettings(Settings):
 
 
 class IterationBase(Settings):
-    """The ResidualCNN inside an iteration, and its momentum (None for none; see `eiwork.Inertial`)."""
+    """The network inside an iteration, and its momentum (None for none; see `eiwork.Inertial`).
 
+    network: "plain", ResidualCNN with `depth` convolutions, or "blocks", ResidualBlockCNN with (depth - 2) / 2 blocks
+    of two convolutions between the first and the last (an even depth).
+    """
+
+    network: Literal["plain", "blocks"] = "plain"
     width: Count = 32
     depth: Annotated[int, Field(ge=2)] = 5
     shrinkage: Annotated[float, Field(ge=0, lt=1)] = 0.1
     unshuffle: Count = 2
     momentum: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+    @model_validator(mode="after")
+    def _whole_blocks(self) -> "IterationBase":
+        if self.network == "blocks" and (self.depth < 4 or self.depth % 2):
+            raise ValueError(
+                f"depth={self.depth}: residual blocks have two convolutions each between the first and the last, so "
+                "the depth is 4, 6, 8, ..."
+            )
+        return self
 
 
 class ProximalGradientSettings(IterationBase):
@@ -137,6 +210,34 @@ class JacobianFreeSettings(Settings):
     kind: Literal["jacobian_free"] = "jacobian_free"
 
 
+class PhantomSettings(Settings):
+    """Phantom gradients: `steps` tracked evaluations from the fixed point, damped by `damping`."""
+
+    kind: Literal["phantom"] = "phantom"
+    steps: Count = 5
+    damping: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class NeumannSettings(Settings):
+    """The adjoint solve cut short: `terms` terms of its Neumann series beyond the Jacobian-free one."""
+
+    kind: Literal["neumann"] = "neumann"
+    terms: Annotated[int, Field(ge=0)] = 5
+
+
+class SHINESettings(Settings):
+    """The inverse Jacobian that Broyden's method learnt in the forward solve; needs solver = "broyden"."""
+
+    kind: Literal["shine"] = "shine"
+    slack: Positive = 1.0
+
+
+GradientSettings = Annotated[
+    ImplicitSettings | JacobianFreeSettings | PhantomSettings | NeumannSettings | SHINESettings,
+    Field(discriminator="kind"),
+]
+
+
 class WarmStartSettings(Settings):
     """Begin each training sample's solve at its last equilibrium, kept in memory up to a budget."""
 
@@ -155,8 +256,9 @@ class ToleranceScheduleSettings(Settings):
 
 
 class DEQSettings(Settings):
-    """A DEQ solved by Anderson acceleration to `tol` (relative residual per sample).
+    """A DEQ solved to `tol` (relative residual per sample) by Anderson acceleration or Broyden's method.
 
+    memory: iterates that the solver keeps.
     warm_start, tolerance_schedule, mixed_precision (low-precision evaluations far from the fixed point) and compiled
     (torch.compile of the solve's evaluations) make a training step cheaper; off unless set.
     """
@@ -166,13 +268,20 @@ class DEQSettings(Settings):
     tol: Positive = 1e-3
     max_iter: Count = 60
     memory: Count = 5
-    gradient: ImplicitSettings | JacobianFreeSettings = Field(
-        default_factory=ImplicitSettings, discriminator="kind"
-    )
+    solver: Literal["anderson", "broyden"] = "anderson"
+    gradient: GradientSettings = Field(default_factory=ImplicitSettings)
     warm_start: WarmStartSettings | None = None
     tolerance_schedule: ToleranceScheduleSettings | None = None
     mixed_precision: bool = False
     compiled: bool = False
+
+    @model_validator(mode="after")
+    def _applies(self) -> "DEQSettings":
+        if self.gradient.kind == "shine" and self.solver != "broyden":
+            raise ValueError(
+                "gradient.kind='shine' shares what Broyden's method learns: set solver='broyden'"
+            )
+        return self
 
 
 class UnrolledSettings(Settings):
@@ -191,33 +300,6 @@ class UNetSettings(Settings):
     scales: Annotated[int, Field(ge=2)] = 3
 
 
-class SupervisedSettings(Settings):
-    """||x_net - x||^2 with ground truth: the oracle."""
-
-    method: Literal["supervised"] = "supervised"
-
-
-class ConsistencySettings(Settings):
-    """Measurement consistency alone."""
-
-    method: Literal["mc"] = "mc"
-    mc_weight: Positive = 1.0
-
-
-class EquivariantSettings(Settings):
-    """Measurement consistency plus equivariance under the group; no ground truth is used.
-
-    rotation: any angle, its own for every image, spline interpolation; reflection: both axes; shift: circular.
-    warm_start: a DEQ's second solve begins at T_g x, its equilibrium at the optimum.
-    """
-
-    method: Literal["ei"] = "ei"
-    mc_weight: Positive = 1.0
-    ei_weight: Positive = 1.0
-    group: tuple[Literal["rotation", "reflection", "shift"], ...] = ("rotation",)
-    warm_start: bool = False
-
-
 class ContractionSettings(Settings):
     """weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`."""
 
@@ -229,10 +311,12 @@ class ContractionSettings(Settings):
 class OptimiserSettings(Settings):
     """Adam with a cosine schedule to zero, gradient clipping by norm, and an exponential average of the weights.
 
+    warmup: steps over which the learning rate rises linearly to the schedule's; 0 for none.
     The average is what a checkpoint holds. ema = 0 keeps the last weights.
     """
 
     learning_rate: Positive = 2e-3
+    warmup: Annotated[int, Field(ge=0)] = 0
     batch_size: Count = 8
     clip: Positive = 0.01
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995

@@ -22,6 +22,8 @@ FORMAT = "eiwork-training-state-1"
 class TrainingState:
     """Model, optimiser, averaged weights, next step, history; randomness needs no state, it follows from the step.
 
+    seconds, cpu_seconds: spent in pre-training and steps, not in monitoring. totals: evaluations so far, by kind.
+    probes: what gradient probes found. pretrained: whether the denoiser's own training, if any, is done.
     cache: the equilibria that solves begin at; tolerances: of the next step's solves; each where the recipe has them.
     """
 
@@ -30,7 +32,11 @@ class TrainingState:
     average: dict[str, Tensor]
     step: int = 0
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    totals: dict[str, float] = field(default_factory=dict)
+    probes: list[dict[str, float]] = field(default_factory=list)
+    pretrained: bool = False
     cache: EquilibriumCache | None = None
     tolerances: Tolerances | None = None
 
@@ -42,6 +48,14 @@ class TrainingState:
                 self.average[name].lerp_(value, 1 - decay)
             else:
                 self.average[name].copy_(value)
+
+    def count(self, values: dict[str, float]) -> dict[str, float]:
+        """Add a step's evaluations (`n_*`) to the totals; returns these as `total_*`."""
+        for key, value in values.items():
+            if key.startswith("n_"):
+                name = f"total_{key.removeprefix('n_')}"
+                self.totals[name] = self.totals.get(name, 0.0) + value
+        return dict(self.totals)
 
     def save(self, folder: Path, recipe: Recipe) -> None:
         """Write the state; tensors carry the step in their file name, so that card and tensors cannot be mixed up."""
@@ -60,7 +74,11 @@ class TrainingState:
             "recipe": recipe.model_dump(mode="json"),
             "step": self.step,
             "seconds": self.seconds,
+            "cpu_seconds": self.cpu_seconds,
             "history": self.history,
+            "totals": self.totals,
+            "probes": self.probes,
+            "pretrained": self.pretrained,
         }
         if self.tolerances is not None:
             card["tolerances"] = {"forward": self.tolerances.forward, "adjoint": self.tolerances.adjoint}
@@ -85,6 +103,9 @@ class TrainingState:
         full = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": slots, "param_groups": full["param_groups"]})
         self.step, self.seconds, self.history = card["step"], card["seconds"], card["history"]
+        # States from before these were kept have none of them; a training without pre-training is past it.
+        self.cpu_seconds, self.totals = card.get("cpu_seconds", 0.0), card.get("totals", {})
+        self.probes, self.pretrained = card.get("probes", []), card.get("pretrained", True)
         if self.cache is not None:
             self.cache.restore(_part(tensors, "warm_start."), next(self.model.parameters()).device)
         if self.tolerances is not None:

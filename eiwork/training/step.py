@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -13,6 +12,7 @@ from eiwork.fixed_point import Report, record
 from eiwork.losses import WeightedLoss
 from eiwork.models import DEQ
 from eiwork.training.contraction import contraction_penalty
+from eiwork.training.counting import count_tracked
 from eiwork.training.measurements import MeasurementSet
 from eiwork.training.randomness import batch_indices, seeded
 from eiwork.training.recipe import Recipe
@@ -32,19 +32,20 @@ class StepContext:
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
-    """Cosine from the recipe's learning rate at step 0 to zero at the last."""
-    return recipe.optimiser.learning_rate * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+    """Cosine from the recipe's learning rate at step 0 to zero at the last, times the linear rise of the warm-up."""
+    rise = min(1.0, (step + 1) / recipe.optimiser.warmup) if recipe.optimiser.warmup else 1.0
+    return recipe.optimiser.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
 
 
-def _reconstruct(state: TrainingState, context: StepContext, indices: Tensor, y: Tensor) -> Tensor:
-    """The model's output, its solve to the step's tolerance and from the samples' last equilibria where asked for."""
-    model = state.model
-    if not isinstance(model, DEQ):
-        return cast(Tensor, model(y, context.physics))
-    if state.tolerances is not None:
-        state.tolerances.apply(model)
-    z0 = None if state.cache is None else warm_state(model, state.cache, indices, y, context.physics)
-    return cast(Tensor, model(y, context.physics, z0=z0))
+def reconstruct(state: TrainingState, context: StepContext, indices: Tensor, y: Tensor) -> Tensor:
+    """The image that the loss judges, its solve to the step's tolerance, from the last equilibria where asked for."""
+    model, z0 = state.model, None
+    if isinstance(model, DEQ):
+        if state.tolerances is not None:
+            state.tolerances.apply(model)
+        if state.cache is not None:
+            z0 = warm_state(model, state.cache, indices, y, context.physics)
+    return context.loss.reconstruct(model, y, context.physics, z0)
 
 
 def _rms(x: Tensor) -> float:
@@ -54,6 +55,8 @@ def _rms(x: Tensor) -> float:
 def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     """Do step `state.step` and advance the state; returns the losses and evaluations of the step.
 
+    n_forward, n_adjoint: evaluations of F and of its vector-Jacobian product in the solves; n_tracked: evaluations that
+    the gradient passes through, each with one more product. Those of the contraction penalty are not counted.
     Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient
     that is not finite, before the weights are touched.
     """
@@ -65,13 +68,15 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
         group["lr"] = learning_rate(recipe, step)
     state.optimiser.zero_grad(set_to_none=True)
     with seeded(recipe.seed, "steps", step), record() as reports:
-        x_net = _reconstruct(state, context, indices, y)
-        total, terms = context.loss(x_net=x_net, y=y, physics=context.physics, model=model, x=x)
+        with count_tracked(model) as tracked:
+            x_net = reconstruct(state, context, indices, y)
+            total, terms = context.loss(x_net=x_net, y=y, physics=context.physics, model=model, x=x)
         values = {name: float(term.detach()) for name, term in terms.items()}
         if recipe.contraction is not None and isinstance(model, DEQ):
+            image, y_solved, solved = context.loss.equation(x_net, y, context.physics)
             penalty, lengths = contraction_penalty(
-                lambda z: model.iteration(z, y, context.physics),
-                model.iterate.state_from(x_net.detach(), y, context.physics),
+                lambda z: model.iteration(z, y_solved, solved),
+                model.iterate.state_from(image, y_solved, solved),
                 recipe.contraction.target,
                 recipe.contraction.krylov_size,
             )
@@ -95,6 +100,8 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
         )
     state.step += 1
     state.update_average(recipe.optimiser.ema)
+    if tracked.count:
+        values["n_tracked"] = float(tracked.count)
     for kind in ("forward", "adjoint"):
         counts = [report.n_evaluations for report in reports if report.kind == kind]
         if counts:

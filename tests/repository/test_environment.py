@@ -41,7 +41,7 @@ def test_everything_else_comes_from_pyproject_through_pip(environment, extras):
 
 
 def test_all_is_everything_but_the_peers(extras):
-    assert extras.keys() == {"lab", "book", "test", "data", "bench", "all"}
+    assert extras.keys() == {"lab", "book", "test", "data", "study", "bench", "all"}
     parts = [resolved(name, extras) for name in extras if name not in ("bench", "all")]
     assert resolved("all", extras) == set.union(*parts)
     assert not resolved("all", extras) & resolved("bench", extras)

@@ -17,6 +17,7 @@ ORDER = [
     {"training"},
     {"analysis"},
     {"figures"},
+    {"study"},
     {"benchmarking"},
     {"widgets"},
     {"publishing"},

@@ -1,0 +1,114 @@
+"""The loss of each way of training, put together."""
+
+from typing import Any, Literal
+
+from deepinv.loss import EquivariantSplittingLoss, Loss, MCLoss, SupLoss
+from deepinv.transform import Transform
+from torch import Tensor
+
+from eiwork.errors import InputError
+from eiwork.losses.denoising import DenoisingLoss, Target
+from eiwork.losses.equivariance import EquivarianceLoss, WarmStartedEILoss
+from eiwork.losses.robust import MeasuredSureLoss
+from eiwork.losses.splitting import SplitTraining
+from eiwork.losses.weighted import WeightedLoss
+
+Method = Literal["ei", "mc", "supervised"]
+
+
+def build_loss(
+    method: Method,
+    transform: Transform | None = None,
+    *,
+    mc_weight: float = 1.0,
+    ei_weight: float = 1.0,
+    noisy: bool = False,
+    warm_start: bool = False,
+    n_elements: int = 1,
+) -> WeightedLoss:
+    """The loss of a way of training.
+
+    "supervised": ||x_net - x||^2. "mc": measurement consistency ||A x_net - y||^2 alone, which cannot see the null
+    space. "ei": mc plus equivariance ||f(A T_g x_net) - T_g x_net||^2 (Chen, Tachella & Davies, ICCV 2021),
+    where `noisy` adds the physics' noise to the virtual measurement, `warm_start` begins a DEQ's second solve at
+    T_g x_net and `n_elements` group elements are drawn for every image. All are means over batch and pixels.
+    Raises InputError where an argument does not apply to the method.
+    """
+    if method == "ei" and transform is None:
+        raise InputError("method='ei' needs a transform (the group), for example eiwork.symmetry.Rotation().")
+    if method != "ei" and (transform is not None or noisy or warm_start or n_elements != 1):
+        raise InputError(
+            f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start` and `n_elements`."
+        )
+    if method == "supervised":
+        return WeightedLoss({"supervised": (1.0, SupLoss())})
+    terms: dict[str, tuple[float, Loss]] = {"mc": (mc_weight, MCLoss())}
+    if method == "ei":
+        terms["ei"] = (ei_weight, _equivariance(transform, noisy, warm_start, n_elements))
+    elif method != "mc":
+        raise InputError(f"method={method!r} is unknown: choose 'ei', 'mc' or 'supervised'.")
+    return WeightedLoss(terms)
+
+
+def build_robust_loss(
+    transform: Transform,
+    *,
+    sigma: float | int,
+    tau: float | int = 1e-2,
+    sure_weight: float = 1.0,
+    ei_weight: float = 1.0,
+    warm_start: bool = False,
+    n_elements: int = 1,
+) -> WeightedLoss:
+    """Robust equivariant imaging: SURE in place of measurement consistency, EI with noise on the virtual measurement.
+
+    sigma: the known standard deviation of the noise. tau: see `MeasuredSureLoss`. Other arguments as `build_loss`.
+    Source: Chen, Tachella & Davies, CVPR 2022.
+    """
+    return WeightedLoss(
+        {
+            "sure": (sure_weight, MeasuredSureLoss(sigma, tau=tau)),
+            "ei": (ei_weight, _equivariance(transform, True, warm_start, n_elements)),
+        }
+    )
+
+
+def build_denoising_loss(
+    *,
+    sigma: tuple[float, float] = (0.0, 0.1),
+    mc_weight: float = 1.0,
+    denoising_weight: float = 1.0,
+    target: Target = "inverse",
+) -> WeightedLoss:
+    """Measurement consistency plus self-supervised denoising of the operator D; see `DenoisingLoss`."""
+    denoising = DenoisingLoss(sigma, target=target)
+    return WeightedLoss({"mc": (mc_weight, MCLoss()), "denoising": (denoising_weight, denoising)})
+
+
+def build_splitting_loss(
+    masks: Any, transform: Transform | None = None, *, consistency: bool = True
+) -> SplitTraining:
+    """Equivariant splitting (ICLR 2026, openreview upMIVpe467) by deepinv's EquivariantSplittingLoss.
+
+    The model reconstructs from a random part y_1 of the measurements, through A_1 T_g, and its image must predict the
+    other part, and explain y_1 itself where `consistency` is set. With noise the second term alone is unbiased: the
+    noise of the two parts is independent.
+
+    masks: which part is y_1: SplitColumns, SplitPixels or SplitViews. transform: the group; None for no T_g.
+    """
+    term = MCLoss() if consistency else _Nothing()
+    return SplitTraining(EquivariantSplittingLoss(mask_generator=masks, consistency_loss=term), transform)
+
+
+class _Nothing(Loss):
+    """Zero: deepinv's loss takes None for its consistency term, and fails on it."""
+
+    def forward(self, x_net: Tensor, **kwargs: Any) -> Tensor:
+        return x_net.new_zeros(())
+
+
+def _equivariance(
+    transform: Transform | None, noisy: bool, warm_start: bool, n_elements: int
+) -> EquivarianceLoss:
+    kind = WarmStartedEILoss if warm_start else EquivarianceLoss
+    return kind(transform, n_elements=n_elements, apply_noise=noisy)

@@ -1,0 +1,55 @@
+"""The study: methods on problems over seeds, as tasks that can be interrupted, and what follows from their results."""
+
+from eiwork.study.budgets import BudgetRow, at_equal_budgets
+from eiwork.study.collection import Collection, collect
+from eiwork.study.generalisation import Shift, generalise, shifts
+from eiwork.study.grid import Task, grid
+from eiwork.study.methods import CLASSICAL, CORE_METHODS, method_recipe, methods
+from eiwork.study.problems import CORE_PROBLEMS, problems
+from eiwork.study.report import write_report
+from eiwork.study.result import RunResult, load_result, save_result
+from eiwork.study.schedule import Progress, run_tasks
+from eiwork.study.statistics import (
+    Difference,
+    Interval,
+    gap_closure,
+    mean_interval,
+    paired_difference,
+)
+from eiwork.study.tables import Row, rich_tables, table_rows
+from eiwork.study.task import Places, existing_result, run_task
+
+__all__ = [
+    "CLASSICAL",
+    "CORE_METHODS",
+    "CORE_PROBLEMS",
+    "BudgetRow",
+    "Collection",
+    "Difference",
+    "Interval",
+    "Places",
+    "Progress",
+    "Row",
+    "RunResult",
+    "Shift",
+    "Task",
+    "at_equal_budgets",
+    "collect",
+    "existing_result",
+    "gap_closure",
+    "generalise",
+    "grid",
+    "load_result",
+    "mean_interval",
+    "method_recipe",
+    "methods",
+    "paired_difference",
+    "problems",
+    "rich_tables",
+    "run_task",
+    "run_tasks",
+    "save_result",
+    "shifts",
+    "table_rows",
+    "write_report",
+]

@@ -1,0 +1,60 @@
+"""What each ingredient of the base recipe is worth: the same recipe with one thing changed."""
+
+from typing import Any
+
+from eiwork.errors import InputError
+from eiwork.study.problems import base_recipe
+from eiwork.training import Recipe
+
+PREFIX = "ablation-"
+
+# Name -> overrides of the base recipe. A change that leaves a recipe as it is (the base has it already) is no task.
+_ABLATIONS: dict[str, dict[str, Any]] = {
+    "no-contraction-control": {"contraction": None},
+    "contraction-target-0.9": {"contraction__target": 0.9},
+    "no-shrinkage": {"model__iteration__shrinkage": 0.0},
+    "shrinkage-0.2": {"model__iteration__shrinkage": 0.2},
+    "last-weights": {"optimiser__ema": 0.0},
+    "half-learning-rate": {"optimiser__learning_rate": 1e-3},
+    "half-width": {"model__iteration__width": 16},
+    "plain-network": {"model__iteration__network": "plain", "model__iteration__depth": 5},
+    "six-layers": {"model__iteration__depth": 6},
+    "no-unshuffle": {"model__iteration__unshuffle": 1},
+    "weight-10": {"loss__ei_weight": 10.0},
+    "weight-0.1": {"loss__ei_weight": 0.1},
+    "three-elements": {"loss__n_elements": 3},
+    "bilinear-rotations": {"loss__group": ({"kind": "rotation", "interpolation": "bilinear"},)},
+    "bicubic-rotations": {"loss__group": ({"kind": "rotation", "interpolation": "bicubic"},)},
+    "fourier-rotations": {"loss__group": ({"kind": "rotation", "interpolation": "fourier"},)},
+    "quarter-turns-and-flips": {"loss__group": ("quarter_turns", "reflection")},
+    "rotations-and-flips": {"loss__group": ("rotation", "reflection")},
+    "shifts": {"loss__group": ("shift",)},
+    "rotations-and-shifts": {"loss__group": ("rotation", "shift")},
+    "loose-solves": {"model__tol": 1e-2, "model__gradient__tol": 0.1},
+    "warm-starts": {"model__warm_start": {"budget_mib": 64.0}, "loss__warm_start": True},
+    "cold-second-solves": {"loss__warm_start": False},
+    "tolerance-schedule": {"model__tolerance_schedule": {"start": 0.5, "end": 0.1}},
+    "pretraining": {"pretraining": {"steps": 200, "sigma": (0.0, 0.1)}},
+}
+
+
+def ablations() -> tuple[str, ...]:
+    """Names of the ablations."""
+    return tuple(_ABLATIONS)
+
+
+def ablation_recipe(problem: str, name: str) -> Recipe:
+    """The base recipe of a problem with one thing changed; raises InputError for an unknown or empty change."""
+    if name not in _ABLATIONS:
+        raise InputError(f"There is no ablation {name!r}; choose from {', '.join(_ABLATIONS)}.")
+    base = base_recipe(problem)
+    try:
+        changed = base.with_overrides(**_ABLATIONS[name])
+    except ValueError as error:
+        raise InputError(f"Ablation {name!r} does not apply to {problem!r}: {error}") from None
+    if changed == base:
+        raise InputError(f"Ablation {name!r} changes nothing: the base recipe of {problem!r} has it.")
+    return changed.with_overrides(
+        name=f"{problem}-{PREFIX}{name}",
+        summary=f"{base.summary.split(',')[0]}, the base recipe with one change: {name}.",
+    )

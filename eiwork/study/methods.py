@@ -1,0 +1,146 @@
+"""The methods of the study: each turns a problem's base recipe into its own, or reconstructs without training."""
+
+from collections.abc import Callable
+
+from eiwork.errors import EiworkError, InputError
+from eiwork.study.ablation import PREFIX, ablation_recipe, ablations
+from eiwork.study.problems import base_recipe
+from eiwork.training import Recipe, recipes
+from eiwork.training.settings import (
+    ConsistencySettings,
+    DenoisingSettings,
+    EquivariantSettings,
+    Group,
+    JacobianFreeSettings,
+    PhantomSettings,
+    RobustEquivariantSettings,
+    Settings,
+    SplittingSettings,
+    SupervisedSettings,
+    UNetSettings,
+    UnrolledSettings,
+)
+
+CLASSICAL = ("inverse", "fbp", "total-variation")
+CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-unrolled", "ei-unet", "mc")
+
+TITLES = {
+    "supervised": "supervised DEQ (oracle)",
+    "ei": "EI DEQ, implicit gradients",
+    "ei-jfb": "EI DEQ, Jacobian-free",
+    "ei-phantom": "EI DEQ, phantom gradients",
+    "ei-unrolled": "EI unrolled network",
+    "ei-unet": "EI U-Net on A^+ y",
+    "mc": "DEQ, measurement consistency only",
+    "robust-ei": "robust EI DEQ (SURE)",
+    "splitting": "equivariant splitting DEQ",
+    "denoising": "DEQ by denoising regularisation",
+    "inverse": "minimum-norm inverse",
+    "fbp": "filtered back-projection",
+    "total-variation": "total variation, tuned on the test set",
+}
+
+
+def _group(base: Recipe) -> Group:
+    return base.loss.group if isinstance(base.loss, EquivariantSettings) else EquivariantSettings().group
+
+
+def _unrolled(base: Recipe) -> Recipe:
+    if base.model.kind != "deq":
+        raise InputError("only a DEQ can be unrolled.")
+    unrolled = UnrolledSettings(iteration=base.model.iteration)
+    return base.with_overrides(
+        model=unrolled, loss=_without_warm_start(base), contraction=None, gradient_probe_every=None
+    )
+
+
+def _without_warm_start(base: Recipe) -> Settings:
+    """The loss of a model that solves for nothing."""
+    loss = base.loss
+    return loss.model_copy(update={"warm_start": False}) if hasattr(loss, "warm_start") else loss
+
+
+def _unet(base: Recipe) -> Recipe:
+    return base.with_overrides(
+        model=UNetSettings(), loss=_without_warm_start(base), contraction=None, pretraining=None
+    )
+
+
+def _robust(base: Recipe) -> Recipe:
+    warm = bool(getattr(base.loss, "warm_start", False))
+    return base.with_overrides(loss=RobustEquivariantSettings(group=_group(base), warm_start=warm))
+
+
+def _splitting(base: Recipe) -> Recipe:
+    noisy = base.physics.noise_sigma > 0
+    if base.model.kind == "deq":
+        base = base.with_overrides(model__warm_start=None)
+    return base.with_overrides(loss=SplittingSettings(group=_group(base), consistency=not noisy))
+
+
+# Trained methods: the end of the catalogue's name, which has the last word, and how to derive the recipe otherwise.
+_TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
+    "supervised": ("supervised-deq", lambda base: base.with_overrides(loss=SupervisedSettings())),
+    "ei": ("ei-deq", lambda base: base),
+    "ei-jfb": ("ei-deq-jfb", lambda base: base.with_overrides(model__gradient=JacobianFreeSettings())),
+    "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
+    "ei-unrolled": ("ei-unrolled", _unrolled),
+    "ei-unet": ("ei-unet", _unet),
+    "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),
+    "robust-ei": ("robust-ei-deq", _robust),
+    "splitting": ("splitting-deq", _splitting),
+    "denoising": ("denoising-deq", lambda base: base.with_overrides(loss=DenoisingSettings())),
+}
+
+
+def methods() -> tuple[str, ...]:
+    """Every method by name: trained, classical, and the ablations of the base recipe."""
+    return (*_TRAINED, *CLASSICAL, *(f"{PREFIX}{name}" for name in ablations()))
+
+
+def title(method: str) -> str:
+    """The method in words."""
+    return TITLES.get(method, f"EI DEQ, {method.removeprefix(PREFIX).replace('-', ' ')}")
+
+
+def is_classical(method: str) -> bool:
+    """Whether the method needs no training."""
+    return method in CLASSICAL
+
+
+def method_recipe(problem: str, method: str) -> Recipe:
+    """The recipe of a method on a problem: the catalogue's own where it has one, else derived from the base.
+
+    For a classical method it is the base recipe, whose physics and data are used. Raises InputError for an
+    unknown method or one that does not apply to the problem.
+    """
+    base = base_recipe(problem)
+    if method in CLASSICAL:
+        if method == "fbp" and base.physics.kind != "tomography":
+            raise InputError(
+                f"Filtered back-projection is for tomography; {problem!r} is {base.physics.kind}."
+            )
+        return base
+    if method.startswith(PREFIX):
+        return ablation_recipe(problem, method.removeprefix(PREFIX))
+    if method not in _TRAINED:
+        raise InputError(f"There is no method {method!r}; choose from {', '.join(methods())}.")
+    suffix, derive = _TRAINED[method]
+    named = recipes().get(f"{problem}-{suffix}")
+    if named is not None:
+        return named
+    try:
+        return derive(base).with_overrides(
+            name=f"{problem}-{suffix}", summary=f"{base.summary.split(',')[0]}, {title(method)}."
+        )
+    except EiworkError as error:
+        raise InputError(f"Method {method!r} does not apply to {problem!r}: {error}") from None
+
+
+def applies(problem: str, method: str) -> bool:
+    """Whether a known method can be used on a known problem."""
+    try:
+        method_recipe(problem, method)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,170 @@
+"""Losses: which terms, with which weights."""
+
+import pytest
+import torch
+from torch import nn
+
+from eiwork.errors import InputError
+from eiwork.losses import (
+    DenoisingLoss,
+    MeasuredSureLoss,
+    build_denoising_loss,
+    build_loss,
+    build_robust_loss,
+    denoiser_of,
+)
+from eiwork.models import DEQ, Inertial, ProximalGradient, ResidualCNN
+from eiwork.physics import inpainting
+from eiwork.symmetry import Rotation
+
+
+class Halve(nn.Module):
+    """A model whose reconstruction is known."""
+
+    def forward(self, y, physics):
+        return 0.5 * physics.A_adjoint(y)
+
+
+class Shrink(nn.Module):
+    """A model that keeps most of the noise: far from the truth, close to the measurement."""
+
+    def forward(self, y, physics):
+        return 0.8 * physics.A_adjoint(y)
+
+
+@pytest.fixture
+def scene():
+    physics = inpainting(8, keep=0.5)
+    x = torch.rand(2, 1, 8, 8)
+    y = physics.A(x)
+    return {"x": x, "y": y, "physics": physics, "model": Halve(), "x_net": Halve()(y, physics)}
+
+
+def test_supervised_is_the_squared_error(scene):
+    total, terms = build_loss("supervised")(**scene)
+    torch.testing.assert_close(total, (scene["x_net"] - scene["x"]).square().mean())
+    assert terms.keys() == {"supervised"}
+
+
+def test_measurement_consistency_never_looks_at_x(scene):
+    total, _ = build_loss("mc", mc_weight=3.0)(**(scene | {"x": None}))
+    torch.testing.assert_close(total, 3 * (scene["physics"].A(scene["x_net"]) - scene["y"]).square().mean())
+
+
+def test_ei_is_the_two_call_loss(scene):
+    rotation = Rotation(rng=torch.Generator().manual_seed(3))
+    total, terms = build_loss("ei", rotation, mc_weight=2.0, ei_weight=5.0)(**(scene | {"x": None}))
+    twin = Rotation(rng=torch.Generator().manual_seed(3))
+    x2 = twin(scene["x_net"])
+    x3 = scene["model"](scene["physics"].A(x2), scene["physics"])
+    torch.testing.assert_close(terms["ei"], 5 * (x3 - x2).square().mean())
+    torch.testing.assert_close(total, terms["mc"] + terms["ei"])
+
+
+def test_noise_on_the_virtual_measurement_changes_the_loss():
+    physics = inpainting(8, keep=0.5, noise_sigma=0.1)
+    x_net = torch.rand(2, 1, 8, 8)
+    values = []
+    for noisy in (False, True):
+        loss = build_loss("ei", Rotation(rng=torch.Generator().manual_seed(3)), noisy=noisy)
+        values.append(float(loss(x_net=x_net, y=x_net, physics=physics, model=Halve())[1]["ei"]))
+    assert values[0] != values[1]
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: build_loss("ei"), "needs a transform"),
+        (lambda: build_loss("mc", Rotation()), "uses no group"),
+        (lambda: build_loss("supervised", noisy=True), "uses no group"),
+        (
+            lambda: build_loss("supervised")(x_net=None, y=None, physics=None, model=None),
+            "needs the ground truth",
+        ),
+    ],
+)
+def test_what_does_not_apply_is_an_error(make, match):
+    if match == "needs the ground truth":
+        physics, x = inpainting(8, keep=0.5), torch.rand(1, 1, 8, 8)
+        with pytest.raises(InputError, match=match):
+            build_loss("supervised")(x_net=x, y=x, physics=physics, model=Halve())
+        return
+    with pytest.raises(InputError, match=match):
+        make()
+
+
+def test_several_elements_are_independent_and_averaged(scene):
+    rotation = Rotation(rng=torch.Generator().manual_seed(3))
+    _, terms = build_loss("ei", rotation, n_elements=3)(**(scene | {"x": None}))
+    twin = Rotation(rng=torch.Generator().manual_seed(3))
+    x2 = twin(scene["x_net"].repeat(3, 1, 1, 1))
+    assert not torch.equal(x2[:2], x2[2:4])
+    x3 = scene["model"](scene["physics"].A(x2), scene["physics"])
+    torch.testing.assert_close(terms["ei"], (x3 - x2).square().mean())
+
+
+def test_robust_ei_is_sure_and_ei_with_noise():
+    physics = inpainting(8, keep=0.5, noise_sigma=0.1)
+    y = physics(torch.rand(2, 1, 8, 8))
+    loss = build_robust_loss(Rotation(), sigma=0.1, sure_weight=2.0, ei_weight=3.0)
+    total, terms = loss(x_net=Halve()(y, physics), y=y, physics=physics, model=Halve())
+    assert terms.keys() == {"sure", "ei"}
+    torch.testing.assert_close(total, terms["sure"] + terms["ei"])
+    assert loss.losses["ei"].noise
+
+
+@pytest.mark.parametrize("keep", [0.5, 1.0])
+def test_sure_estimates_the_error_that_needs_the_truth(keep):
+    # The estimate's mean over noise is the true squared error of A f(y), over all numbers of a measurement.
+    physics, sigma = inpainting(32, keep=keep, noise_sigma=0.2), 0.2
+    x = torch.rand(64, 1, 32, 32)
+    y = physics(x)
+    x_net = Shrink()(y, physics)
+    estimate = MeasuredSureLoss(sigma)(y=y, x_net=x_net, physics=physics, model=Shrink()).mean()
+    truth = (physics.A(x_net) - physics.A(x)).square().mean()
+    consistency = (physics.A(x_net) - y).square().mean()
+    assert float(estimate) == pytest.approx(float(truth), rel=0.05)
+    assert abs(float(consistency - truth)) > 5 * abs(float(estimate - truth))
+
+
+def test_the_denoising_term_trains_the_operator_alone():
+    torch.manual_seed(1)
+    physics, denoiser = inpainting(8, keep=0.5), ResidualCNN(width=4, depth=2)
+    model = DEQ(ProximalGradient(denoiser))
+    assert denoiser_of(model) is denoiser
+    assert denoiser_of(DEQ(Inertial(ProximalGradient(denoiser)))) is denoiser
+    y = physics.A(torch.rand(2, 1, 8, 8))
+    x_net = model(y, physics)
+    values = {
+        target: DenoisingLoss((0.1, 0.1), target=target)(x_net=x_net, y=y, physics=physics, model=model)
+        for target in ("inverse", "reconstruction")
+    }
+    assert values["inverse"] != values["reconstruction"]
+    step = model.iterate.data_step.log_step
+    (gradient,) = torch.autograd.grad(values["reconstruction"], [step], allow_unused=True, retain_graph=True)
+    assert gradient is None
+    assert all(g.abs().sum() > 0 for g in torch.autograd.grad(values["inverse"], denoiser.parameters()))
+    loss = build_denoising_loss(mc_weight=2.0, denoising_weight=3.0)
+    assert loss.weights == {"mc": 2.0, "denoising": 3.0}
+
+
+def test_a_residual_size_is_known_though_an_estimate_is_negative():
+    loss = build_robust_loss(Rotation(), sigma=0.1)
+    assert loss.residual_rms({"sure": -1.0, "ei": 0.04}) == pytest.approx(0.2)
+    assert loss.residual_rms({"sure": -1.0, "ei": -0.1}) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: build_loss("mc", n_elements=2), "uses no group"),
+        (lambda: build_loss("ei", Rotation(), n_elements=0), "at least one element"),
+        (lambda: MeasuredSureLoss(0.0), "both must be positive"),
+        (lambda: MeasuredSureLoss(0.1, tau=0), "both must be positive"),
+        (lambda: DenoisingLoss((0.2, 0.1)), "smallest <= largest"),
+        (lambda: denoiser_of(Halve()), "holds no learned operator"),
+    ],
+)
+def test_impossible_settings_are_told(make, match):
+    with pytest.raises(InputError, match=match):
+        make()

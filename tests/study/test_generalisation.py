@@ -1,0 +1,50 @@
+"""Trained models on shifted problems."""
+
+import pytest
+import torch
+
+from eiwork.study import generalise, shifts
+from eiwork.study.problems import base_recipe
+from eiwork.training import load_checkpoint, train
+
+
+@pytest.fixture
+def checkpoint(small_grid, tmp_path):
+    (task,) = small_grid(methods=("ei",), steps=2)
+    return load_checkpoint(
+        train(task.recipe, tmp_path, device="cpu", progress=False, measure=False).checkpoint
+    )
+
+
+@pytest.mark.parametrize("problem", ["ct", "mri", "inpainting"])
+def test_every_problem_has_its_shifts_and_their_images(problem):
+    recipe = base_recipe(problem).with_overrides(data__image_size=16)
+    found = shifts(recipe)
+    assert len(found) == len({shift.name for shift in found}) >= 10
+    assert found[0].name == "as trained"
+    assert not found[0].overrides
+    for shift in found:
+        changed = recipe.with_overrides(**shift.overrides)
+        assert changed != recipe or shift.images is not None or shift is found[0]
+        if shift.images is not None:
+            images = shift.images(16)
+            assert images.shape[1:] == (1, 16, 16)
+            assert 0 <= float(images.min()) <= float(images.max()) <= 1
+
+
+def test_a_shift_changes_the_figures_and_all_is_reported(checkpoint):
+    chosen = [
+        shift
+        for shift in shifts(checkpoint.recipe)
+        if shift.name in ("as trained", "noise 0.05", "coronal slices", "twice the image size")
+    ]
+    assert len(chosen) == 4
+    found = {row["shift"]: row for row in generalise(checkpoint, chosen)}
+    plain = found.pop("as trained")
+    for row in found.values():
+        assert row["psnr"] != plain["psnr"]
+        assert len(row["psnr"]) == len(row["inverse_psnr"]) == row["n_images"]
+    means = {name: torch.tensor(row["psnr"]).mean() for name, row in found.items()}
+    assert means["noise 0.05"] < torch.tensor(plain["psnr"]).mean()
+    assert plain["max_nfe"] > 1
+    assert plain["converged_share"] == 1.0

@@ -1,0 +1,88 @@
+"""The grid: every task once, with the recipe it says."""
+
+import pickle
+
+import pytest
+
+from eiwork.errors import InputError
+from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
+from eiwork.study.ablation import PREFIX, ablations
+from eiwork.study.methods import applies, title
+from eiwork.training import recipes
+
+
+def test_the_core_table_is_three_problems_by_six_methods_by_three_seeds():
+    tasks = grid(CORE_PROBLEMS, CORE_METHODS, range(3))
+    assert len(tasks) == len({task.name for task in tasks}) == 3 * 6 * 3
+    assert [task.seed for task in tasks] == sorted(task.seed for task in tasks)
+    assert all(task.recipe.seed == task.seed for task in tasks)
+
+
+def test_the_catalogue_has_the_last_word_on_a_recipe():
+    assert method_recipe("ct", "supervised") == recipes()["ct-supervised-deq"]
+    assert method_recipe("ct", "ei") == recipes()["ct-ei-deq"]
+
+
+@pytest.mark.parametrize("method", [m for m in methods() if m not in CLASSICAL and not m.startswith(PREFIX)])
+def test_every_trained_method_differs_from_the_base_in_something(method):
+    # A noisy problem, for robust EI; catalogue or derived, the recipe must be valid.
+    for problem in problems():
+        if not applies(problem, method):
+            continue
+        recipe, base = method_recipe(problem, method), method_recipe(problem, "ei")
+        assert recipe.physics == base.physics
+        assert (recipe == base) == (method == "ei")
+        assert title(method)
+
+
+def test_there_are_many_ablations_and_each_changes_something():
+    assert len(ablations()) >= 12
+    for problem in CORE_PROBLEMS:
+        base = method_recipe(problem, "ei")
+        usable = [name for name in ablations() if applies(problem, f"{PREFIX}{name}")]
+        assert len(usable) >= 12
+        changed = [method_recipe(problem, f"{PREFIX}{name}").model_dump() for name in usable]
+        assert all(
+            c | {"name": "", "summary": ""} != base.model_dump() | {"name": "", "summary": ""}
+            for c in changed
+        )
+
+
+def test_the_word_ablation_stands_for_all_of_them():
+    found = {task.method for task in grid(["mri"], ["ablation", "ei"], [0])}
+    assert "ei" in found
+    assert len(found) > 12
+
+
+def test_methods_without_training_run_once_where_there_is_no_noise():
+    base = method_recipe("mri", "ei")
+    tasks = grid(["mri"], ["inverse"], [0, 1])
+    noisy = grid(["mri"], ["inverse"], [0, 1], {"physics__noise_sigma": 0.1})
+    assert len(tasks) == (1 if base.physics.noise_sigma == 0 else 2)
+    assert len(noisy) == 2
+
+
+def test_filtered_backprojection_is_left_out_where_there_are_no_views():
+    assert [task.problem for task in grid(["ct", "mri"], ["fbp"], [0])] == ["ct"]
+    with pytest.raises(InputError, match="for tomography"):
+        grid(["mri"], ["fbp"], [0])
+
+
+def test_a_task_travels():
+    (task,) = grid(["mri"], ["ei"], [3], {"steps": 7})
+    assert pickle.loads(pickle.dumps(task)) == task
+    assert task.steps == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ((["pet"], ["ei"], [0]), "no problem 'pet'"),
+        ((["ct"], ["magic"], [0]), "no method 'magic'"),
+        ((["ct"], ["ablation-magic"], [0]), "no method 'ablation-magic'"),
+        ((["ct"], ["ei"], []), "at least one seed"),
+    ],
+)
+def test_unknown_names_are_told(arguments, match):
+    with pytest.raises(InputError, match=match):
+        grid(*arguments)

@@ -1,0 +1,122 @@
+"""One run: done once, resumed to the same bits, and written whole."""
+
+import inspect
+import json
+
+import pytest
+
+import eiwork.study.task as task_module
+from eiwork.errors import DataFormatError, InputError
+from eiwork.models.baselines import TotalVariation
+from eiwork.study import classical, existing_result, run_task
+from eiwork.study.classical import golden_section
+from eiwork.study.task import TOLERANCE, progress_of
+from eiwork.training.counting import total_nfe
+
+
+def kept(result):
+    """What must be the same in two runs: everything but the time that they took."""
+    values = result.model_dump(exclude={"seconds", "cpu_seconds", "history"})
+    history = [{k: v for k, v in e.items() if "seconds" not in k} for e in result.history]
+    return values | {"history": history}
+
+
+def test_a_result_says_everything_that_it_depends_on(small_grid, places):
+    (task,) = small_grid(methods=("ei",))
+    assert run_task(task, places) == "done"
+    result = existing_result(task, places.results)
+    assert result.recipe == task.recipe.model_dump(mode="json")
+    n = len(result.psnr)
+    assert n == len(result.ssim) == len(result.nfe) == len(result.residual) == len(result.converged) > 10
+    assert result.tol == TOLERANCE
+    assert all((r <= TOLERANCE) == c for r, c in zip(result.residual, result.converged, strict=True))
+    assert result.data_hash != result.test_data_hash
+    assert {"eiwork", "commit"} <= result.code.keys()
+    assert result.n_parameters > 10
+    assert [entry["step"] for entry in result.history] == [2, 4]
+    totals = [total_nfe(entry) for entry in result.history]
+    assert 0 < totals[0] < totals[1] == total_nfe(result.totals)
+    assert result.history[-1]["seconds"] <= result.seconds
+    assert progress_of(task, places) >= 1
+
+
+def test_a_run_that_is_done_is_not_done_again(small_grid, places, monkeypatch):
+    (task,) = small_grid(methods=("inverse",))
+    run_task(task, places)
+    monkeypatch.setattr(task_module, "evaluate_model", lambda *_: pytest.fail("done again"))
+    assert run_task(task, places) == "done"
+
+
+def test_an_interrupted_run_continues_to_the_same_result(small_grid, places, tmp_path, monkeypatch):
+    (task,) = small_grid(methods=("ei-jfb",))
+    run_task(task, places)
+    parts = task_module.Places(results=tmp_path / "other", work=tmp_path / "parts")
+    answers = iter([False, False, True])
+    trained = task_module.train
+
+    def stop_after_two(*arguments, **options):
+        return trained(*arguments, **(options | {"should_stop": lambda: next(answers, False)}))
+
+    monkeypatch.setattr(task_module, "train", stop_after_two)
+    assert run_task(task, parts) == "interrupted"
+    assert existing_result(task, parts.results) is None
+    state = json.loads((parts.training(task) / "state.json").read_text())
+    assert state["step"] == 2
+    assert run_task(task, parts) == "done"
+    whole, resumed = (existing_result(task, p.results) for p in (places, parts))
+    assert kept(resumed) == kept(whole)
+
+
+def test_the_stop_file_ends_a_training_before_its_next_step(small_grid, places):
+    (task,) = small_grid(methods=("ei",))
+    places.work.mkdir()
+    places.stop_file.touch()
+    assert run_task(task, places) == "interrupted"
+    assert not task.result_path(places.results).exists()
+
+
+def test_a_result_of_another_recipe_is_replaced_only_on_request(small_grid, places):
+    (task,), (other,) = small_grid(methods=("inverse",)), small_grid(methods=("inverse",), data__n_train=9)
+    run_task(other, places)
+    with pytest.raises(DataFormatError, match=r"data\.n_train differ"):
+        run_task(task, places)
+    assert run_task(task, places, replace_others=True) == "done"
+    assert existing_result(task, places.results).recipe["data"]["n_train"] == 8
+
+
+def test_trainings_of_different_recipes_have_folders_of_their_own(small_grid, places):
+    (one,), (other,) = small_grid(methods=("ei",)), small_grid(methods=("ei",), optimiser__clip=0.5)
+    assert places.training(one) != places.training(other)
+
+
+def test_golden_section_finds_the_top():
+    calls = []
+
+    def f(x):
+        calls.append(x)
+        return -((x - 1.3) ** 2)
+
+    x, value = golden_section(f, -5.0, 4.0, tol=0.01)
+    assert x == pytest.approx(1.3, abs=0.01)
+    assert value == f(x)
+    assert len(calls) < 20
+
+
+def test_total_variation_gets_the_best_weight(small_grid, places, monkeypatch):
+    # Few iterations: what is tested is the search.
+    monkeypatch.setattr(classical, "TotalVariation", lambda weight: TotalVariation(weight, max_iter=3))
+    monkeypatch.setattr(classical, "_N_TUNED", 2)
+    (task,) = small_grid(methods=("total-variation",))
+    run_task(task, places)
+    found = existing_result(task, places.results).details
+    physics = task_module.build_physics(task.recipe.physics, 16)
+    images = task_module.test_set(task.recipe, physics)[[0, -1]]
+    for factor in (0.1, 10):
+        weight = found["weight"] * factor
+        other = task_module.evaluate_model(TotalVariation(weight, max_iter=3), images, physics)
+        assert sum(other["psnr"]) / 2 < found["psnr_of_tuning"]
+
+
+def test_an_unknown_reconstruction_is_told():
+    with pytest.raises(InputError, match="not a reconstruction"):
+        inspect.unwrap(classical.classical_model)("magic", None, None)
