@@ -24,7 +24,13 @@ def code_cells(lesson: Path) -> list[nbformat.NotebookNode]:
 
 def test_the_first_lessons_are_there():
     names = {path.stem for path in LESSONS}
-    assert {"00_start_here", "03_fixed_points", "04_implicit_backpropagation"} <= names
+    assert {
+        "00_start_here",
+        "01_inverse_problems_and_null_spaces",
+        "02_learning_from_symmetry",
+        "03_fixed_points",
+        "04_implicit_backpropagation",
+    } <= names
     assert "05_training_without_ground_truth" in names
 
 
