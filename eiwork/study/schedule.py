@@ -1,6 +1,8 @@
 """Independent tasks on Dask: on this machine, or on a cluster that is already there."""
 
 import contextlib
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,6 +69,8 @@ def run_tasks(
 
 def _attempt(task: Task, places: Places, replace_others: bool) -> str:
     """What a worker does; the text of an error, empty for none: exceptions need not survive the way back."""
+    if places.stop_file.exists():
+        return "interrupted"
     try:
         return "" if run_task(task, places, replace_others=replace_others) == "done" else "interrupted"
     except EiworkError as error:
@@ -133,21 +137,36 @@ def _client(scheduler: str | None, n_workers: int) -> Iterator[Any]:
         with client:
             yield client
         return
-    quiet = {"distributed.worker.memory.terminate": False, "distributed.admin.tick.limit": "1h"}
-    with (
-        dask.config.set(quiet),
-        LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            # Dask's own small status server gets any free port, and no dashboard.
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            worker_dashboard_address=None,
-            memory_limit=0,
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        yield client
+    quiet: dict[str, Any] = {
+        "distributed.worker.memory.terminate": False,
+        "distributed.admin.tick.limit": "1h",
+    }
+    with dask.config.set(quiet):
+        with _ctrl_c_ignored():
+            cluster = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                # Dask's own small status server gets any free port, and no dashboard.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
+                worker_dashboard_address=None,
+                memory_limit=0,
+                silence_logs=50,
+            )
+        with cluster, Client(cluster) as client:
+            yield client
+
+
+@contextlib.contextmanager
+def _ctrl_c_ignored() -> Iterator[None]:
+    """Processes started in the block never see Ctrl-C: this one tells them to stop, so that they can save."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
