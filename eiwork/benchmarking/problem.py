@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from deepinv.loss import EILoss, MCLoss
 from deepinv.physics import LinearPhysics
+from deepinv.transform import Transform
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,14 +21,14 @@ Image = Float[Tensor, "batch channel height width"]
 LossName = Literal["supervised", "ei"]
 
 
-class FixedRotation(nn.Module):
+class FixedRotation(Transform):
     """Rotation of each image by its own known angle in degrees, so that every library sees the same group element."""
 
     def __init__(self, angles: Float[Tensor, " batch"]) -> None:
         super().__init__()
         self.rotation, self.angles = Rotation(), angles
 
-    def forward(self, x: Image) -> Image:
+    def forward(self, x: Image, **params: object) -> Image:
         """Rotate the images."""
         return self.rotation.transform(x, theta=self.angles[None].to(x.dtype))
 

@@ -1,6 +1,7 @@
 """What a group lets a scanner see: images beside a spectrum, and a prediction against what was observed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -91,15 +92,17 @@ def prediction(
     *,
     x_label: str,
     y_label: str,
+    lowest: Number | None = None,
     description: str = "",
 ) -> DescribedFigure:
-    """Predictions against what was observed, one colour and marker per set, every point named.
+    """Predictions against what was observed, a panel per set, every point named.
 
     Args:
         predicted: set -> (n,) numbers.
         observed: set -> (n,) numbers.
         labels: set -> n names.
         x_label, y_label: of the axes.
+        lowest: observations below it are drawn there, as an arrow with their value; None draws all where they are.
         description: a sentence put in front of the alternative text.
 
     Raises:
@@ -107,29 +110,61 @@ def prediction(
     """
     if not predicted or not set(predicted) == set(observed) == set(labels):
         raise InputError("predicted, observed and labels must name the same sets, at least one.")
-    figure, axes = new_figure(size=(6.4, 4.4))
-    axis = axes[0, 0]
-    parts = []
+    figure, axes = new_figure(1, len(predicted), size=(3.1 * len(predicted), 3.6))
+    sets = {name: _points(name, predicted[name], observed[name], labels[name]) for name in predicted}
+    heights = np.concatenate([y for _, y in sets.values()])
+    floor = heights.min() if lowest is None else max(float(lowest), heights.min())
+    margin = 0.08 * (heights.max() - floor) + 1e-9
     with style():
-        for i, name in enumerate(predicted):
-            x, y = (
-                to_array(predicted[name], f"predicted[{name!r}]"),
-                to_array(observed[name], f"observed[{name!r}]"),
-            )
-            if not x.shape == y.shape == (len(labels[name]),) or not np.isfinite([x, y]).all():
-                raise InputError(
-                    f"The set {name!r} needs as many finite predictions and observations as labels."
-                )
-            axis.plot(x, y, color=look(i)["color"], marker=look(i)["marker"], linestyle="none", label=name)
-            for label, u, v in zip(labels[name], x, y, strict=True):
-                axis.annotate(label, (u, v), xytext=(4, 3), textcoords="offset points", fontsize=7)
-            points = ", ".join(
-                f"{label} ({u:.2f}, {v:.2f})" for label, u, v in zip(labels[name], x, y, strict=True)
-            )
-            parts.append(f"{name}: {points}")
-        axis.set_xlabel(x_label)
-        axis.set_ylabel(y_label)
-        axis.margins(x=0.12)
-        axis.legend()
+        for i, (axis, (name, (x, y))) in enumerate(zip(axes[0], sets.items(), strict=True)):
+            shown = np.maximum(y, floor)
+            colour = look(i)["color"]
+            axis.plot(x, shown, color=colour, marker=look(i)["marker"], linestyle="none")
+            texts = [
+                label if v >= floor else f"{label}: {v:.1f} \u2193"
+                for label, v in zip(labels[name], y, strict=True)
+            ]
+            _name_points(axis, x, shown, texts, gap=0.9 * margin)
+            axis.set_title(name)
+            axis.set_xlabel(x_label)
+            axis.set_xlim(-0.08, 1.08)
+            axis.set_ylim(floor - margin, heights.max() + 2 * margin)
+            if i:
+                axis.set_yticklabels([])
+        axes[0, 0].set_ylabel(y_label)
+    parts = [
+        f"{name}: "
+        + ", ".join(f"{label} ({u:.2f}, {v:.2f})" for label, u, v in zip(labels[name], x, y, strict=True))
+        for name, (x, y) in sets.items()
+    ]
     figure.alt_text = f"{description.strip()} {y_label} against {x_label}. {'; '.join(parts)}.".strip()
     return figure
+
+
+def _points(
+    name: str, predicted: Numbers, observed: Numbers, labels: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    x, y = to_array(predicted, f"predicted[{name!r}]"), to_array(observed, f"observed[{name!r}]")
+    if not x.shape == y.shape == (len(labels),) or not np.isfinite([x, y]).all():
+        raise InputError(f"The set {name!r} needs as many finite predictions and observations as labels.")
+    return x, y
+
+
+def _name_points(axis: Any, x: np.ndarray, y: np.ndarray, texts: Sequence[str], gap: float) -> None:
+    """Names beside their points, those of one half of the panel moved apart until none covers another."""
+    for right in (False, True):
+        half = sorted(np.flatnonzero((x > 0.5) == right).tolist(), key=lambda k: float(y[k]))
+        places: list[float] = []
+        for k in half:
+            places.append(max(float(y[k]), places[-1] + gap) if places else float(y[k]))
+        excess = max(0.0, places[-1] - axis.dataLim.y1 - gap) if places else 0.0
+        for k, place in zip(half, places, strict=True):
+            axis.annotate(
+                texts[k],
+                (x[k], y[k]),
+                xytext=(x[k] - 0.08 if right else x[k] + 0.08, place - excess),
+                ha="right" if right else "left",
+                va="center",
+                fontsize=7,
+                arrowprops={"arrowstyle": "-", "color": "#999999", "linewidth": 0.6},
+            )

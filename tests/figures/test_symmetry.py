@@ -1,5 +1,7 @@
 """What a group sees, and predictions against observations."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -58,11 +60,35 @@ def test_every_prediction_is_a_named_point():
         x_label="score",
         y_label="gap closure",
     )
-    (axis,) = figure.axes
-    assert [line.get_xydata().tolist() for line in axis.lines] == [[[0.1, 0.0], [0.9, 0.8]], [[0.5, 0.3]]]
-    assert [text.get_text() for text in axis.texts] == ["shifts", "rotations", "flips"]
-    assert len({line.get_marker() for line in axis.lines}) == 2
+    assert [axis.get_title() for axis in figure.axes] == ["CT", "MRI"]
+    points = [axis.lines[0].get_xydata().tolist() for axis in figure.axes]
+    assert points == [[[0.1, 0.0], [0.9, 0.8]], [[0.5, 0.3]]]
+    names = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    assert names == [["shifts", "rotations"], ["flips"]]
+    assert len({axis.lines[0].get_marker() for axis in figure.axes}) == 2
     assert "rotations (0.90, 0.80)" in figure.alt_text
+
+
+def test_names_of_close_points_are_moved_apart():
+    figure = prediction(
+        {"CT": [0.9, 0.91, 0.92, 0.1]},
+        {"CT": [0.5, 0.5, 0.5, 0.0]},
+        {"CT": ["a", "b", "c", "d"]},
+        x_label="x",
+        y_label="y",
+    )
+    heights = sorted(text.xyann[1] for text in figure.axes[0].texts)
+    assert min(b - a for a, b in itertools.pairwise(heights)) > 0.02
+
+
+def test_a_point_far_below_is_an_arrow_with_its_value():
+    arguments = {"CT": [0.0, 1.0]}, {"CT": [-2.3, 0.7]}, {"CT": ["identity", "rotations"]}
+    far, near = (
+        prediction(*arguments, x_label="x", y_label="y", lowest=lowest).axes[0] for lowest in (None, -0.6)
+    )
+    assert far.lines[0].get_ydata().tolist() == [-2.3, 0.7]
+    assert near.lines[0].get_ydata().tolist() == [-0.6, 0.7]
+    assert near.texts[0].get_text() == "identity: -2.3 \u2193"
 
 
 def test_points_that_do_not_match_are_refused():
