@@ -14,7 +14,8 @@ READY = "document.body.innerText.includes('| Idle') && !document.querySelector('
 @pytest.fixture
 def opened(open_page, lab_url):
     """A notebook of two widgets after its cells have run, and what the page complained about."""
-    url = re.sub(r"/lab[^?]*\?", "/lab/tree/widgets_in_lab.ipynb?", lab_url)
+    # A workspace of its own: the default one brings back notebooks that other tests opened, and runs those.
+    url = re.sub(r"/lab[^?]*\?", "/lab/workspaces/widgets/tree/widgets_in_lab.ipynb?reset&", lab_url)
     page, watch = open_page(url, height=2400)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=START)
     # The toolbar says idle before the kernel is connected; the status bar does not.
