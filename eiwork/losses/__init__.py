@@ -20,6 +20,7 @@ from eiwork.losses.splitting import (
     averaged_reconstructor,
 )
 from eiwork.losses.weighted import WeightedLoss
+from eiwork.losses.whitened import WhitenedConsistencyLoss, WhitenedSureLoss
 
 __all__ = [
     "DenoisingLoss",
@@ -34,6 +35,8 @@ __all__ = [
     "SplitViews",
     "WarmStartedEILoss",
     "WeightedLoss",
+    "WhitenedConsistencyLoss",
+    "WhitenedSureLoss",
     "averaged_reconstructor",
     "build_denoising_loss",
     "build_loss",

@@ -12,6 +12,7 @@ from eiwork.losses.equivariance import EquivarianceLoss, WarmStartedEILoss
 from eiwork.losses.robust import MeasuredSureLoss
 from eiwork.losses.splitting import SplitTraining
 from eiwork.losses.weighted import WeightedLoss
+from eiwork.losses.whitened import WhitenedConsistencyLoss, WhitenedSureLoss
 
 Method = Literal["ei", "mc", "supervised"]
 
@@ -25,6 +26,7 @@ def build_loss(
     noisy: bool = False,
     warm_start: bool = False,
     n_elements: int = 1,
+    whitening: float | int | None = None,
 ) -> WeightedLoss:
     """The loss of a way of training.
 
@@ -32,6 +34,7 @@ def build_loss(
     space. "ei": mc plus equivariance ||f(A T_g x_net) - T_g x_net||^2 (Chen, Tachella & Davies, ICCV 2021),
     where `noisy` adds the physics' noise to the virtual measurement, `warm_start` begins a DEQ's second solve at
     T_g x_net and `n_elements` group elements are drawn for every image. All are means over batch and pixels.
+    whitening: r > 0 weighs the residual of mc by (A A^T + r I)^-1, see `WhitenedConsistencyLoss`; None for no weight.
     Raises InputError where an argument does not apply to the method.
     """
     if method == "ei" and transform is None:
@@ -40,9 +43,12 @@ def build_loss(
         raise InputError(
             f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start` and `n_elements`."
         )
+    if method == "supervised" and whitening is not None:
+        raise InputError("method='supervised' fits images, not measurements: leave out `whitening`.")
     if method == "supervised":
         return WeightedLoss({"supervised": (1.0, SupLoss())})
-    terms: dict[str, tuple[float, Loss]] = {"mc": (mc_weight, MCLoss())}
+    consistency = MCLoss() if whitening is None else WhitenedConsistencyLoss(whitening)
+    terms: dict[str, tuple[float, Loss]] = {"mc": (mc_weight, consistency)}
     if method == "ei":
         terms["ei"] = (ei_weight, _equivariance(transform, noisy, warm_start, n_elements))
     elif method != "mc":
@@ -59,15 +65,21 @@ def build_robust_loss(
     ei_weight: float = 1.0,
     warm_start: bool = False,
     n_elements: int = 1,
+    whitening: float | int | None = None,
 ) -> WeightedLoss:
     """Robust equivariant imaging: SURE in place of measurement consistency, EI with noise on the virtual measurement.
 
-    sigma: the known standard deviation of the noise. tau: see `MeasuredSureLoss`. Other arguments as `build_loss`.
+    sigma: the known standard deviation of the noise. tau: see `MeasuredSureLoss`. whitening: r > 0 estimates the error
+    weighted by (A A^T + r I)^-1, see `WhitenedSureLoss`; None for no weight. Other arguments as `build_loss`.
     Source: Chen, Tachella & Davies, CVPR 2022.
     """
+    if whitening is None:
+        sure: Loss = MeasuredSureLoss(sigma, tau=tau)
+    else:
+        sure = WhitenedSureLoss(sigma, whitening, tau=tau)
     return WeightedLoss(
         {
-            "sure": (sure_weight, MeasuredSureLoss(sigma, tau=tau)),
+            "sure": (sure_weight, sure),
             "ei": (ei_weight, _equivariance(transform, True, warm_start, n_elements)),
         }
     )

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
+from eiwork.losses.warm import solve_near
 from eiwork.models import DEQ
 
 Image = Float[Tensor, "batch channel height width"]
@@ -55,6 +56,4 @@ class WarmStartedEILoss(EquivarianceLoss):
                 f"A warm start of the EI solve needs a DEQ; {type(model).__name__} solves for nothing. Leave out "
                 "warm_start."
             )
-        with torch.no_grad():
-            z0 = model.iterate.state_from(near, y, physics)
-        return model(y, physics, z0=z0)
+        return solve_near(model, y, physics, near)

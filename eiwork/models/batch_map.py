@@ -12,7 +12,8 @@ class BatchMap:
 
     Solvers use `select` to leave samples that have converged out of further evaluations. It is there only if all
     samples see the same operator: a physics that may hold one parameter a sample (any tensor whose first axis is as
-    long as the batch) is always evaluated for all.
+    long as the batch) is always evaluated for all, unless it says `same_for_all_samples` (as tomography does, which
+    may well have as many views as the batch has samples).
     """
 
     def __init__(self, iterate: Iteration, y: Tensor, physics: LinearPhysics) -> None:
@@ -31,5 +32,7 @@ class BatchMap:
 
 
 def _has_batch(physics: nn.Module, batch: int) -> bool:
+    if getattr(physics, "same_for_all_samples", False):
+        return False
     tensors = (*physics.parameters(), *physics.buffers())
     return batch > 1 and any(t.ndim > 0 and t.shape[0] == batch for t in tensors)

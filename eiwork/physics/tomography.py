@@ -91,6 +91,9 @@ class Tomography(LinearPhysics):
         InputError: the noise level is negative, or `rtol` is not between 0 and 1.
     """
 
+    same_for_all_samples = True
+    """No tensor of it holds one value a sample, whatever its length; see `eiwork.models.batch_map`."""
+
     def __init__(
         self,
         geometry: ParallelBeam,

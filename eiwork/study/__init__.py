@@ -2,6 +2,7 @@
 
 from eiwork.study.budgets import BudgetRow, at_equal_budgets
 from eiwork.study.collection import Collection, collect
+from eiwork.study.committed import committed_folder, committed_results
 from eiwork.study.generalisation import Shift, generalise, shifts
 from eiwork.study.grid import Task, grid
 from eiwork.study.methods import CLASSICAL, CORE_METHODS, method_recipe, methods
@@ -35,6 +36,8 @@ __all__ = [
     "Task",
     "at_equal_budgets",
     "collect",
+    "committed_folder",
+    "committed_results",
     "existing_result",
     "gap_closure",
     "generalise",

@@ -150,6 +150,26 @@ def build_model(recipe: Recipe) -> nn.Module:
     return unet_on_inverse(recipe.channels, width=model.width, scales=model.scales)
 
 
+def build_optimiser(recipe: Recipe, model: nn.Module) -> torch.optim.Adam:
+    """Adam on a model's parameters; each group's `scale` is its learning rate in units of the recipe's.
+
+    Raises RecipeError where optimiser.scalar_rate is set for a model without learnt scalars.
+    """
+    settings, parameters = recipe.optimiser, list(model.parameters())
+    scalars = [p for p in parameters if p.ndim == 0]
+    if settings.scalar_rate == 1.0:
+        groups = [{"params": parameters, "scale": 1.0}]
+    elif scalars:
+        weights = [p for p in parameters if p.ndim > 0]
+        groups = [{"params": weights, "scale": 1.0}, {"params": scalars, "scale": settings.scalar_rate}]
+    else:
+        raise RecipeError(
+            f"Recipe {recipe.name!r}: optimiser.scalar_rate={settings.scalar_rate} is for learnt step sizes and "
+            f"penalties, and model.kind={recipe.model.kind!r} has none. Leave it out."
+        )
+    return torch.optim.Adam(groups, lr=settings.learning_rate)
+
+
 def build_cache(recipe: Recipe) -> EquilibriumCache | None:
     """The cache of equilibria that a recipe's solves begin at, empty; None where it has no warm start."""
     model = recipe.model

@@ -79,6 +79,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
                 ei_weight=loss.ei_weight,
                 warm_start=loss.warm_start,
                 n_elements=loss.n_elements,
+                whitening=loss.whitening,
             )
         return build_loss(
             "ei",
@@ -88,6 +89,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             noisy=sigma > 0,
             warm_start=loss.warm_start,
             n_elements=loss.n_elements,
+            whitening=loss.whitening,
         )
     if isinstance(loss, SplittingSettings):
         masks = build_masks(loss, recipe)
@@ -100,7 +102,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             target=loss.target,
         )
     if isinstance(loss, ConsistencySettings):
-        return build_loss("mc", mc_weight=loss.mc_weight)
+        return build_loss("mc", mc_weight=loss.mc_weight, whitening=loss.whitening)
     return build_loss("supervised")
 
 

@@ -3,11 +3,16 @@
 from collections.abc import Callable
 
 import torch
+from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor
 
+from eiwork.errors import InputError
 from eiwork.fixed_point.arnoldi import most_amplified
 from eiwork.fixed_point.state import Packing, State, as_tuple
+from eiwork.models import DEQ
+from eiwork.models.batch_map import BatchMap
+from eiwork.training.settings import ContractionSettings
 
 
 def contraction_penalty(
@@ -37,3 +42,30 @@ def contraction_penalty(
     # The small floor keeps the square root differentiable where J^T v vanishes.
     length = (last.square().sum(dim=1) + 1e-12).sqrt()
     return torch.relu(length - target).square().mean(), length.detach()
+
+
+def sampled_penalty(
+    model: DEQ,
+    x: Float[Tensor, "batch channel height width"],
+    y: Tensor,
+    physics: LinearPhysics,
+    settings: ContractionSettings,
+) -> tuple[Float[Tensor, ""], Float[Tensor, " n"]]:
+    """`contraction_penalty` of a DEQ at its equilibria x, of the whole batch or of `settings.samples` of it.
+
+    The samples come from torch's default generator. Raises InputError where samples cannot be taken apart, because the
+    operator holds parameters of each (equivariant splitting).
+    """
+    iteration = BatchMap(model.iterate, y, physics)
+    z = model.iterate.state_from(x, y, physics)
+    if settings.samples is not None and settings.samples < len(y):
+        chosen = torch.randperm(len(y))[: settings.samples].to(y.device)
+        part = iteration.select(chosen)
+        if part is None:
+            raise InputError(
+                "contraction.samples looks at a part of a batch, and the operator differs from sample to sample (as in "
+                "equivariant splitting): leave contraction.samples out."
+            )
+        iteration = part
+        z = tuple(p[chosen] for p in z) if isinstance(z, tuple) else z[chosen]
+    return contraction_penalty(iteration, z, settings.target, settings.krylov_size)

@@ -15,10 +15,11 @@ class SupervisedSettings(Settings):
 
 
 class ConsistencySettings(Settings):
-    """Measurement consistency alone."""
+    """Measurement consistency alone; `whitening` as in EquivariantSettings."""
 
     method: Literal["mc"] = "mc"
     mc_weight: Positive = 1.0
+    whitening: Positive | None = None
 
 
 class RotationSettings(Settings):
@@ -73,6 +74,7 @@ class EquivariantSettings(Settings):
     group: parts of T_g, applied one after the other; a name stands for that part's default settings ("rotation": any
     angle, its own for every image, spline interpolation). n_elements: group elements for each image of a step.
     warm_start: a DEQ's second solve begins at T_g x, its equilibrium at the optimum.
+    whitening: r of the weight (A A^T + r I)^-1 of measurement consistency (tomography); None for no weight.
     """
 
     method: Literal["ei"] = "ei"
@@ -81,6 +83,7 @@ class EquivariantSettings(Settings):
     group: Group = ("rotation",)
     n_elements: Count = 1
     warm_start: bool = False
+    whitening: Positive | None = None
 
 
 class RobustEquivariantSettings(Settings):
@@ -97,6 +100,7 @@ class RobustEquivariantSettings(Settings):
     group: Group = ("rotation",)
     n_elements: Count = 1
     warm_start: bool = False
+    whitening: Positive | None = None
 
 
 class SplittingSettings(Settings):

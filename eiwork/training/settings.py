@@ -301,17 +301,23 @@ class UNetSettings(Settings):
 
 
 class ContractionSettings(Settings):
-    """weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`."""
+    """weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`.
+
+    samples: how many of a batch, drawn anew in every step, are looked at, an unbiased estimate of the mean over the
+    batch at a part of its cost; None for all.
+    """
 
     weight: Positive = 1.0
     target: Positive = 0.95
     krylov_size: Count = 8
+    samples: Count | None = None
 
 
 class OptimiserSettings(Settings):
     """Adam with a cosine schedule to zero, gradient clipping by norm, and an exponential average of the weights.
 
     warmup: steps over which the learning rate rises linearly to the schedule's; 0 for none.
+    scalar_rate: learning rate of single numbers (step sizes, penalties, by their logarithms) in units of the weights'.
     The average is what a checkpoint holds. ema = 0 keeps the last weights.
     """
 
@@ -320,3 +326,4 @@ class OptimiserSettings(Settings):
     batch_size: Count = 8
     clip: Positive = 0.01
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.995
+    scalar_rate: Positive = 1.0

@@ -11,7 +11,7 @@ from eiwork.errors import ConvergenceError
 from eiwork.fixed_point import Report, record
 from eiwork.losses import WeightedLoss
 from eiwork.models import DEQ
-from eiwork.training.contraction import contraction_penalty
+from eiwork.training.contraction import sampled_penalty
 from eiwork.training.counting import count_tracked
 from eiwork.training.measurements import MeasurementSet
 from eiwork.training.randomness import batch_indices, seeded
@@ -65,7 +65,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     batch = context.images[indices].to(context.device)
     y, x = batch.y, batch.x
     for group in state.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, step)
+        group["lr"] = learning_rate(recipe, step) * group["scale"]
     state.optimiser.zero_grad(set_to_none=True)
     with seeded(recipe.seed, "steps", step), record() as reports:
         with count_tracked(model) as tracked:
@@ -74,12 +74,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
         values = {name: float(term.detach()) for name, term in terms.items()}
         if recipe.contraction is not None and isinstance(model, DEQ):
             image, y_solved, solved = context.loss.equation(x_net, y, context.physics)
-            penalty, lengths = contraction_penalty(
-                lambda z: model.iteration(z, y_solved, solved),
-                model.iterate.state_from(image, y_solved, solved),
-                recipe.contraction.target,
-                recipe.contraction.krylov_size,
-            )
+            penalty, lengths = sampled_penalty(model, image, y_solved, solved, recipe.contraction)
             total = total + recipe.contraction.weight * penalty
             values["contraction"] = float(lengths.max())
         total.backward()

@@ -18,6 +18,7 @@ from eiwork.provenance import code_version, machine
 from eiwork.training.build import (
     build_cache,
     build_model,
+    build_optimiser,
     build_physics,
     build_tolerances,
 )
@@ -147,7 +148,7 @@ def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepCo
     with seeded(recipe.seed, "weights"):
         model = build_model(recipe).to(place)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.optimiser.learning_rate)
+    optimiser = build_optimiser(recipe, model)
     context = StepContext(recipe, physics.to(place), build_training_loss(recipe).to(place), images, place)
     state = TrainingState(
         model, optimiser, average, cache=build_cache(recipe), tolerances=build_tolerances(recipe)

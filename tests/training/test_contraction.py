@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from eiwork.training.contraction import contraction_penalty
+from eiwork.errors import InputError
+from eiwork.models.batch_map import BatchMap
+from eiwork.training.build import build_model, build_physics
+from eiwork.training.contraction import contraction_penalty, sampled_penalty
+from eiwork.training.step import train_step
+from eiwork.training.trainer import _prepare
 
 
 def clustered_map(outlier):
@@ -48,3 +53,32 @@ def test_a_state_of_two_parts_is_one_vector():
 
     _, lengths = contraction_penalty(paired, (z[:, :1], z[:, 1:]))
     torch.testing.assert_close(lengths, torch.full((2,), 1.2, dtype=torch.float64), rtol=1e-6, atol=0)
+
+
+def test_samples_look_at_a_part_of_the_batch(plain_recipe):
+    """With two of four samples the largest lengths are among those of all, and fewer."""
+    recipe = plain_recipe("ct", contraction={"target": 0.1, "samples": 2})
+    physics = build_physics(recipe.physics, 16)
+    model = build_model(recipe)
+    x = torch.rand(4, 1, 16, 16)
+    y = physics.A(x)
+    torch.manual_seed(0)
+    penalty, lengths = sampled_penalty(model, x, y, physics, recipe.contraction)
+    assert lengths.shape == (2,)
+    torch.manual_seed(0)
+    chosen = torch.randperm(4)[:2]
+    part, of_part = contraction_penalty(
+        BatchMap(model.iterate, y[chosen], physics),
+        model.iterate.state_from(x[chosen], y[chosen], physics),
+        0.1,
+    )
+    torch.testing.assert_close(lengths, of_part)
+    torch.testing.assert_close(penalty, part)
+
+
+def test_samples_of_a_split_scan_cannot_be_taken_apart(plain_recipe):
+    splitting = {"method": "splitting", "group": ("rotation",)}
+    recipe = plain_recipe("mri", loss=splitting, contraction={"samples": 1})
+    state, context, _ = _prepare(recipe, torch.device("cpu"))
+    with pytest.raises(InputError, match=r"leave contraction\.samples out"):
+        train_step(state, context)

@@ -32,7 +32,10 @@ def differ(a, b):
 
 
 NOISY = {"physics__noise_sigma": 0.05}
+CONTRACTION = {"contraction": {"weight": 1.0, "target": 0.1}}
 CHANGES = {
+    "scalar rate": ({}, {"optimiser__scalar_rate": 10.0}),
+    "contraction samples": (CONTRACTION, {"contraction": CONTRACTION["contraction"] | {"samples": 1}}),
     "elements": ({}, {"loss__n_elements": 2}),
     "bicubic": ({}, {"loss__group": ({"kind": "rotation", "interpolation": "bicubic"},)}),
     "angles": ({}, {"loss__group": ({"kind": "rotation", "max_degrees": 20.0},)}),
@@ -87,6 +90,17 @@ def test_splitting_trains_on_every_scan(problem, plain_recipe):
     values, _ = first_steps(plain_recipe(problem, loss=SPLITTING))
     assert all(value["splitting"] > 0 for value in values)
     assert values[0]["n_adjoint"] > 0
+
+
+def test_a_scalar_rate_moves_the_scalars_alone_by_its_factor(small_recipe):
+    """Adam's first step is the learning rate, whatever the gradient."""
+    one, ten = (small_recipe("ct-ei-deq", optimiser__scalar_rate=rate) for rate in (1.0, 10.0))
+    name = "iterate.data_step.log_penalty"
+    start = build_model(one).state_dict()[name]
+    moves = [(first_steps(recipe, 1)[1][name] - start).abs() for recipe in (one, ten)]
+    torch.testing.assert_close(moves[1], 10 * moves[0], rtol=1e-2, atol=0)
+    with pytest.raises(RecipeError, match="has none"):
+        first_steps(small_recipe("ct-ei-unet", optimiser__scalar_rate=10.0), 1)
 
 
 def test_shine_uses_broydens_inverse(plain_recipe):
