@@ -27,6 +27,7 @@ def build_loss(
     warm_start: bool = False,
     n_elements: int = 1,
     whitening: float | int | None = None,
+    cycle_weight: float | int = 0.0,
 ) -> WeightedLoss:
     """The loss of a way of training.
 
@@ -35,13 +36,15 @@ def build_loss(
     where `noisy` adds the physics' noise to the virtual measurement, `warm_start` begins a DEQ's second solve at
     T_g x_net and `n_elements` group elements are drawn for every image. All are means over batch and pixels.
     whitening: r > 0 weighs the residual of mc by (A A^T + r I)^-1, see `WhitenedConsistencyLoss`; None for no weight.
+    cycle_weight: of the return to the measurement, see `EquivarianceLoss`, whitened like mc.
     Raises InputError where an argument does not apply to the method.
     """
     if method == "ei" and transform is None:
         raise InputError("method='ei' needs a transform (the group), for example eiwork.symmetry.Rotation().")
-    if method != "ei" and (transform is not None or noisy or warm_start or n_elements != 1):
+    if method != "ei" and (transform is not None or noisy or warm_start or n_elements != 1 or cycle_weight):
         raise InputError(
-            f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start` and `n_elements`."
+            f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start`, `n_elements` and "
+            "`cycle_weight`."
         )
     if method == "supervised" and whitening is not None:
         raise InputError("method='supervised' fits images, not measurements: leave out `whitening`.")
@@ -50,7 +53,10 @@ def build_loss(
     consistency = MCLoss() if whitening is None else WhitenedConsistencyLoss(whitening)
     terms: dict[str, tuple[float, Loss]] = {"mc": (mc_weight, consistency)}
     if method == "ei":
-        terms["ei"] = (ei_weight, _equivariance(transform, noisy, warm_start, n_elements))
+        terms["ei"] = (
+            ei_weight,
+            _equivariance(transform, noisy, warm_start, n_elements, cycle_weight, whitening),
+        )
     elif method != "mc":
         raise InputError(f"method={method!r} is unknown: choose 'ei', 'mc' or 'supervised'.")
     return WeightedLoss(terms)
@@ -66,6 +72,7 @@ def build_robust_loss(
     warm_start: bool = False,
     n_elements: int = 1,
     whitening: float | int | None = None,
+    cycle_weight: float | int = 0.0,
 ) -> WeightedLoss:
     """Robust equivariant imaging: SURE in place of measurement consistency, EI with noise on the virtual measurement.
 
@@ -80,7 +87,10 @@ def build_robust_loss(
     return WeightedLoss(
         {
             "sure": (sure_weight, sure),
-            "ei": (ei_weight, _equivariance(transform, True, warm_start, n_elements)),
+            "ei": (
+                ei_weight,
+                _equivariance(transform, True, warm_start, n_elements, cycle_weight, whitening),
+            ),
         }
     )
 
@@ -120,7 +130,19 @@ class _Nothing(Loss):
 
 
 def _equivariance(
-    transform: Transform | None, noisy: bool, warm_start: bool, n_elements: int
+    transform: Transform | None,
+    noisy: bool,
+    warm_start: bool,
+    n_elements: int,
+    cycle_weight: float | int,
+    whitening: float | int | None,
 ) -> EquivarianceLoss:
     kind = WarmStartedEILoss if warm_start else EquivarianceLoss
-    return kind(transform, n_elements=n_elements, apply_noise=noisy)
+    consistency = WhitenedConsistencyLoss(whitening) if whitening is not None and cycle_weight else None
+    return kind(
+        transform,
+        n_elements=n_elements,
+        apply_noise=noisy,
+        cycle_weight=cycle_weight,
+        consistency=consistency,
+    )

@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from deepinv.loss import EILoss
+from deepinv.loss import EILoss, Loss, MCLoss
 from deepinv.physics import LinearPhysics
 from deepinv.transform import Transform
 from jaxtyping import Float
@@ -17,27 +17,55 @@ Image = Float[Tensor, "batch channel height width"]
 
 
 class EquivarianceLoss(EILoss):
-    """deepinv's EI loss with several independent group elements for every image.
+    """deepinv's EI loss with several independent group elements for every image, and a return to the measurement.
 
     transform: T_g, one element for each image of a batch. n_elements: elements per image and step, >= 1: the second
     call of the model sees a batch that many times as large. options: those of deepinv's EILoss (metric, weight,
-    no_grad, apply_noise as in robust EI). Raises InputError for n_elements < 1.
+    no_grad, apply_noise as in robust EI).
+    cycle_weight: >= 0, of ||A T_g^-1 f(A T_g x_net) - y||^2, the second image turned back and measured. What EI
+    compares with is partly the model's own guess, which shrinks what it does not know; this term compares with y alone,
+    and the second call has to find there what A T_g does not see. With noise it fits y's noise as far as x_net carries
+    it through T_g. consistency: loss(x_net=, y=, physics=) of that term; deepinv's MCLoss by default. The term is ours.
+    Raises InputError for n_elements < 1, a negative weight, or a consistency without weight.
     """
 
-    def __init__(self, transform: Transform, *, n_elements: int = 1, **options: Any) -> None:
+    def __init__(
+        self,
+        transform: Transform,
+        *,
+        n_elements: int = 1,
+        cycle_weight: float | int = 0.0,
+        consistency: Loss | None = None,
+        **options: Any,
+    ) -> None:
         if n_elements < 1:
             raise InputError(f"EquivarianceLoss(n_elements={n_elements}): at least one element is needed.")
+        if cycle_weight < 0 or (consistency is not None and cycle_weight == 0):
+            raise InputError(
+                f"EquivarianceLoss(cycle_weight={cycle_weight}): must be >= 0, and positive for a `consistency` to act."
+            )
         super().__init__(transform, **options)
-        self.n_elements = n_elements
+        self.n_elements, self.cycle_weight = n_elements, float(cycle_weight)
+        self.consistency = MCLoss() if consistency is None else consistency
 
     def forward(
-        self, x_net: Image, physics: LinearPhysics, model: nn.Module, **kwargs: Any
+        self, x_net: Image, physics: LinearPhysics, model: nn.Module, y: Tensor | None = None, **kwargs: Any
     ) -> Float[Tensor, ""]:
-        """||f(A T_g x_net) - T_g x_net||^2, the mean over elements, batch and pixels."""
+        """||f(A T_g x_net) - T_g x_net||^2, the mean over elements, batch and pixels, plus the weighted return to y."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.no_grad):
-            target = self.T(x_net.repeat(self.n_elements, 1, 1, 1) if self.n_elements > 1 else x_net)
-        y = physics(target) if self.noise else physics.A(target)
-        return self.weight * self.metric(self._solve(model, y, physics, target.detach()), target)
+            repeated = x_net.repeat(self.n_elements, 1, 1, 1) if self.n_elements > 1 else x_net
+            params = self.T.get_params(repeated)
+            target = self.T.transform(repeated, **params)
+        virtual = physics(target) if self.noise else physics.A(target)
+        again = self._solve(model, virtual, physics, target.detach())
+        loss = self.weight * self.metric(again, target)
+        if not self.cycle_weight:
+            return loss
+        if y is None:
+            raise InputError("The return to the measurement needs y: pass it, or set cycle_weight=0.")
+        back = self.T.inverse(again, **params)
+        measured = y.repeat(self.n_elements, *(1,) * (y.ndim - 1))
+        return loss + self.cycle_weight * self.consistency(x_net=back, y=measured, physics=physics).mean()
 
     def _solve(self, model: nn.Module, y: Tensor, physics: LinearPhysics, near: Image) -> Image:
         return model(y, physics)

@@ -6,6 +6,7 @@ from eiwork.errors import EiworkError, InputError
 from eiwork.study.ablation import PREFIX, ablation_recipe, ablations
 from eiwork.study.problems import base_recipe
 from eiwork.training import Recipe, recipes
+from eiwork.training.catalogue import CYCLE_WEIGHT
 from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -22,12 +23,14 @@ from eiwork.training.settings import (
 )
 
 CLASSICAL = ("inverse", "fbp", "total-variation")
-CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-unrolled", "ei-unet", "mc")
+CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-cycle", "ei-unrolled", "ei-unet", "mc")
 
 TITLES = {
     "supervised": "supervised DEQ (oracle)",
     "ei": "EI DEQ, implicit gradients",
     "ei-jfb": "EI DEQ, Jacobian-free",
+    "ei-cycle": "EI DEQ with a measurement cycle (ours)",
+    "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-phantom": "EI DEQ, phantom gradients",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",
@@ -62,19 +65,28 @@ def _without_warm_start(base: Recipe) -> Settings:
 
 def _unet(base: Recipe) -> Recipe:
     return base.with_overrides(
-        model=UNetSettings(), loss=_without_warm_start(base), contraction=None, pretraining=None
+        model=UNetSettings(),
+        loss=_without_warm_start(base),
+        contraction=None,
+        gradient_probe_every=None,
+        pretraining=None,
+        optimiser__scalar_rate=1.0,
     )
 
 
 def _robust(base: Recipe) -> Recipe:
-    warm = bool(getattr(base.loss, "warm_start", False))
-    return base.with_overrides(loss=RobustEquivariantSettings(group=_group(base), warm_start=warm))
+    assert isinstance(base.loss, EquivariantSettings)
+    kept = base.loss.model_dump(include={"group", "ei_weight", "warm_start", "n_elements", "whitening"})
+    return base.with_overrides(loss=RobustEquivariantSettings(**kept))
 
 
 def _splitting(base: Recipe) -> Recipe:
     noisy = base.physics.noise_sigma > 0
     if base.model.kind == "deq":
         base = base.with_overrides(model__warm_start=None)
+    if base.contraction is not None:
+        # Every image has its own operator A_1 T_g: the batch cannot be taken apart.
+        base = base.with_overrides(contraction__samples=None)
     return base.with_overrides(loss=SplittingSettings(group=_group(base), consistency=not noisy))
 
 
@@ -83,6 +95,13 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised": ("supervised-deq", lambda base: base.with_overrides(loss=SupervisedSettings())),
     "ei": ("ei-deq", lambda base: base),
     "ei-jfb": ("ei-deq-jfb", lambda base: base.with_overrides(model__gradient=JacobianFreeSettings())),
+    "ei-cycle": ("ei-cycle-deq", lambda base: base.with_overrides(loss__cycle_weight=CYCLE_WEIGHT)),
+    "ei-cycle-jfb": (
+        "ei-cycle-deq-jfb",
+        lambda base: base.with_overrides(
+            loss__cycle_weight=CYCLE_WEIGHT, model__gradient=JacobianFreeSettings()
+        ),
+    ),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
     "ei-unrolled": ("ei-unrolled", _unrolled),
     "ei-unet": ("ei-unet", _unet),

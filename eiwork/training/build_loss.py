@@ -80,6 +80,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
                 warm_start=loss.warm_start,
                 n_elements=loss.n_elements,
                 whitening=loss.whitening,
+                cycle_weight=loss.cycle_weight,
             )
         return build_loss(
             "ei",
@@ -90,6 +91,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             warm_start=loss.warm_start,
             n_elements=loss.n_elements,
             whitening=loss.whitening,
+            cycle_weight=loss.cycle_weight,
         )
     if isinstance(loss, SplittingSettings):
         masks = build_masks(loss, recipe)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from eiwork.symmetry.rotation import INTERPOLATIONS
-from eiwork.training.base_settings import Count, Interval, Positive, Settings
+from eiwork.training.base_settings import Count, Interval, NonNegative, Positive, Settings
 
 
 class SupervisedSettings(Settings):
@@ -75,6 +75,7 @@ class EquivariantSettings(Settings):
     angle, its own for every image, spline interpolation). n_elements: group elements for each image of a step.
     warm_start: a DEQ's second solve begins at T_g x, its equilibrium at the optimum.
     whitening: r of the weight (A A^T + r I)^-1 of measurement consistency (tomography); None for no weight.
+    cycle_weight: of ||A T_g^-1 f(A T_g x) - y||^2, see `eiwork.losses.EquivarianceLoss`.
     """
 
     method: Literal["ei"] = "ei"
@@ -84,6 +85,7 @@ class EquivariantSettings(Settings):
     n_elements: Count = 1
     warm_start: bool = False
     whitening: Positive | None = None
+    cycle_weight: NonNegative = 0.0
 
 
 class RobustEquivariantSettings(Settings):
@@ -101,6 +103,7 @@ class RobustEquivariantSettings(Settings):
     n_elements: Count = 1
     warm_start: bool = False
     whitening: Positive | None = None
+    cycle_weight: NonNegative = 0.0
 
 
 class SplittingSettings(Settings):

@@ -15,7 +15,7 @@ from eiwork.losses import (
 )
 from eiwork.models import DEQ, Inertial, ProximalGradient, ResidualCNN
 from eiwork.physics import inpainting
-from eiwork.symmetry import Rotation
+from eiwork.symmetry import Identity, Rotation
 
 
 class Halve(nn.Module):
@@ -49,6 +49,35 @@ def test_supervised_is_the_squared_error(scene):
 def test_measurement_consistency_never_looks_at_x(scene):
     total, _ = build_loss("mc", mc_weight=3.0)(**(scene | {"x": None}))
     torch.testing.assert_close(total, 3 * (scene["physics"].A(scene["x_net"]) - scene["y"]).square().mean())
+
+
+def test_the_return_to_the_measurement_is_measured_where_y_was(scene):
+    """5 (||x3 - x2||^2 + 3 ||A T_g^-1 x3 - y||^2), and zero weight is EI alone."""
+    physics, rotation = scene["physics"], Rotation("fourier", rng=torch.Generator().manual_seed(3))
+    _, terms = build_loss("ei", rotation, ei_weight=5.0, cycle_weight=3.0)(**(scene | {"x": None}))
+    twin = Rotation("fourier", rng=torch.Generator().manual_seed(3))
+    params = twin.get_params(scene["x_net"])
+    x2 = twin.transform(scene["x_net"], **params)
+    x3 = scene["model"](physics.A(x2), physics)
+    back = physics.A(twin.inverse(x3, **params)) - scene["y"]
+    expected = 5 * ((x3 - x2).square().mean() + 3 * back.square().mean())
+    torch.testing.assert_close(terms["ei"], expected)
+
+
+def test_the_return_sees_an_image_that_equivariance_alone_cannot(scene):
+    """x = 0 everywhere satisfies EI for a linear model; only the measurement tells that it is wrong."""
+    black = scene | {"x": None, "x_net": torch.zeros_like(scene["x_net"])}
+    _, without = build_loss("ei", Rotation())(**black)
+    _, with_return = build_loss("ei", Rotation(), cycle_weight=1.0)(**black)
+    assert float(without["ei"]) == 0
+    torch.testing.assert_close(with_return["ei"], scene["y"].square().mean())
+
+
+def test_several_elements_return_to_the_same_measurement(scene):
+    _, terms = build_loss("ei", Identity(), n_elements=3, cycle_weight=1.0)(**(scene | {"x": None}))
+    x3 = scene["model"](scene["physics"].A(scene["x_net"]), scene["physics"])
+    back = scene["physics"].A(x3) - scene["y"]
+    torch.testing.assert_close(terms["ei"], (x3 - scene["x_net"]).square().mean() + back.square().mean())
 
 
 def test_ei_is_the_two_call_loss(scene):

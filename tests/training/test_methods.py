@@ -37,6 +37,7 @@ CHANGES = {
     "scalar rate": ({}, {"optimiser__scalar_rate": 10.0}),
     "contraction samples": (CONTRACTION, {"contraction": CONTRACTION["contraction"] | {"samples": 1}}),
     "elements": ({}, {"loss__n_elements": 2}),
+    "return to the measurement": ({}, {"loss__cycle_weight": 2.0}),
     "bicubic": ({}, {"loss__group": ({"kind": "rotation", "interpolation": "bicubic"},)}),
     "angles": ({}, {"loss__group": ({"kind": "rotation", "max_degrees": 20.0},)}),
     "multiples": ({}, {"loss__group": ({"kind": "rotation", "multiples_of": 30.0},)}),
@@ -82,6 +83,24 @@ CHANGES = {
 def test_every_option_changes_the_weights(option, plain_recipe):
     one, other = (plain_recipe(**fields) for fields in CHANGES[option])
     assert Recipe.parse(other.model_dump(mode="json")) == other
+    assert differ(first_steps(one)[1], first_steps(other)[1])
+
+
+WHITE = {"whitening": 0.1}
+WHITENED = {
+    "ei": ({}, {"loss__whitening": 0.1}),
+    "mc": ({"loss": {"method": "mc"}}, {"loss": {"method": "mc"} | WHITE}),
+    "robust": (NOISY | {"loss": ROBUST}, NOISY | {"loss": ROBUST | WHITE}),
+    "return": (
+        {"loss__cycle_weight": 2.0, "loss__whitening": 0.1},
+        {"loss__cycle_weight": 0.0, "loss__whitening": 0.1},
+    ),
+}
+
+
+@pytest.mark.parametrize("loss", WHITENED)
+def test_whitening_changes_the_weights_in_tomography(loss, plain_recipe):
+    one, other = (plain_recipe("ct", **fields) for fields in WHITENED[loss])
     assert differ(first_steps(one)[1], first_steps(other)[1])
 
 

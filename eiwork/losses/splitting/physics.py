@@ -113,11 +113,12 @@ class SplitPhysics(LinearPhysics):
 
 
 def is_orthogonal(transform: Transform) -> bool:
-    """Whether every T_g permutes pixels: quarter turns, reflections, shifts, and products of these."""
+    """Whether every T_g is orthogonal: quarter turns, reflections, shifts, Fourier rotations, and products of these."""
     from eiwork.symmetry import Composition, Identity, Reflection, Rotation, Shift
 
     if isinstance(transform, Composition):
         return is_orthogonal(transform.first) and is_orthogonal(transform.second)
     if isinstance(transform, Rotation):
-        return transform.multiples_of is not None and transform.multiples_of % 90 == 0
+        quarters = transform.multiples_of is not None and transform.multiples_of % 90 == 0
+        return quarters or transform.interpolation == "fourier"
     return isinstance(transform, Identity | Reflection | Shift)
