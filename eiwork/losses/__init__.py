@@ -4,11 +4,13 @@ from eiwork.losses.build import (
     Method,
     build_denoising_loss,
     build_loss,
+    build_recorrupted_loss,
     build_robust_loss,
     build_splitting_loss,
 )
 from eiwork.losses.denoising import DenoisingLoss, denoiser_of
 from eiwork.losses.equivariance import EquivarianceLoss, WarmStartedEILoss
+from eiwork.losses.recorrupted import RecorruptedTraining
 from eiwork.losses.robust import MeasuredSureLoss
 from eiwork.losses.splitting import (
     EquivariantReconstructor,
@@ -28,6 +30,7 @@ __all__ = [
     "EquivariantReconstructor",
     "MeasuredSureLoss",
     "Method",
+    "RecorruptedTraining",
     "SplitColumns",
     "SplitPhysics",
     "SplitPixels",
@@ -40,6 +43,7 @@ __all__ = [
     "averaged_reconstructor",
     "build_denoising_loss",
     "build_loss",
+    "build_recorrupted_loss",
     "build_robust_loss",
     "build_splitting_loss",
     "denoiser_of",

@@ -9,6 +9,7 @@ from torch import Tensor
 from eiwork.errors import InputError
 from eiwork.losses.denoising import DenoisingLoss, Target
 from eiwork.losses.equivariance import EquivarianceLoss, WarmStartedEILoss
+from eiwork.losses.recorrupted import RecorruptedTraining
 from eiwork.losses.robust import MeasuredSureLoss
 from eiwork.losses.splitting import SplitTraining
 from eiwork.losses.weighted import WeightedLoss
@@ -93,6 +94,23 @@ def build_robust_loss(
             ),
         }
     )
+
+
+def build_recorrupted_loss(
+    transform: Transform,
+    *,
+    alpha: float | int = 0.5,
+    mc_weight: float = 1.0,
+    ei_weight: float = 1.0,
+    cycle_weight: float | int = 0.0,
+    warm_start: bool = False,
+    n_elements: int = 1,
+    whitening: float | int | None = None,
+) -> RecorruptedTraining:
+    """Equivariant imaging with recorrupted measurements, see `RecorruptedTraining`; other arguments as `build_loss`."""
+    consistency = MCLoss() if whitening is None else WhitenedConsistencyLoss(whitening)
+    equivariance = _equivariance(transform, True, warm_start, n_elements, cycle_weight, whitening)
+    return RecorruptedTraining({"mc": (mc_weight, consistency), "ei": (ei_weight, equivariance)}, alpha=alpha)
 
 
 def build_denoising_loss(

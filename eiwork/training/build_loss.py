@@ -12,6 +12,7 @@ from eiwork.losses import (
     averaged_reconstructor,
     build_denoising_loss,
     build_loss,
+    build_recorrupted_loss,
     build_robust_loss,
     build_splitting_loss,
 )
@@ -26,6 +27,7 @@ from eiwork.training.settings import (
     EquivariantSettings,
     MRISettings,
     QuarterTurnSettings,
+    RecorruptedSettings,
     ReflectionSettings,
     RobustEquivariantSettings,
     RotationSettings,
@@ -63,7 +65,7 @@ def _part(settings: ElementSettings) -> Transform:
 def build_training_loss(recipe: Recipe) -> WeightedLoss:
     """The loss of a recipe; the virtual measurement of EI is noisy when the physics is."""
     loss, sigma = recipe.loss, recipe.physics.noise_sigma
-    if isinstance(loss, EquivariantSettings | RobustEquivariantSettings):
+    if isinstance(loss, EquivariantSettings | RobustEquivariantSettings | RecorruptedSettings):
         if loss.warm_start and recipe.model.kind != "deq":
             raise RecipeError(
                 f"Recipe {recipe.name!r}: loss.warm_start begins a DEQ's solve, and model.kind is "
@@ -81,6 +83,17 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
                 n_elements=loss.n_elements,
                 whitening=loss.whitening,
                 cycle_weight=loss.cycle_weight,
+            )
+        if isinstance(loss, RecorruptedSettings):
+            return build_recorrupted_loss(
+                group,
+                alpha=loss.alpha,
+                mc_weight=loss.mc_weight,
+                ei_weight=loss.ei_weight,
+                cycle_weight=loss.cycle_weight,
+                warm_start=loss.warm_start,
+                n_elements=loss.n_elements,
+                whitening=loss.whitening,
             )
         return build_loss(
             "ei",

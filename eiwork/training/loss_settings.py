@@ -106,6 +106,23 @@ class RobustEquivariantSettings(Settings):
     cycle_weight: NonNegative = 0.0
 
 
+class RecorruptedSettings(Settings):
+    """Recorrupted EI: y + alpha w goes in and y - w / alpha is compared with, w fresh noise; other settings as EI.
+
+    Source: Pang et al., CVPR 2021, for the pair; see `eiwork.losses.RecorruptedTraining`.
+    """
+
+    method: Literal["recorrupted_ei"] = "recorrupted_ei"
+    alpha: Positive = 0.5
+    mc_weight: Positive = 1.0
+    ei_weight: Positive = 1.0
+    cycle_weight: NonNegative = 0.0
+    group: Group = ("rotation",)
+    n_elements: Count = 1
+    warm_start: bool = False
+    whitening: Positive | None = None
+
+
 class SplittingSettings(Settings):
     """Equivariant splitting: a part of the measurements reconstructs through A_1 T_g and must predict the rest.
 

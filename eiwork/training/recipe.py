@@ -17,6 +17,7 @@ from eiwork.training.settings import (
     MRISettings,
     OptimiserSettings,
     PretrainingSettings,
+    RecorruptedSettings,
     RobustEquivariantSettings,
     Settings,
     SplittingSettings,
@@ -46,6 +47,7 @@ class Recipe(Settings):
     loss: (
         EquivariantSettings
         | RobustEquivariantSettings
+        | RecorruptedSettings
         | SplittingSettings
         | DenoisingSettings
         | ConsistencySettings
@@ -63,8 +65,10 @@ class Recipe(Settings):
     def _applies(self) -> "Recipe":
         self._needs_a_deq("contraction", self.contraction)
         self._needs_a_deq("gradient_probe_every", self.gradient_probe_every)
-        if self.loss.method == "robust_ei" and self.physics.noise_sigma == 0:
-            raise ValueError("loss.method='robust_ei' is for noise, and physics.noise_sigma is 0: use 'ei'")
+        if self.loss.method in ("robust_ei", "recorrupted_ei") and self.physics.noise_sigma == 0:
+            raise ValueError(
+                f"loss.method={self.loss.method!r} is for noise, and physics.noise_sigma is 0: use 'ei'"
+            )
         if self.loss.method == "splitting":
             self._splits(self.loss)
         if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):

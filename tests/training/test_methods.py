@@ -17,6 +17,7 @@ from eiwork.training.trainer import _prepare
 
 SPLITTING = {"method": "splitting", "share": 0.6, "group": ("quarter_turns",)}
 ROBUST = {"method": "robust_ei"}
+RECORRUPTED = {"method": "recorrupted_ei"}
 DENOISING = {"method": "denoising"}
 
 
@@ -61,6 +62,12 @@ CHANGES = {
         {"model__gradient": {"kind": "neumann", "terms": 1}},
     ),
     "broyden": ({}, {"model__solver": "broyden"}),
+    "recorrupted": (NOISY, NOISY | {"loss": RECORRUPTED}),
+    "alpha": (NOISY | {"loss": RECORRUPTED}, NOISY | {"loss": RECORRUPTED | {"alpha": 0.2}}),
+    "recorrupted return": (
+        NOISY | {"loss": RECORRUPTED},
+        NOISY | {"loss": RECORRUPTED | {"cycle_weight": 1.0}},
+    ),
     "robust": (NOISY, NOISY | {"loss": ROBUST}),
     "sure weight": (NOISY | {"loss": ROBUST}, NOISY | {"loss": ROBUST | {"sure_weight": 3.0}}),
     "robust ei weight": (NOISY | {"loss": ROBUST}, NOISY | {"loss": ROBUST | {"ei_weight": 3.0}}),
@@ -148,6 +155,7 @@ def test_a_group_is_built_as_it_is_described():
 
 REFUSED = [
     ({"loss": ROBUST, "physics__noise_sigma": 0.0}, "is for noise"),
+    ({"loss": RECORRUPTED, "physics__noise_sigma": 0.0}, "is for noise"),
     ({"loss": SPLITTING, "physics__noise_sigma": 0.1}, "would fit the noise"),
     ({"loss": SPLITTING, "model__warm_start": {"budget_mib": 1.0}}, "no model.warm_start"),
     ({"loss": SPLITTING | {"group": (), "test_elements": 2}}, "group is empty"),

@@ -18,7 +18,11 @@ def test_the_methods_of_a_problem_differ_in_the_method_alone():
         base = get_recipe(f"{prefix}-ei-deq").model_dump()
         supervised = get_recipe(f"{prefix}-supervised-deq").model_dump()
         jfb = get_recipe(f"{prefix}-ei-deq-jfb").model_dump()
-        assert {k for k in base if base[k] != supervised[k]} - {"contraction", "gradient_probe_every"} == {"name", "summary", "loss"}
+        assert {k for k in base if base[k] != supervised[k]} - {"contraction", "gradient_probe_every"} == {
+            "name",
+            "summary",
+            "loss",
+        }
         assert {k for k in base if base[k] != jfb[k]} == {"name", "summary", "model"}
         assert {k for k in base["model"] if base["model"][k] != jfb["model"][k]} == {"gradient"}
 
