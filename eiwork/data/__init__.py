@@ -1,7 +1,19 @@
-"""Embedded images, with their provenance, and seeded augmentation."""
+"""Embedded images and k-space, with their provenance, and seeded augmentation."""
 
 from eiwork.data.augmentation import augment
 from eiwork.data.embedded import HU_WINDOW, load, native_size, subjects
+from eiwork.data.radial import RadialKSpace, radial_kspace
 from eiwork.data.store import data_hash, manifest, verify
 
-__all__ = ["HU_WINDOW", "augment", "data_hash", "load", "manifest", "native_size", "subjects", "verify"]
+__all__ = [
+    "HU_WINDOW",
+    "RadialKSpace",
+    "augment",
+    "data_hash",
+    "load",
+    "manifest",
+    "native_size",
+    "radial_kspace",
+    "subjects",
+    "verify",
+]

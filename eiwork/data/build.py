@@ -79,7 +79,9 @@ def _fingerprint(content: bytes) -> dict[str, Any]:
 
 
 def _native_size(name: str, arrays: Mapping[str, NDArray[np.generic]]) -> int:
-    """Side of the canvas of slices; shortest side of any photograph."""
+    """Side of the canvas of slices; shortest side of any photograph; samples a spoke."""
+    if name == "radial":
+        return next(array.shape[-2] for array in arrays.values() if array.ndim == 4)
     return min(min(array.shape) for array in arrays.values()) if name == "natural" else CANVAS
 
 
@@ -93,7 +95,7 @@ def _describe(
         "usable_slices": {
             name.removeprefix(f"{subject.name}."): len(array)
             for name, array in arrays.items()
-            if name != subject.name
+            if name.startswith(f"{subject.name}.")
         },
         "package": package.name,
         "version": package.version,

@@ -117,6 +117,8 @@ def _check_options(
     folder: Path | str | None,
 ) -> None:
     native = native_size(name, split, folder)
+    if name == "radial":
+        raise InputError("The set 'radial' holds k-space, not images: eiwork.data.radial_kspace() gives it.")
     if not is_whole_number(image_size) or not 1 <= image_size <= native:
         raise InputError(
             f"image_size={image_size!r} cannot be had: {name} {split} has native size {native}, and images are never "

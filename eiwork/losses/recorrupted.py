@@ -1,4 +1,4 @@
-"""Training under noise of known size by recorruption: the noise of what goes in and of what is compared is independent."""
+"""Training under noise of known size by recorruption: what goes in and what is compared have independent noise."""
 
 import torch
 from deepinv.loss import Loss

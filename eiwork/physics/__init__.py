@@ -1,18 +1,24 @@
 """What the scanner does: linear operators A with noise, all of them deepinv `LinearPhysics`."""
 
+from eiwork.physics.coil_calibration import radial_coil_maps, walsh_coil_maps
 from eiwork.physics.complex_images import magnitude, real_to_complex
 from eiwork.physics.inpainting import Inpainting, inpainting
 from eiwork.physics.mri import CartesianMRI, MultiCoilCartesianMRI, mri
+from eiwork.physics.radial_mri import RadialMRI, radial_mri
 from eiwork.physics.tomography import Tomography, tomography
 
 __all__ = [
     "CartesianMRI",
     "Inpainting",
     "MultiCoilCartesianMRI",
+    "RadialMRI",
     "Tomography",
     "inpainting",
     "magnitude",
     "mri",
+    "radial_coil_maps",
+    "radial_mri",
     "real_to_complex",
     "tomography",
+    "walsh_coil_maps",
 ]

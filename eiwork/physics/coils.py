@@ -1,10 +1,12 @@
-"""Synthetic coil sensitivities."""
+"""Coil sensitivities: synthetic ones, and the check of given ones."""
 
 import math
 
 import torch
 from jaxtyping import Complex
 from torch import Tensor
+
+from eiwork.errors import InputError
 
 
 def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor, "coil height width"]:
@@ -34,3 +36,21 @@ def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor,
     stacked = torch.stack(maps)
     norm = torch.linalg.vector_norm(stacked, dim=0, keepdim=True)
     return (stacked / norm).to(torch.complex64)
+
+
+def checked_coil_maps(maps: object, size: int) -> Complex[Tensor, "batch coil size size"]:
+    """Given maps (coil, size, size) or (batch or 1, coil, size, size), complex, with an axis for the batch.
+
+    Raises:
+        InputError: not a finite complex tensor of such a shape, or zero everywhere.
+    """
+    usable = isinstance(maps, Tensor) and maps.is_complex() and maps.ndim in (3, 4) and maps.numel() > 0
+    if not usable or tuple(maps.shape[-2:]) != (size, size):  # type: ignore[attr-defined]
+        found = f"{tuple(maps.shape)} {maps.dtype}" if isinstance(maps, Tensor) else type(maps).__name__
+        raise InputError(
+            f"coil_maps is {found}; pass a complex tensor (coil, {size}, {size}), or (batch, coil, {size}, {size})."
+        )
+    assert isinstance(maps, Tensor)
+    if not bool(torch.isfinite(maps).all()) or not bool((maps != 0).any()):
+        raise InputError("coil_maps holds NaN or infinite values, or zeros only: estimate the maps again.")
+    return maps if maps.ndim == 4 else maps[None]

@@ -25,3 +25,13 @@ def magnitude(x: Tensor) -> Float[Tensor, "batch 1 height width"]:
     """
     check_tensor(x, "x", (None, 2, None, None), "(batch, 2, height, width), real and imaginary part")
     return torch.linalg.vector_norm(x, dim=1, keepdim=True)
+
+
+def as_complex(x: Tensor) -> Tensor:
+    """Two real channels (batch, 2, ...) as one complex tensor (batch, ...)."""
+    return torch.complex(x[:, 0], x[:, 1])
+
+
+def as_channels(z: Tensor) -> Tensor:
+    """A complex tensor (batch, ...) as two real channels (batch, 2, ...)."""
+    return torch.stack([z.real, z.imag], dim=1)

@@ -4,15 +4,14 @@ import functools
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.physics.gram import GramSpectrum
 from eiwork.physics.projection import ParallelBeam, projection_matrix
-from eiwork.physics.sparse_tensors import csr_tensor
+from eiwork.physics.sparse_map import SparseMap
 
 
-class SystemMatrix:
+class SystemMatrix(SparseMap):
     """Normalised projection matrix of one geometry, with A and A^T as CSR tensors per dtype and device.
 
     Both are stored, so that the adjoint is as fast as the forward product. 32-bit indices and row-major dense
@@ -28,8 +27,7 @@ class SystemMatrix:
     def __init__(self, geometry: ParallelBeam) -> None:
         self.geometry = geometry
         forward, transpose, self.norm = projection_matrix(geometry)
-        self._scipy = {False: forward, True: transpose}
-        self._csr: dict[tuple[bool, torch.dtype, torch.device], Tensor] = {}
+        super().__init__(forward, transpose)
         self.spectrum = GramSpectrum(forward, geometry)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "SystemMatrix":
@@ -39,20 +37,6 @@ class SystemMatrix:
     def __reduce__(self) -> tuple[Any, ...]:
         """A pickled operator carries its geometry; the matrix is rebuilt, or found in the cache."""
         return system_matrix, (self.geometry,)
-
-    def csr(self, transpose: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
-        """The matrix, or its transpose, as a CSR tensor."""
-        key = (transpose, dtype, device)
-        if key not in self._csr:
-            self._csr[key] = csr_tensor(self._scipy[transpose], dtype, device)
-        return self._csr[key]
-
-    def multiply(self, v: Float[Tensor, "batch n"], transpose: bool) -> Float[Tensor, "batch m"]:
-        """A v (or A^T v) of every row of `v`, without autograd."""
-        matrix = self.csr(transpose, v.dtype, v.device)
-        if v.shape[0] == 1:
-            return torch.mv(matrix, v[0])[None]
-        return torch.mm(matrix, v.t()).t().contiguous()
 
 
 @functools.lru_cache(maxsize=8)
@@ -69,8 +53,8 @@ class MatrixProduct(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(v: Tensor, matrix: SystemMatrix, transpose: bool) -> Tensor:
-        """Multiply; see `SystemMatrix.multiply`."""
+    def forward(v: Tensor, matrix: SparseMap, transpose: bool) -> Tensor:
+        """Multiply; see `SparseMap.multiply`."""
         with torch.autocast(v.device.type, enabled=False):
             return matrix.multiply(v, transpose)
 
@@ -91,7 +75,7 @@ class MatrixProduct(torch.autograd.Function):
 
     @staticmethod
     def vmap(
-        info: Any, in_dims: tuple[int | None, ...], v: Tensor, matrix: SystemMatrix, transpose: bool
+        info: Any, in_dims: tuple[int | None, ...], v: Tensor, matrix: SparseMap, transpose: bool
     ) -> tuple[Tensor, int]:
         """A mapped axis is a longer batch."""
         v = v.movedim(in_dims[0], 0)  # type: ignore[arg-type]

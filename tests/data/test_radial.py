@@ -1,0 +1,107 @@
+"""The embedded radial scan: what is returned, in which units, and what a damaged file does."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from eiwork import data
+from eiwork.data import store
+from eiwork.errors import DataFormatError, InputError
+
+
+def test_the_scan_has_400_spokes_of_8_coils() -> None:
+    scan = data.radial_kspace()
+    assert scan.kspace.shape == (8, 400, 64)
+    assert scan.kspace.dtype == torch.complex64
+    assert scan.kspace.isfinite().all()
+    assert scan.positions.tolist() == list(range(-32, 32))
+    assert scan.angles[:3].tolist() == pytest.approx([0.0, 111.24612, 222.49224], abs=1e-4)
+    assert ((scan.angles >= 0) & (scan.angles < 360)).all()
+    assert torch.bincount(scan.echoes).tolist() == [25] * 16
+    assert scan.image_size == 64
+
+
+def test_a_smaller_image_is_the_centre_of_the_same_k_space() -> None:
+    large, small = data.radial_kspace(128), data.radial_kspace(45)
+    assert small.positions.tolist() == list(range(-22, 23))
+    centre = large.kspace[:, :, 64 - 22 : 64 + 23] * (45 / 128) ** 2
+    torch.testing.assert_close(small.kspace, centre)
+
+
+def test_every_spoke_is_strongest_at_its_centre() -> None:
+    scan = data.radial_kspace(128)
+    energy = scan.kspace.abs().square().sum(dim=0)
+    assert (energy.argmax(dim=1) - 64).abs().max() <= 1
+    assert energy[:, 64].min() > 1e4 * energy[:, :4].mean()
+
+
+def test_signal_decays_from_echo_to_echo() -> None:
+    scan = data.radial_kspace(64)
+    signal = scan.kspace[:, :, 30:35].abs().square().sum(dim=(0, 2)).sqrt()
+    means = torch.stack([signal[scan.echoes == echo].mean() for echo in range(16)])
+    assert (means[1:].diff() < 0).all()
+    assert means[15] / means[1] == pytest.approx(0.24, abs=0.02)
+
+
+def test_virtual_coils_come_strongest_first_and_fewer_may_be_taken() -> None:
+    scan = data.radial_kspace()
+    energy = scan.kspace.abs().square().sum(dim=(1, 2))
+    assert (energy.diff() < 0).all()
+    few = data.radial_kspace(n_coils=3)
+    assert torch.equal(few.kspace, scan.kspace[:3])
+    assert energy[:6].sum() > 0.99 * energy.sum()
+
+
+def test_spokes_are_chosen_by_slice_mask_and_list() -> None:
+    scan = data.radial_kspace(16)
+    for index, count in ((slice(25), 25), (scan.echoes == 3, 25), ([0, 5], 2)):
+        part = scan.spokes(index)
+        assert part.kspace.shape == (8, count, 16)
+        assert torch.equal(part.angles, scan.angles[index])
+        assert torch.equal(part.echoes, scan.echoes[index])
+        assert part.image_size == 16
+
+
+def test_loading_twice_gives_the_same_bits() -> None:
+    first = data.radial_kspace(16)
+    copy = first.kspace.clone()
+    first.kspace.zero_()
+    first.angles.zero_()
+    again = data.radial_kspace(16)
+    assert torch.equal(again.kspace, copy)
+    assert again.angles[1] > 0
+
+
+@pytest.mark.parametrize("options", [{"image_size": 129}, {"image_size": 1}, {"n_coils": 9}, {"n_coils": 0}])
+def test_impossible_sizes_are_errors(options: dict[str, int]) -> None:
+    with pytest.raises(InputError, match="cannot be had"):
+        data.radial_kspace(**options)
+
+
+def test_it_is_no_set_of_images() -> None:
+    for call in (data.load, data.subjects):
+        with pytest.raises(InputError, match="holds k-space, not images"):
+            call("radial", "test")
+
+
+def test_the_file_is_small_and_its_hash_is_in_the_manifest() -> None:
+    entry = store.entry_of("radial", "test")
+    assert entry["bytes"] < 1_000_000
+    assert data.data_hash("radial", "test") == entry["content_sha256"]
+    assert np.issubdtype(store.read_arrays("radial", "test")["brain"].dtype, np.int16)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(store.FOLDER, tmp_path / "files"))
+    path = folder / "radial_test.npz"
+    whole = path.read_bytes()
+    for raw, message in ((whole[:1000], "truncated"), (whole[:-1] + b"\1", "SHA-256")):
+        path.write_bytes(raw)
+        with pytest.raises(DataFormatError, match=rf"radial_test\.npz.*{message}"):
+            data.radial_kspace(16, folder=folder)
+    path.unlink()
+    with pytest.raises(DataFormatError, match=r"radial_test\.npz is missing"):
+        data.radial_kspace(16, folder=folder)
