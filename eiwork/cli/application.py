@@ -2,7 +2,7 @@
 
 import typer
 
-from eiwork.cli import bench, book, data, doctor, lab, notebooks, reproduce, training
+from eiwork.cli import bench, book, data, doctor, generalise, lab, notebooks, reproduce, training
 from eiwork.cli.advice import AdviceGroup
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app.command("lab")(lab.lab)
 app.command("recipes")(training.recipes)
 app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)
+app.command("generalise")(generalise.generalise)
 app.command("reproduce")(reproduce.reproduce)
 app.add_typer(notebooks.app, name="notebooks")
 app.command("book")(book.book)

@@ -3,8 +3,9 @@
 from eiwork.study.budgets import BudgetRow, at_equal_budgets
 from eiwork.study.collection import Collection, collect
 from eiwork.study.committed import committed_folder, committed_results
-from eiwork.study.generalisation import Shift, generalise, shifts
+from eiwork.study.generalisation import Shift, generalisation_report, generalise, shifts
 from eiwork.study.grid import Task, grid
+from eiwork.study.ledger import Claim, Evidence, Exact, judge, verdict_of
 from eiwork.study.methods import CLASSICAL, CORE_METHODS, method_recipe, methods
 from eiwork.study.problems import CORE_PROBLEMS, problems
 from eiwork.study.report import write_report
@@ -25,8 +26,11 @@ __all__ = [
     "CORE_METHODS",
     "CORE_PROBLEMS",
     "BudgetRow",
+    "Claim",
     "Collection",
     "Difference",
+    "Evidence",
+    "Exact",
     "Interval",
     "Places",
     "Progress",
@@ -40,8 +44,10 @@ __all__ = [
     "committed_results",
     "existing_result",
     "gap_closure",
+    "generalisation_report",
     "generalise",
     "grid",
+    "judge",
     "load_result",
     "mean_interval",
     "method_recipe",
@@ -54,5 +60,6 @@ __all__ = [
     "save_result",
     "shifts",
     "table_rows",
+    "verdict_of",
     "write_report",
 ]

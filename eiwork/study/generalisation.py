@@ -1,6 +1,6 @@
 """A trained model on problems that it was not trained for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,15 +9,19 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork import data
-from eiwork.errors import EiworkError
+from eiwork.errors import EiworkError, InputError
 from eiwork.models.baselines import MinimumNormInverse
-from eiwork.study.task import certified
+from eiwork.provenance import code_version, machine
+from eiwork.study.methods import origin
+from eiwork.study.task import TOLERANCE, certified
 from eiwork.symmetry import Rotation
 from eiwork.training import Checkpoint, Recipe, build_physics
 from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model, summarise
 from eiwork.training.measurements import measured_set
 from eiwork.training.randomness import seeded
+
+FORMAT = "eiwork-shifts-1"
 
 Images = Float[Tensor, "n 1 height width"]
 
@@ -64,6 +68,43 @@ def generalise(checkpoint: Checkpoint, chosen: list[Shift] | None = None) -> lis
     """
     recipe = checkpoint.recipe
     return [_evaluated(checkpoint, recipe, shift) for shift in (shifts(recipe) if chosen is None else chosen)]
+
+
+def generalisation_report(checkpoint: Checkpoint, names: Sequence[str] | None = None) -> dict[str, Any]:
+    """`generalise` with everything that it depends on, numbers with four decimals, ready for a file.
+
+    names: of shifts; None for all. Keys: format, name, problem, method, seed, recipe, step, data_hash, code, machine,
+    tol, rows. Raises InputError for a name that the recipe has no shift of.
+    """
+    recipe = checkpoint.recipe
+    known = {shift.name: shift for shift in shifts(recipe)}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise InputError(
+            f"There is no shift {unknown[0]!r} of {recipe.name}; choose from {', '.join(known)}."
+        )
+    problem, method = origin(recipe.name)
+    rows = generalise(checkpoint, [known[name] for name in names or known])
+    return {
+        "format": FORMAT,
+        "name": recipe.name,
+        "problem": problem,
+        "method": method,
+        "seed": recipe.seed,
+        "recipe": recipe.model_dump(mode="json"),
+        "step": checkpoint.card.get("step"),
+        "data_hash": checkpoint.card.get("data_hash"),
+        "test_data_hash": data.data_hash(recipe.data.name, "test"),
+        "code": code_version(),
+        "machine": machine(),
+        "tol": TOLERANCE,
+        "rows": [_rounded(row) for row in rows],
+    }
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    lists = {key: [round(value, 4) for value in row[key]] for key in ("psnr", "inverse_psnr")}
+    return row | lists | {"gain": round(row["gain"], 4)}
 
 
 def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from eiwork.errors import EiworkError, InputError
 from eiwork.study.ablation import PREFIX, ablation_recipe, ablations
-from eiwork.study.problems import base_recipe
+from eiwork.study.problems import base_recipe, problems
 from eiwork.training import Recipe, recipes
 from eiwork.training.catalogue import CYCLE_WEIGHT
 from eiwork.training.settings import (
@@ -154,6 +154,19 @@ def method_recipe(problem: str, method: str) -> Recipe:
         )
     except EiworkError as error:
         raise InputError(f"Method {method!r} does not apply to {problem!r}: {error}") from None
+
+
+def origin(name: str) -> tuple[str, str]:
+    """(problem, method) of a recipe's name, such as ("mri", "ei") of mri-ei-deq; ("", name) for one of neither."""
+    for problem in sorted(problems(), key=len, reverse=True):
+        rest = name.removeprefix(f"{problem}-")
+        if rest != name:
+            if rest.startswith(PREFIX):
+                return problem, rest
+            for method, (suffix, _) in _TRAINED.items():
+                if rest == suffix:
+                    return problem, method
+    return "", name
 
 
 def applies(problem: str, method: str) -> bool:

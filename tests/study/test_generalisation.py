@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from eiwork.study import generalise, shifts
+from eiwork.errors import InputError
+from eiwork.study import generalisation_report, generalise, shifts
+from eiwork.study.methods import method_recipe, origin
 from eiwork.study.problems import base_recipe
 from eiwork.training import load_checkpoint, train
 
@@ -48,3 +50,24 @@ def test_a_shift_changes_the_figures_and_all_is_reported(checkpoint):
     assert means["noise 0.05"] < torch.tensor(plain["psnr"]).mean()
     assert plain["max_nfe"] > 1
     assert plain["converged_share"] == 1.0
+
+
+def test_a_report_says_what_it_depends_on(checkpoint):
+    report = generalisation_report(checkpoint, ["as trained", "another mask"])
+    assert (report["problem"], report["method"], report["seed"]) == ("mri", "ei", 0)
+    assert [row["shift"] for row in report["rows"]] == ["as trained", "another mask"]
+    assert report["recipe"] == checkpoint.recipe.model_dump(mode="json")
+    assert report["code"]["eiwork"]
+    assert all(value == round(value, 4) for row in report["rows"] for value in row["psnr"])
+    with pytest.raises(InputError, match="choose from as trained"):
+        generalisation_report(checkpoint, ["by the moon"])
+
+
+@pytest.mark.parametrize("problem", ["ct", "mri", "ct-noisy"])
+@pytest.mark.parametrize("method", ["ei", "ei-jfb", "ei-cycle", "supervised", "ei-unet", "ablation-shifts"])
+def test_a_recipe_tells_where_it_comes_from(problem, method):
+    assert origin(method_recipe(problem, method).name) == (problem, method)
+
+
+def test_a_foreign_recipe_comes_from_no_problem():
+    assert origin("mine") == ("", "mine")

@@ -1,0 +1,45 @@
+"""`eiwork generalise`: a trained model on problems that it was not trained for."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
+
+
+def generalise(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file written by train.")
+    ],
+    shifts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shift",
+            metavar="NAME",
+            help='Only this change of the problem, e.g. "another mask"; may be repeated. All by default.',
+        ),
+    ] = None,
+    json_path: JsonPath = None,
+) -> None:
+    """Measure a checkpoint under other sampling, noise and images, beside the minimum-norm inverse.
+
+    Solves go to a tolerance of 1e-4. With --json results/generalisation/PROBLEM-METHOD-SEED.json the figures join those
+    of the study.
+    """
+    from eiwork.study import generalisation_report
+    from eiwork.training import load_checkpoint
+
+    check_json_path(json_path)
+    report = generalisation_report(load_checkpoint(checkpoint), shifts)
+    table = Table(
+        "change", "PSNR (dB)", "over the inverse (dB)", "most NFE", "converged", title=report["name"]
+    )
+    for row in report["rows"]:
+        solver = (str(row["max_nfe"]), f"{row['converged_share']:.0%}") if "max_nfe" in row else ("", "")
+        table.add_row(
+            row["shift"], f"{sum(row['psnr']) / row['n_images']:.2f}", f"{row['gain']:+.2f}", *solver
+        )
+    console().print(table)
+    write_json(json_path, report)
