@@ -14,6 +14,7 @@ from eiwork.training.settings import (
     Group,
     JacobianFreeSettings,
     PhantomSettings,
+    RecorruptedSettings,
     RobustEquivariantSettings,
     Settings,
     SplittingSettings,
@@ -36,6 +37,7 @@ TITLES = {
     "ei-unet": "EI U-Net on A^+ y",
     "mc": "DEQ, measurement consistency only",
     "robust-ei": "robust EI DEQ (SURE)",
+    "recorrupted-ei": "recorrupted EI DEQ with a measurement cycle (ours)",
     "splitting": "equivariant splitting DEQ",
     "denoising": "DEQ by denoising regularisation",
     "inverse": "minimum-norm inverse",
@@ -80,6 +82,12 @@ def _robust(base: Recipe) -> Recipe:
     return base.with_overrides(loss=RobustEquivariantSettings(**kept))
 
 
+def _recorrupted(base: Recipe) -> Recipe:
+    assert isinstance(base.loss, EquivariantSettings)
+    kept = base.loss.model_dump(exclude={"method", "cycle_weight"})
+    return base.with_overrides(loss=RecorruptedSettings(**kept, cycle_weight=CYCLE_WEIGHT))
+
+
 def _splitting(base: Recipe) -> Recipe:
     noisy = base.physics.noise_sigma > 0
     if base.model.kind == "deq":
@@ -107,6 +115,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-unet": ("ei-unet", _unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),
     "robust-ei": ("robust-ei-deq", _robust),
+    "recorrupted-ei": ("recorrupted-ei-deq", _recorrupted),
     "splitting": ("splitting-deq", _splitting),
     "denoising": ("denoising-deq", lambda base: base.with_overrides(loss=DenoisingSettings())),
 }

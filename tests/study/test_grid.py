@@ -86,3 +86,18 @@ def test_a_task_travels():
 def test_unknown_names_are_told(arguments, match):
     with pytest.raises(InputError, match=match):
         grid(*arguments)
+
+
+def test_the_noisy_methods_keep_the_settings_of_the_base():
+    for problem in ("ct-noisy", "mri-noisy"):
+        base = method_recipe(problem, "ei").loss
+        for method in ("robust-ei", "recorrupted-ei"):
+            loss = method_recipe(problem, method).loss
+            assert loss.method == method.replace("-", "_")
+            assert (loss.group, loss.ei_weight, loss.whitening, loss.warm_start) == (
+                base.group,
+                base.ei_weight,
+                base.whitening,
+                base.warm_start,
+            )
+    assert method_recipe("mri-noisy", "recorrupted-ei").loss.cycle_weight > 0

@@ -1,0 +1,70 @@
+"""Puts trained models of the study into the package, each with a card that says how good it is and how it came about.
+
+    python scripts/ship_checkpoints.py ct/ei-0 mri/ei-cycle-0 [--work build/study/work]
+
+A model is found by problem/method-seed among the finished trainings of `eiwork reproduce`; its recipe must be the one
+that this version of eiwork has for it. The card's metrics are of all test images at a tolerance of 1e-4.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from eiwork import data
+from eiwork.errors import CheckpointError
+from eiwork.study import Places, grid
+from eiwork.study.task import TOLERANCE, certified
+from eiwork.training import build_physics, load_checkpoint
+from eiwork.training.build_loss import build_reconstructor
+from eiwork.training.checkpoints import save_checkpoint
+from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
+from eiwork.training.measurements import test_set
+from eiwork.training.randomness import seeded
+
+_FOLDER = Path(data.__file__).parent / "checkpoints"
+
+
+def ship(name: str, places: Places) -> None:
+    """Evaluate one model and write it; raises CheckpointError for a training that is missing or not at its end."""
+    problem, _, rest = name.partition("/")
+    method, _, seed = rest.rpartition("-")
+    (task,) = grid([problem], [method], [int(seed)])
+    folder = places.training(task)
+    checkpoint = load_checkpoint(folder)
+    if checkpoint.card["step"] != task.recipe.steps:
+        raise CheckpointError(f"{folder} is at step {checkpoint.card['step']} of {task.recipe.steps}.")
+    physics = build_physics(task.recipe.physics, task.recipe.data.image_size)
+    images = test_set(task.recipe, physics)
+    model = build_reconstructor(task.recipe, certified(checkpoint.model()))
+    with seeded(task.seed, "evaluation"):
+        values = evaluate_model(model, images, physics)
+        linear = {
+            label: summarise(evaluate_model(baseline, images, physics))
+            for label, baseline in linear_baselines(task.recipe).items()
+        }
+    summary = summarise(values)
+    if "nfe" in values:
+        summary |= {"max_nfe": max(values["nfe"]), "tol": TOLERANCE}
+    card = {key: value for key, value in checkpoint.card.items() if key not in ("format", "sha256")}
+    card["metrics"] = {"model": summary, **linear}
+    path = save_checkpoint(_FOLDER / task.recipe.name, checkpoint.weights, card)
+    print(path.name, json.dumps(card["metrics"]["model"]))
+
+
+def main() -> None:
+    """Read the command line and ship what it names."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="+", metavar="PROBLEM/METHOD-SEED")
+    parser.add_argument("--work", type=Path, default=Path("build/study/work"), metavar="DIR")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    for name in options.names:
+        ship(name, Places(results=options.work, work=options.work))
+
+
+if __name__ == "__main__":
+    main()
