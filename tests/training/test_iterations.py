@@ -91,7 +91,14 @@ def test_recipes_from_before_the_choice_are_proximal_gradient_descent():
 
 
 @pytest.mark.parametrize("name", shipped_checkpoints())
-def test_shipped_models_load_as_proximal_gradient_descent(name):
+def test_shipped_models_are_those_of_their_recipes(name):
     checkpoint = load_shipped(name)
-    assert "kind" not in checkpoint.card["recipe"]["model"]["iteration"]
-    assert isinstance(checkpoint.model().iterate, ProximalGradient)
+    recipe, kinds = checkpoint.recipe, {
+        "proximal_gradient": ProximalGradient,
+        "half_quadratic_splitting": HalfQuadraticSplitting,
+    }
+    assert recipe.name == name
+    assert checkpoint.card["step"] == recipe.steps
+    assert isinstance(checkpoint.model().iterate, kinds[recipe.model.iteration.kind])
+    assert checkpoint.card["metrics"]["model"]["converged_share"] == 1.0
+    assert checkpoint.card["metrics"]["model"]["max_nfe"] < 60
