@@ -31,7 +31,7 @@ class NFESettings:
     accuracy: float = 1e-3
     n_search: int = 6
     n_images: int | None = None
-    model: str = "mri-ei-deq"
+    model: str = "mri-noise-free-ei-deq"
     seed: int = 0
 
 

@@ -54,8 +54,9 @@ class EquivarianceLoss(EILoss):
         """||f(A T_g x_net) - T_g x_net||^2, the mean over elements, batch and pixels, plus the weighted return to y."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.no_grad):
             repeated = x_net.repeat(self.n_elements, 1, 1, 1) if self.n_elements > 1 else x_net
-            params = self.T.get_params(repeated)
-            target = self.T.transform(repeated, **params)
+            # Only the way back needs the parameters, and not every transform tells them.
+            params = self.T.get_params(repeated) if self.cycle_weight else {}
+            target = self.T.transform(repeated, **params) if self.cycle_weight else self.T(repeated)
         virtual = physics(target) if self.noise else physics.A(target)
         again = self._solve(model, virtual, physics, target.detach())
         loss = self.weight * self.metric(again, target)

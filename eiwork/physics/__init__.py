@@ -2,6 +2,7 @@
 
 from eiwork.physics.coil_calibration import radial_coil_maps, walsh_coil_maps
 from eiwork.physics.complex_images import magnitude, real_to_complex
+from eiwork.physics.image_phase import maps_with_image_phase
 from eiwork.physics.inpainting import Inpainting, inpainting
 from eiwork.physics.mri import CartesianMRI, MultiCoilCartesianMRI, mri
 from eiwork.physics.radial_mri import RadialMRI, radial_mri
@@ -15,6 +16,7 @@ __all__ = [
     "Tomography",
     "inpainting",
     "magnitude",
+    "maps_with_image_phase",
     "mri",
     "radial_coil_maps",
     "radial_mri",

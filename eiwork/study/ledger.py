@@ -97,17 +97,23 @@ class Claim:
 
     @property
     def sentence(self) -> str:
-        """The verdict and what it rests on, as Markdown: how the numbers voted, and each of up to six in full."""
+        """The verdict and what it rests on, as Markdown: how the numbers voted, and up to six of them in full.
+
+        Names of equal numbers, such as several that are exactly 0, stand together.
+        """
         if not self.evidence:
             return f"**Claim {self.number}: open.** No run speaks for or against it yet: `{self.command}`."
         votes = ", ".join(f"{n} {v}" for v in get_args(Verdict) if (n := self.count(v)))
         alone = (
             " One training is no answer to a question about a way of training." if self.n_seeds == 1 else ""
         )
-        shown = self.evidence[:MOST_SHOWN]
-        rest = f"; and {len(self.evidence) - len(shown)} more" if len(self.evidence) > len(shown) else ""
-        numbers = "; ".join(f"{e.name} {e.text} ({e.verdict})" for e in shown)
-        return f"**Claim {self.number}: {self.verdict}.** {votes}.{alone} {numbers}{rest}."
+        names: dict[str, list[str]] = {}
+        for e in self.evidence:
+            names.setdefault(f"{e.text} ({e.verdict})", []).append(e.name)
+        numbers = [f"{', '.join(own)} {text}" for text, own in names.items()]
+        rest = f"; and {len(numbers) - MOST_SHOWN} more" if len(numbers) > MOST_SHOWN else ""
+        listed = "; ".join(numbers[:MOST_SHOWN])
+        return f"**Claim {self.number}: {self.verdict}.** {votes}.{alone} {listed}{rest}."
 
 
 def judge(evidence: Sequence[Evidence | Exact]) -> Verdict:

@@ -26,7 +26,7 @@ def ei_gradient(iterate, physics, x, solver=None, gradient=None):
 
 
 def test_float32_at_default_settings_against_a_tight_float64_reference():
-    shipped = load_shipped("mri-ei-deq")
+    shipped = load_shipped("mri-noise-free-ei-deq")
     physics = build_physics(shipped.recipe.physics, 64)
     x = real_to_complex(data.load("mri", "test", 64))[SLICES]
     with record() as reports:

@@ -93,10 +93,13 @@ def test_recipes_from_before_the_choice_are_proximal_gradient_descent():
 @pytest.mark.parametrize("name", shipped_checkpoints())
 def test_shipped_models_are_those_of_their_recipes(name):
     checkpoint = load_shipped(name)
-    recipe, kinds = checkpoint.recipe, {
-        "proximal_gradient": ProximalGradient,
-        "half_quadratic_splitting": HalfQuadraticSplitting,
-    }
+    recipe, kinds = (
+        checkpoint.recipe,
+        {
+            "proximal_gradient": ProximalGradient,
+            "half_quadratic_splitting": HalfQuadraticSplitting,
+        },
+    )
     assert recipe.name == name
     assert checkpoint.card["step"] == recipe.steps
     assert isinstance(checkpoint.model().iterate, kinds[recipe.model.iteration.kind])

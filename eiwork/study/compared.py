@@ -1,0 +1,103 @@
+"""Two methods of a study compared, seed by seed and image by image, as evidence for a claim."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import t
+
+from eiwork.errors import InputError
+from eiwork.study.collection import Collection
+from eiwork.study.ledger import Evidence
+from eiwork.study.methods import is_classical
+from eiwork.study.result import RunResult
+from eiwork.study.statistics import LEVEL, Interval, gap_closure, paired_difference
+from eiwork.study.tables import INVERSE, ORACLE
+
+Values = Float[np.ndarray, "seed image"]
+QUANTITIES: dict[str, Callable[[RunResult], Sequence[float]]] = {
+    "PSNR (dB)": lambda run: run.psnr,
+    "SSIM": lambda run: run.ssim,
+}
+
+
+def student_interval(seed_means: Sequence[float]) -> Interval | None:
+    """Mean of one value per seed with Student's 95 % interval for further seeds; None for fewer than two."""
+    values = np.asarray(seed_means, dtype=np.float64)
+    if len(values) < 2:
+        return None
+    mean = float(values.mean())
+    reach = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def common_values(
+    collection: Collection, problem: str, methods: Sequence[str], quantity: str = "PSNR (dB)"
+) -> list[Values] | None:
+    """A matrix (seed, image) for each method, rows of the seeds that all have; None where there are none.
+
+    A method without training that ran once, for want of noise, serves every seed.
+    Raises InputError for an unknown quantity.
+    """
+    if quantity not in QUANTITIES:
+        raise InputError(f"There is no quantity {quantity!r}; choose from {', '.join(QUANTITIES)}.")
+    runs = [collection.of(problem, method) for method in methods]
+    if not all(runs):
+        return None
+    fixed = [is_classical(m) and len(own) == 1 for m, own in zip(methods, runs, strict=True)]
+    seeds = [{run.seed for run in own} for own, once in zip(runs, fixed, strict=True) if not once]
+    common = sorted(set.intersection(*seeds)) if seeds else [runs[0][0].seed]
+    if not common:
+        return None
+    found = []
+    for own, once in zip(runs, fixed, strict=True):
+        rows = own * len(common) if once else [run for run in own if run.seed in common]
+        found.append(np.asarray([QUANTITIES[quantity](run) for run in rows], dtype=np.float64))
+    return found
+
+
+def difference(
+    collection: Collection, problem: str, method: str, other: str, quantity: str = "PSNR (dB)"
+) -> Evidence | None:
+    """One method minus another on the same images and seeds; None without a common seed."""
+    values = common_values(collection, problem, (method, other), quantity)
+    if values is None:
+        return None
+    found = paired_difference(*values)
+    return Evidence(
+        name=f"{problem}: {method} - {other}",
+        interval=found.interval,
+        over_seeds=student_interval((values[0] - values[1]).mean(axis=1).tolist()),
+        n_seeds=len(values[0]),
+        n_images=found.n_images,
+        unit="dB" if quantity == "PSNR (dB)" else "",
+    )
+
+
+def closure(collection: Collection, problem: str, method: str) -> Evidence | None:
+    """Gap closure of a method in PSNR; None without a common seed of it, the inverse and the supervised run.
+
+    Raises InputError where the supervised run is not above the inverse.
+    """
+    values = common_values(collection, problem, (method, INVERSE, ORACLE))
+    if values is None:
+        return None
+    own, inverse, oracle = values
+    per_seed = (own - inverse).mean(axis=1) / (oracle - inverse).mean(axis=1)
+    return Evidence(
+        name=f"{problem}: {method}",
+        interval=gap_closure(own, inverse, oracle),
+        over_seeds=student_interval(per_seed.tolist()),
+        n_seeds=len(own),
+        n_images=own.shape[1],
+        unit="",
+    )
+
+
+def all_differences(
+    collection: Collection, method: str, others: Sequence[str], quantity: str = "PSNR (dB)"
+) -> tuple[Evidence, ...]:
+    """The method minus each other one, on every problem that has both for a common seed."""
+    pairs = [(problem, other) for problem in collection.problems() for other in others]
+    found = [difference(collection, problem, method, other, quantity) for problem, other in pairs]
+    return tuple(evidence for evidence in found if evidence is not None)

@@ -1,0 +1,86 @@
+"""Results of trained models under shifts, as files of a study: read, and turned into evidence."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from eiwork.errors import DataFormatError
+from eiwork.study.compared import student_interval
+from eiwork.study.generalisation import FORMAT
+from eiwork.study.ledger import Evidence
+from eiwork.study.statistics import mean_interval, paired_difference
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShiftedResult:
+    """One trained model under shifts: rows as `generalise` returns them."""
+
+    problem: str
+    method: str
+    seed: int
+    rows: tuple[Row, ...]
+
+    def row(self, shift: str) -> Row | None:
+        """The row of a shift, None where it was not tried."""
+        return next((row for row in self.rows if row["shift"] == shift), None)
+
+
+def shifted_results(folder: Path) -> list[ShiftedResult]:
+    """Every report of `generalisation_report` in a folder and below; none where there is no folder.
+
+    Raises DataFormatError naming a file that is damaged or something else.
+    """
+    return [_read(path) for path in sorted(folder.rglob("*.json"))]
+
+
+def gains(results: list[ShiftedResult], shift: str) -> Evidence | None:
+    """PSNR above the minimum-norm inverse under a shift, of trainings of one method; None where it was not tried."""
+    rows = [row for result in results if (row := result.row(shift)) is not None]
+    if not rows:
+        return None
+    gain = np.asarray([row["psnr"] for row in rows]) - np.asarray([row["inverse_psnr"] for row in rows])
+    return Evidence(
+        name=shift,
+        interval=mean_interval(gain),
+        over_seeds=student_interval(gain.mean(axis=1).tolist()),
+        n_seeds=len(rows),
+        n_images=gain.shape[1],
+    )
+
+
+def advantage(one: list[ShiftedResult], other: list[ShiftedResult], shift: str) -> Evidence | None:
+    """PSNR of one method minus another's under a shift, of the seeds that both have; None where there are none."""
+    pairs = [
+        (a["psnr"], b["psnr"])
+        for first in one
+        for second in other
+        if first.seed == second.seed and (a := first.row(shift)) and (b := second.row(shift))
+    ]
+    if not pairs:
+        return None
+    left, right = (np.asarray([pair[i] for pair in pairs]) for i in (0, 1))
+    found = paired_difference(left, right)
+    return Evidence(
+        name=shift,
+        interval=found.interval,
+        over_seeds=student_interval((left - right).mean(axis=1).tolist()),
+        n_seeds=len(pairs),
+        n_images=found.n_images,
+    )
+
+
+def _read(path: Path) -> ShiftedResult:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataFormatError(
+            f"{path} cannot be read as JSON ({error}): delete it and make it anew."
+        ) from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise DataFormatError(f"{path} is not a report of format {FORMAT}: it belongs to something else.")
+    return ShiftedResult(values["problem"], values["method"], values["seed"], tuple(values["rows"]))

@@ -1,0 +1,54 @@
+"""Reports of trained models under shifts are read, and compared seed by seed."""
+
+import json
+
+import pytest
+
+from eiwork.errors import DataFormatError
+from eiwork.study.generalisation import FORMAT
+from eiwork.study.generalisation_results import advantage, gains, shifted_results
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """The function that writes a report with one shift."""
+
+    def save(method, seed, psnr, **fields):
+        row = {"shift": "6 views", "psnr": psnr, "inverse_psnr": [20.0, 20.0]}
+        report = {"format": FORMAT, "problem": "ct", "method": method, "seed": seed, "rows": [row]}
+        path = tmp_path / f"ct-{method}-{seed}.json"
+        path.write_text(json.dumps(report | fields))
+        return path
+
+    return save
+
+
+def test_gains_and_advantages_are_of_common_seeds(saved, tmp_path):
+    for seed, psnr in ((0, [22.0, 24.0]), (1, [23.0, 25.0])):
+        saved("ei", seed, psnr)
+    saved("mc", 1, [20.0, 21.0])
+    found = shifted_results(tmp_path)
+    assert [(r.problem, r.method, r.seed) for r in found] == [
+        ("ct", "ei", 0),
+        ("ct", "ei", 1),
+        ("ct", "mc", 1),
+    ]
+    ei, mc = found[:2], found[2:]
+    gain = gains(ei, "6 views")
+    assert (gain.interval.mean, gain.n_seeds, gain.n_images) == (3.5, 2, 2)
+    assert gain.over_seeds.mean == 3.5
+    ahead = advantage(ei, mc, "6 views")
+    assert (ahead.interval.mean, ahead.n_seeds, ahead.over_seeds) == (3.5, 1, None)
+    assert gains(ei, "9 views") is None
+    assert advantage(ei[:1], mc, "6 views") is None
+
+
+def test_no_folder_means_no_results(tmp_path):
+    assert shifted_results(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize("content", ["{", '{"format": "something"}', "[]"])
+def test_foreign_files_are_named(tmp_path, content):
+    (tmp_path / "odd.json").write_text(content)
+    with pytest.raises(DataFormatError, match=r"odd\.json"):
+        shifted_results(tmp_path)
