@@ -203,7 +203,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_re
     def infinite(*arguments, **options):
         return torch.tensor(float("inf")), torch.tensor([1.0])
 
-    monkeypatch.setattr(step_module, "contraction_penalty", infinite)
+    monkeypatch.setattr(step_module, "sampled_penalty", infinite)
     with pytest.raises(ConvergenceError, match="not finite at step 0"):
         train(small_recipe(), tmp_path, device="cpu", progress=False)
     assert not (tmp_path / "model.safetensors").exists()
