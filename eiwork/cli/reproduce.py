@@ -62,6 +62,14 @@ def reproduce(
             metavar="DIR", file_okay=False, help="Trainings under way; build/study of the project by default."
         ),
     ] = None,
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            file_okay=False,
+            help="Keep the checkpoint of every training here, PROBLEM/METHOD-SEED.",
+        ),
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Do runs again whose result is of another recipe, or damaged.")
     ] = False,
@@ -90,6 +98,7 @@ def reproduce(
     places = study.Places(
         results=results or _folder("build/study/quick" if quick else "results"),
         work=work or _folder("build/study/work"),
+        models=models,
     )
     terminal, note = console(), small.describe() if quick else ""
     if quick:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
-from eiwork.figures.study import _mean_curve
+from eiwork.figures.study import mean_curve
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
 
 Curve = tuple[Numbers, Numbers]
@@ -152,7 +152,7 @@ def curve_panels(
                 pairs = [_curve(x, y, f"{quantity}, {label}", positive=quantity in log_y) for x, y in seeds]
                 for x, y in pairs if len(pairs) > 1 else ():
                     axis.plot(x, y, color=looks["color"], linestyle="-", alpha=0.3, linewidth=0.8)
-                x, y = _mean_curve(pairs)
+                x, y = mean_curve(pairs)
                 axis.plot(x, y, label=label, **looks)
                 ends.append(f"{label} {y[0]:.3g} at {x[0]:.3g}, {y[-1]:.3g} at {x[-1]:.3g}")
             if mark is not None:

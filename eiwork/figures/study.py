@@ -79,7 +79,7 @@ def cost_curves(
                 pairs = [_pair(x, y, f"{method} over {cost}") for x, y in seeds]
                 for x, y in pairs:
                     axis.plot(x, y, color=look(i)["color"], alpha=0.25, linewidth=0.8)
-                x, y = _mean_curve(pairs)
+                x, y = mean_curve(pairs)
                 axis.plot(x, y, label=method, markevery=max(1, len(x) // 8), **look(i))
                 ends.append(f"{method} {y[0]:.2f} at {x[0]:.3g} and {y[-1]:.2f} at {x[-1]:.3g}")
             axis.set_xlabel(cost)
@@ -99,7 +99,7 @@ def _pair(x: Numbers, y: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:
     return cost, quality
 
 
-def _mean_curve(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def mean_curve(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
     """The mean of curves over the range that all of them have."""
     low, high = max(x[0] for x, _ in pairs), min(x[-1] for x, _ in pairs)
     if not low <= high:

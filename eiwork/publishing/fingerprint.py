@@ -8,6 +8,7 @@ import eiwork
 from eiwork.provenance import machine
 
 _PACKAGE = Path(eiwork.__file__).parent
+_RESULTS = _PACKAGE.parent / "results"
 # What a lesson's result can depend on; how its page is made is not part of it.
 _SUFFIXES = {".py", ".js", ".css", ".json", ".npz", ".safetensors"}
 _LEFT_OUT = {"publishing", "cli", "__pycache__"}
@@ -24,12 +25,22 @@ def package_fingerprint(package: Path = _PACKAGE) -> str:
     return digest.hexdigest()
 
 
+def results_fingerprint(results: Path = _RESULTS) -> str:
+    """SHA-256 over the names and contents of the study's committed results, of which lessons make their verdicts."""
+    digest = hashlib.sha256()
+    for path in sorted(results.rglob("*.json")):
+        name = path.relative_to(results).as_posix()
+        digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
 def identity(notebook: Path, mode: str) -> dict[str, Any]:
     """What an executed copy of this notebook must have been made from to be up to date."""
     here = machine()
     return {
         "source_sha256": hashlib.sha256(notebook.read_bytes()).hexdigest(),
         "package_sha256": package_fingerprint(),
+        "results_sha256": results_fingerprint(),
         "mode": mode,
         "versions": {
             "eiwork": eiwork.__version__,

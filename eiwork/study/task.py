@@ -23,6 +23,7 @@ from eiwork.study.methods import is_classical
 from eiwork.study.result import RunResult, differing_settings, load_result, save_result
 from eiwork.training import build_physics, load_checkpoint, train
 from eiwork.training.build_loss import build_reconstructor
+from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.evaluation import evaluate_model
 from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded
@@ -34,10 +35,15 @@ _PER_IMAGE = ("psnr", "ssim", "nfe", "residual", "converged", "sigma_min", "erro
 
 @dataclass(frozen=True, kw_only=True)
 class Places:
-    """Folders of a study. results: result files. work: trainings under way and their checkpoints."""
+    """Folders of a study.
+
+    results: result files. work: trainings under way and their checkpoints. models: where the checkpoint at the end of
+    each training is kept, as problem/method-seed; None keeps it in `work` alone.
+    """
 
     results: Path
     work: Path
+    models: Path | None = None
 
     def training(self, task: Task) -> Path:
         """Where a task trains: another recipe has another folder."""
@@ -92,6 +98,12 @@ def run_task(task: Task, places: Places, *, device: str = "cpu", replace_others:
         if not _trained(task, folder, device, places.stop_file.exists):
             return "interrupted"
         result = _evaluated(task, folder)
+        if places.models is not None:
+            kept = places.models / task.problem / f"{task.method}-{task.seed}"
+            ensure_output_folder(kept.parent)
+            checkpoint = load_checkpoint(folder)
+            card = {key: value for key, value in checkpoint.card.items() if key not in ("format", "sha256")}
+            save_checkpoint(kept, checkpoint.weights, card)
     save_result(path, result)
     return "done"
 

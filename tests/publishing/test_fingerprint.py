@@ -2,7 +2,12 @@
 
 import pytest
 
-from eiwork.publishing.fingerprint import identity, is_up_to_date, package_fingerprint
+from eiwork.publishing.fingerprint import (
+    identity,
+    is_up_to_date,
+    package_fingerprint,
+    results_fingerprint,
+)
 
 
 @pytest.fixture
@@ -33,6 +38,30 @@ def test_a_renamed_file_changes_the_fingerprint(package):
     before = package_fingerprint(package)
     (package / "a.py").rename(package / "b.py")
     assert package_fingerprint(package) != before
+
+
+def test_new_and_changed_results_change_the_fingerprint(tmp_path):
+    seen = {results_fingerprint(tmp_path)}
+    run = tmp_path / "runs" / "mri" / "ei-0.json"
+    run.parent.mkdir(parents=True)
+    for text in ("{}", '{"psnr": []}'):
+        run.write_text(text)
+        seen.add(results_fingerprint(tmp_path))
+    run.rename(run.with_name("ei-1.json"))
+    seen.add(results_fingerprint(tmp_path))
+    (tmp_path / "figure.png").write_bytes(b"not a result")
+    assert results_fingerprint(tmp_path) in seen
+    assert len(seen) == 4
+
+
+def test_a_copy_is_stale_after_new_results(tmp_path, monkeypatch):
+    import eiwork.publishing.fingerprint as module
+
+    lesson = tmp_path / "lesson.ipynb"
+    lesson.write_text("one")
+    before = identity(lesson, "fast")
+    monkeypatch.setattr(module, "results_fingerprint", lambda: "other results")
+    assert not is_up_to_date(before, identity(lesson, "fast"))
 
 
 def test_a_copy_is_stale_when_notebook_mode_or_versions_differ(tmp_path):

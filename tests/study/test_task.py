@@ -2,8 +2,10 @@
 
 import inspect
 import json
+from dataclasses import replace
 
 import pytest
+import torch
 
 import eiwork.study.task as task_module
 from eiwork.errors import DataFormatError, InputError
@@ -11,6 +13,7 @@ from eiwork.models.baselines import TotalVariation
 from eiwork.study import classical, existing_result, run_task
 from eiwork.study.classical import golden_section
 from eiwork.study.task import TOLERANCE, progress_of
+from eiwork.training import load_checkpoint
 from eiwork.training.counting import total_nfe
 
 
@@ -65,6 +68,15 @@ def test_an_interrupted_run_continues_to_the_same_result(small_grid, places, tmp
     assert run_task(task, parts) == "done"
     whole, resumed = (existing_result(task, p.results) for p in (places, parts))
     assert kept(resumed) == kept(whole)
+
+
+def test_the_model_is_kept_where_asked_for(small_grid, places, tmp_path):
+    (task,) = small_grid(methods=("ei",))
+    run_task(task, replace(places, models=tmp_path / "models"))
+    kept_model = load_checkpoint(tmp_path / "models" / "mri" / "ei-0.safetensors")
+    trained = load_checkpoint(places.training(task))
+    assert kept_model.card == trained.card
+    assert all(torch.equal(kept_model.weights[name], w) for name, w in trained.weights.items())
 
 
 def test_the_stop_file_ends_a_training_before_its_next_step(small_grid, places):
