@@ -2,7 +2,7 @@
 
 import typer
 
-from eiwork.cli import bench, book, data, doctor, generalise, lab, notebooks, reproduce, training
+from eiwork.cli import bench, book, data, doctor, generalise, lab, notebooks, proximal, reproduce, training
 from eiwork.cli.advice import AdviceGroup
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)
 app.command("generalise")(generalise.generalise)
 app.command("reproduce")(reproduce.reproduce)
+app.command("proximal")(proximal.proximal)
 app.add_typer(notebooks.app, name="notebooks")
 app.command("book")(book.book)
 app.command("bench")(bench.bench)

@@ -48,17 +48,22 @@ def measure(
         return torch.cat([physics(part) for part in images.split(chunk)])
 
 
-def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
-    """`n_train` seeded warps of the training images, measured; the images are kept for a supervised recipe alone."""
+def clean_images(recipe: Recipe) -> Image:
+    """`n_train` seeded warps of the training images, which no self-supervised method may see."""
     settings = recipe.data
     originals = data.load(settings.name, "train", settings.image_size)
     # Slices lie in air, photographs go on beyond their edge.
     padding = "reflection" if settings.name == "natural" else "zeros"
     warped = data.augment(originals, settings.n_train, seed=settings.seed, padding=padding)
-    images = as_model_images(warped, recipe)
+    return as_model_images(warped, recipe)
+
+
+def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
+    """`clean_images` measured; the images are kept for a supervised recipe alone."""
+    images = clean_images(recipe)
     y = measure(images, physics, recipe.seed)
     x = images if recipe.loss.method == "supervised" else None
-    return MeasurementSet(y, x, data.data_hash(settings.name, "train"))
+    return MeasurementSet(y, x, data.data_hash(recipe.data.name, "train"))
 
 
 def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:

@@ -1,0 +1,44 @@
+"""Is the trained operator the proximal map of an invariant prior? Trained operators and controls, measured alike."""
+
+from eiwork.study.proximal.least_squares import fit_denoiser
+from eiwork.study.proximal.measure import (
+    load_report,
+    proximal_report,
+    save_report,
+    test_images,
+    transforms,
+)
+from eiwork.study.proximal.subjects import Subject, control, controls, trained
+from eiwork.study.proximal.survey import METHODS, as_data, subject_of, survey, wanted
+from eiwork.study.proximal.table import (
+    STATISTICS,
+    ProximalRow,
+    Statistic,
+    load_reports,
+    proximal_row,
+    proximal_rows,
+)
+
+__all__ = [
+    "METHODS",
+    "STATISTICS",
+    "ProximalRow",
+    "Statistic",
+    "Subject",
+    "as_data",
+    "control",
+    "controls",
+    "fit_denoiser",
+    "load_report",
+    "load_reports",
+    "proximal_report",
+    "proximal_row",
+    "proximal_rows",
+    "save_report",
+    "subject_of",
+    "survey",
+    "test_images",
+    "trained",
+    "transforms",
+    "wanted",
+]

@@ -1,0 +1,118 @@
+"""One subject measured: every statistic of the proximal analysis, as a small file."""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from deepinv.physics import LinearPhysics
+from deepinv.transform import Transform
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork import data
+from eiwork.analysis import AnalysisSettings, analyse, evaluation_points
+from eiwork.errors import ConvergenceWarning, DataFormatError
+from eiwork.files import write_text_atomically
+from eiwork.provenance import code_version, machine
+from eiwork.study.proximal.subjects import Subject
+from eiwork.study.task import certified
+from eiwork.symmetry import Reflection, Rotation, Shift
+from eiwork.training import Recipe, build_physics
+from eiwork.training.measurements import test_set
+
+FORMAT = "eiwork-proximal-1"
+_DIGITS = 5
+
+Image = Float[Tensor, "n channel height width"]
+
+
+def transforms(seed: int) -> dict[str, Transform]:
+    """Transforms by which invariance is judged: exact ones, the training group of CT and MRI, and others."""
+
+    def generator(offset: int) -> torch.Generator:
+        return torch.Generator().manual_seed(10 * seed + offset)
+
+    return {
+        "quarter turns": Rotation(multiples_of=90, rng=generator(1)),
+        "rotations": Rotation("fourier", rng=generator(2)),
+        "reflections": Reflection(("horizontal",), rng=generator(3)),
+        "shifts": Shift(0.2, rng=generator(4)),
+    }
+
+
+def test_images(recipe: Recipe, n: int) -> tuple[Image, LinearPhysics]:
+    """n evenly spread test images as the recipe's physics takes them, with that physics."""
+    physics = build_physics(recipe.physics, recipe.data.image_size)
+    images = test_set(recipe, physics).x
+    assert images is not None
+    chosen = torch.linspace(0, len(images) - 1, min(n, len(images))).round().long()
+    return images[chosen], physics
+
+
+def proximal_report(
+    subject: Subject, recipe: Recipe, *, seed: int, settings: AnalysisSettings | None = None
+) -> dict[str, Any]:
+    """`eiwork.analysis.analyse` of a subject on test images, with everything that it depends on; ready for a file.
+
+    The Jacobian is looked at on clean images, at an early iterate, at the fixed point of noise-free measurements
+    (not for a control, whose DEQ need not have one), and on noise.
+    """
+    chosen = AnalysisSettings() if settings is None else settings
+    images, physics = test_images(recipe, chosen.n_images)
+    generator = torch.Generator().manual_seed(seed)
+    model = certified(subject.model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        points = evaluation_points(model, images, physics, generator)
+    if subject.kind != "trained":
+        del points["fixed point"]
+    report = analyse(
+        subject.denoiser,
+        images,
+        generator=generator,
+        physics=physics,
+        points=points,
+        transforms=transforms(seed),
+        settings=chosen,
+    )
+    return {
+        "format": FORMAT,
+        "subject": subject.name,
+        "title": subject.title,
+        "kind": subject.kind,
+        "seed": seed,
+        "recipe": recipe.model_dump(mode="json"),
+        "test_data_hash": data.data_hash(recipe.data.name, "test"),
+        "code": code_version(),
+        "machine": machine(),
+        **_rounded(report),
+    }
+
+
+def save_report(path: Path, report: dict[str, Any]) -> Path:
+    """Write a report, complete or not at all; DataFormatError if it cannot."""
+    return write_text_atomically(path, json.dumps(report, sort_keys=True) + "\n", DataFormatError)
+
+
+def load_report(path: Path) -> dict[str, Any]:
+    """Read a report; raises DataFormatError naming a file that is missing, damaged or something else."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataFormatError(
+            f"{path} cannot be read as JSON ({error}): delete it, and `eiwork proximal` makes it anew."
+        ) from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise DataFormatError(f"{path} is not a report of format {FORMAT}: it belongs to something else.")
+    return values
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}") if torch.isfinite(torch.tensor(value)) else None
+    if isinstance(value, dict):
+        # Each image's own sampling error is in the spread between images.
+        return {key: _rounded(v) for key, v in value.items() if key != "per_image_standard_error"}
+    return [_rounded(v) for v in value] if isinstance(value, list | tuple) else value

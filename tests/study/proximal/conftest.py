@@ -1,0 +1,39 @@
+"""A recipe small enough for a test, and its trained model."""
+
+import pytest
+
+from eiwork.analysis import AnalysisSettings
+from eiwork.study import method_recipe
+from eiwork.training import load_checkpoint, train
+
+SMALL = {
+    "data__image_size": 16,
+    "data__n_train": 8,
+    "steps": 2,
+    "optimiser__batch_size": 2,
+    "model__iteration__width": 8,
+    "model__iteration__depth": 4,
+    "gradient_probe_every": None,
+}
+
+
+@pytest.fixture
+def recipe():
+    """MRI at 16x16 with a network of one block."""
+    return method_recipe("mri", "ei").with_overrides(**SMALL)
+
+
+@pytest.fixture
+def checkpoint(recipe, tmp_path):
+    """That recipe trained for two steps."""
+    train(recipe, tmp_path / "trained", device="cpu", progress=False, measure=False)
+    return load_checkpoint(tmp_path / "trained")
+
+
+@pytest.fixture
+def few():
+    """Settings for a test."""
+    return AnalysisSettings(
+        n_images=4, n_spectrum=2, krylov_size=12, probes=4, n_circles=3, n_triangles=3, order=4, corners=2, n_rivals=6,
+        n_minimised=2, ascent_steps=3,
+    )  # fmt: skip
