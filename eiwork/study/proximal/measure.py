@@ -62,10 +62,10 @@ def proximal_report(
     chosen = AnalysisSettings() if settings is None else settings
     images, physics = test_images(recipe, chosen.n_images)
     generator = torch.Generator().manual_seed(seed)
-    model = certified(subject.model)
+    certified(subject.model)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        points = evaluation_points(model, images, physics, generator)
+        points = evaluation_points(subject.model, images, physics, generator)
     if subject.kind != "trained":
         del points["fixed point"]
     report = analyse(

@@ -38,7 +38,7 @@ class Subject:
     @property
     def denoiser(self) -> nn.Module:
         """D."""
-        return self.model.iterate.denoiser
+        return self.model.get_submodule("iterate.denoiser")
 
 
 def trained(checkpoint: Checkpoint, method: str) -> Subject:
@@ -78,8 +78,10 @@ def _averaged(network: nn.Module, images: Image, seed: int) -> nn.Module:
 
 
 def _random(network: nn.Module, images: Image, seed: int) -> nn.Module:
+    last = network.get_submodule("last")
+    assert isinstance(last, nn.Conv2d)
     with torch.no_grad():
-        network.last.weight.mul_(_RANDOM_GAIN)
+        last.weight.mul_(_RANDOM_GAIN)
     return network
 
 
@@ -117,5 +119,6 @@ def control(name: str, recipe: Recipe, images: Image, seed: int) -> Subject:
     if not isinstance(model, DEQ) or not hasattr(getattr(model.iterate, "denoiser", None), "last"):
         raise InputError(f"Controls of {recipe.name!r} need a DEQ with a network of its own inside.")
     made = _CONTROLS[name]
-    model.iterate.denoiser = made.build(model.iterate.denoiser, images, seed)
+    denoiser = made.build(model.get_submodule("iterate.denoiser"), images, seed)
+    model.set_submodule("iterate.denoiser", denoiser)
     return Subject(name, made.title, made.kind, model.eval().requires_grad_(False))

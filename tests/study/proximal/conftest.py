@@ -18,9 +18,15 @@ SMALL = {
 
 
 @pytest.fixture
-def recipe():
+def small():
+    """Fields of a recipe that make it so."""
+    return SMALL
+
+
+@pytest.fixture
+def recipe(small):
     """MRI at 16x16 with a network of one block."""
-    return method_recipe("mri", "ei").with_overrides(**SMALL)
+    return method_recipe("mri", "ei").with_overrides(**small)
 
 
 @pytest.fixture
