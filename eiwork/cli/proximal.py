@@ -39,15 +39,29 @@ def proximal(
             help="A method or control; may be repeated. All there are by default.",
         ),
     ] = None,
+    parts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--part",
+            metavar="NAME",
+            help="survey (the default), along, elsewhere, projection, likes; may be repeated.",
+        ),
+    ] = None,
+    work: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Trainings of 'along'; build/proximal by default."),
+    ] = None,
     light: Annotated[
         bool, typer.Option("--light", help="Fewer images, probes and loops: a look only.")
     ] = False,
     json_path: JsonPath = None,
 ) -> None:
-    """Measure the operator of every trained DEQ of a problem, and controls whose answer is known.
+    """Ask of the operator of every trained DEQ, and of controls whose answer is known, whether it is a proximal map.
 
-    Asymmetry and spectrum of the Jacobian, constants on pairs, circulation, potential, the minimiser property and
-    invariance, each with one report for a subject and seed. Reports that are there are not made again.
+    The survey measures asymmetry and spectrum of the Jacobian, constants on pairs, circulation, potential, the
+    minimiser property and invariance. along: the same, lightly, at steps of a training. elsewhere: the recovered prior
+    on other operators. projection: gradient fields in D's place. likes: the prior of corrupted images. Each is one file
+    for a subject and seed; files that are there are not made again.
     """
     from eiwork.analysis import AnalysisSettings
     from eiwork.errors import DataFormatError
@@ -55,24 +69,38 @@ def proximal(
     from eiwork.study import proximal as analysis
 
     check_json_path(json_path)
-    folder = (results or project_folder() / "results" / "proximal") / problem
+    folder = results or project_folder() / "results" / "proximal"
     kept = models or project_folder() / "results" / "models"
-    wanted = analysis.wanted(problem, kept, seeds, subjects)
     settings = AnalysisSettings.light() if light else None
-    ensure_output_folder(folder, DataFormatError)
+    chosen = list(dict.fromkeys(parts or ["survey"]))
+    wanted = [
+        (part, *subject)
+        for part in chosen
+        for subject in analysis.wanted(problem, kept, seeds, subjects, part)
+    ]
     terminal = console()
-    for number, (name, seed) in enumerate(wanted, 1):
-        path = folder / f"{name}-{seed}.json"
+    for number, (part, name, seed) in enumerate(wanted, 1):
+        path = analysis.part_path(folder, problem, part, name, seed)
         if path.exists():
-            analysis.load_report(path)
             continue
-        terminal.print(f"{number} of {len(wanted)}: {problem}/{name}-{seed}", highlight=False)
-        analysis.save_report(path, analysis.survey(problem, name, seed, kept, settings))
-    reports = analysis.load_reports(folder)
-    table = Table("subject", *(analysis.STATISTICS[name].title for name in _SHOWN), title=problem)
+        terminal.print(f"{number} of {len(wanted)}: {problem}/{part}/{name}-{seed}", highlight=False)
+        ensure_output_folder(path.parent, DataFormatError)
+        made = analysis.make_part(
+            part,
+            problem,
+            name,
+            seed,
+            models=kept,
+            work=work or project_folder() / "build" / "proximal",
+            settings=settings,
+        )
+        analysis.save_report(path, made)
+    reports = analysis.load_reports(folder / problem / "survey")
     rows = analysis.proximal_rows(reports)
+    table = Table("subject", *(analysis.STATISTICS[name].title for name in _SHOWN), title=problem)
     for own in rows.values():
         title = next(iter(own.values())).title
         table.add_row(title, *(f"{own[name].mean:.3g}" if name in own else "" for name in _SHOWN))
-    terminal.print(table)
+    if reports:
+        terminal.print(table)
     write_json(json_path, {"problem": problem, "reports": len(reports), "rows": analysis.as_data(rows)})

@@ -8,8 +8,9 @@ from eiwork.study.proximal.measure import (
     test_images,
     transforms,
 )
+from eiwork.study.proximal.parts import PARTS, load_part, make_part, part_path
 from eiwork.study.proximal.subjects import Subject, control, controls, trained
-from eiwork.study.proximal.survey import METHODS, as_data, subject_of, survey, wanted
+from eiwork.study.proximal.survey import METHODS, as_data, subject_of, wanted
 from eiwork.study.proximal.table import (
     STATISTICS,
     ProximalRow,
@@ -21,6 +22,7 @@ from eiwork.study.proximal.table import (
 
 __all__ = [
     "METHODS",
+    "PARTS",
     "STATISTICS",
     "ProximalRow",
     "Statistic",
@@ -29,14 +31,16 @@ __all__ = [
     "control",
     "controls",
     "fit_denoiser",
+    "load_part",
     "load_report",
     "load_reports",
+    "make_part",
+    "part_path",
     "proximal_report",
     "proximal_row",
     "proximal_rows",
     "save_report",
     "subject_of",
-    "survey",
     "test_images",
     "trained",
     "transforms",

@@ -87,7 +87,7 @@ def proximal_report(
         "test_data_hash": data.data_hash(recipe.data.name, "test"),
         "code": code_version(),
         "machine": machine(),
-        **_rounded(report),
+        **rounded(report),
     }
 
 
@@ -98,21 +98,30 @@ def save_report(path: Path, report: dict[str, Any]) -> Path:
 
 def load_report(path: Path) -> dict[str, Any]:
     """Read a report; raises DataFormatError naming a file that is missing, damaged or something else."""
+    return load_json(path, FORMAT)
+
+
+def load_json(path: Path, wanted: str) -> dict[str, Any]:
+    """Read a JSON file of a format; raises DataFormatError naming one that is missing, damaged or something else."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise DataFormatError(
             f"{path} cannot be read as JSON ({error}): delete it, and `eiwork proximal` makes it anew."
         ) from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise DataFormatError(f"{path} is not a report of format {FORMAT}: it belongs to something else.")
+    if not isinstance(values, dict) or values.get("format") != wanted:
+        raise DataFormatError(f"{path} is not a file of format {wanted}: it belongs to something else.")
     return values
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
+    """Numbers with five significant digits, as files hold them; None for those that are not finite."""
     if isinstance(value, float):
         return float(f"{value:.{_DIGITS}g}") if torch.isfinite(torch.tensor(value)) else None
     if isinstance(value, dict):
+        if "recipe" in value:
+            # It is compared later on: its numbers stay as they are.
+            return {key: v if key == "recipe" else rounded(v) for key, v in value.items()}
         # Each image's own sampling error is in the spread between images.
-        return {key: _rounded(v) for key, v in value.items() if key != "per_image_standard_error"}
-    return [_rounded(v) for v in value] if isinstance(value, list | tuple) else value
+        return {key: rounded(v) for key, v in value.items() if key != "per_image_standard_error"}
+    return [rounded(v) for v in value] if isinstance(value, list | tuple) else value

@@ -5,10 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from eiwork.analysis import AnalysisSettings
 from eiwork.errors import CheckpointError, InputError
 from eiwork.study.problems import base_recipe
-from eiwork.study.proximal.measure import proximal_report
 from eiwork.study.proximal.subjects import Subject, control, controls, trained
 from eiwork.study.proximal.table import ProximalRow
 from eiwork.training import load_checkpoint
@@ -18,11 +16,12 @@ METHODS = ("supervised", "ei", "ei-cycle", "ei-jfb", "ei-cycle-jfb", "mc")
 
 
 def wanted(
-    problem: str, models: Path, seeds: int, subjects: Sequence[str] | None = None
+    problem: str, models: Path, seeds: int, subjects: Sequence[str] | None = None, part: str = "survey"
 ) -> list[tuple[str, int]]:
     """(subject, seed), seeds outermost: controls, and the methods whose model is in `models`/PROBLEM.
 
-    subjects: names to choose; None for all there are. Raises InputError for an unknown problem or subject, and for a
+    subjects: names to choose; None for all there are. part: "along" trains on its own and looks at methods alone, by
+    default at EI. Raises InputError for an unknown problem or subject, a control where there is no training, and a
     method that was asked for by name and has no model.
     """
     base_recipe(problem)
@@ -30,6 +29,10 @@ def wanted(
     unknown = [name for name in subjects or () if name not in known]
     if unknown:
         raise InputError(f"There is no subject {unknown[0]!r}; choose from {', '.join(known)}.")
+    if part == "along":
+        if wrong := [name for name in subjects or () if name in controls()]:
+            raise InputError(f"{wrong[0]!r} is a control: there is no training to look along.")
+        return [(name, seed) for seed in range(seeds) for name in subjects or ("ei",)]
     found = []
     for seed in range(seeds):
         for name in subjects or known:
@@ -53,14 +56,6 @@ def subject_of(problem: str, name: str, seed: int, models: Path) -> Subject:
     if checkpoint.recipe.seed != seed or checkpoint.recipe.physics != recipe.physics:
         raise CheckpointError(f"{path} is a model of another seed or problem: {checkpoint.recipe.name}.")
     return trained(checkpoint, name)
-
-
-def survey(
-    problem: str, name: str, seed: int, models: Path, settings: AnalysisSettings | None = None
-) -> dict[str, Any]:
-    """The report of one subject and seed."""
-    subject = subject_of(problem, name, seed, models)
-    return proximal_report(subject, base_recipe(problem), seed=seed, settings=settings)
 
 
 def as_data(rows: dict[str, dict[str, ProximalRow]]) -> list[dict[str, Any]]:
