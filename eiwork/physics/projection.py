@@ -99,15 +99,16 @@ def projection_matrix(geometry: ParallelBeam) -> tuple[sp.csr_matrix, sp.csr_mat
 def view_weights(geometry: ParallelBeam) -> Float[np.ndarray, " view"]:
     """Angle in radians that each view stands for: half the gap to each neighbour, modulo 180 degrees.
 
-    Evenly spread views get pi / n_views. A gap over ten times the median one is a missing wedge, in which
-    nothing was measured, and counts as one median gap (this limit is ours).
+    Evenly spread views get pi / n_views. A gap over ten times the mean of the others is a missing wedge, in which
+    nothing was measured, and counts as much as that mean (this limit is ours). Directions that were measured several
+    times share the angle of one.
     """
     theta = np.deg2rad(np.mod(np.asarray(geometry.angles, dtype=np.float64), 180.0))
     order = np.argsort(theta, kind="stable")
     gaps = np.diff(theta[order], append=theta[order[0]] + np.pi)
-    median = float(np.median(gaps))
-    if median > 0:
-        gaps = np.where(gaps > 10 * median, median, gaps)
+    if len(gaps) > 1:
+        others = (np.pi - gaps) / (len(gaps) - 1)
+        gaps = np.where((gaps > 10 * others) & (others > 0), others, gaps)
     weights = np.empty_like(theta)
     weights[order] = (gaps + np.roll(gaps, 1)) / 2
     return weights

@@ -1,4 +1,4 @@
-"""What each ingredient of the base recipe is worth: the same recipe with one thing changed."""
+"""What each ingredient of the base recipe is worth: the same recipe, trained for less, with one thing changed."""
 
 from typing import Any
 
@@ -7,9 +7,14 @@ from eiwork.study.problems import base_recipe
 from eiwork.training import Recipe
 
 PREFIX = "ablation-"
+STEPS = 200
+"""Length of every ablation, that of REFERENCE too: differences are for trainings of this length."""
+REFERENCE = "nothing"
 
+_JFB: dict[str, Any] = {"model__gradient": {"kind": "jacobian_free"}}
 # Name -> overrides of the base recipe. A change that leaves a recipe as it is (the base has it already) is no task.
 _ABLATIONS: dict[str, dict[str, Any]] = {
+    REFERENCE: {},
     "no-contraction-control": {"contraction": None},
     "contraction-target-0.98": {"contraction__target": 0.98},
     "contraction-of-the-whole-batch": {"contraction__samples": None},
@@ -41,6 +46,16 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "warm-starts": {"model__warm_start": {"budget_mib": 64.0}, "loss__warm_start": True},
     "cold-second-solves": {"loss__warm_start": False},
     "tolerance-schedule": {"model__tolerance_schedule": {"start": 0.5, "end": 0.1}},
+    # Whether settings of its own help Jacobian-free backpropagation.
+    "jfb": _JFB,
+    "jfb-weight-0.01": _JFB | {"loss__ei_weight": 0.01},
+    "jfb-weight-0.1": _JFB | {"loss__ei_weight": 0.1},
+    "jfb-weight-10": _JFB | {"loss__ei_weight": 10.0},
+    "jfb-light-contraction": _JFB | {"contraction__weight": 0.1},
+    "jfb-scalars-like-weights": _JFB | {"optimiser__scalar_rate": 1.0},
+    "jfb-half-learning-rate": _JFB | {"optimiser__learning_rate": 1e-3},
+    "jfb-learning-rate-4e-3": _JFB | {"optimiser__learning_rate": 4e-3},
+    "jfb-measurement-cycle": _JFB | {"loss__cycle_weight": 5.0},
     "pretraining": {"pretraining": {"steps": 200, "sigma": (0.0, 0.1)}},
 }
 
@@ -51,17 +66,21 @@ def ablations() -> tuple[str, ...]:
 
 
 def ablation_recipe(problem: str, name: str) -> Recipe:
-    """The base recipe of a problem with one thing changed; raises InputError for an unknown or empty change."""
+    """The base recipe of a problem for STEPS steps with one thing changed, and without gradient probes.
+
+    Raises InputError for an unknown or empty change. REFERENCE changes nothing else.
+    """
     if name not in _ABLATIONS:
         raise InputError(f"There is no ablation {name!r}; choose from {', '.join(_ABLATIONS)}.")
-    base = base_recipe(problem)
+    whole = base_recipe(problem)
+    base = whole.with_overrides(steps=STEPS, gradient_probe_every=None)
     try:
         changed = base.with_overrides(**_ABLATIONS[name])
     except ValueError as error:
         raise InputError(f"Ablation {name!r} does not apply to {problem!r}: {error}") from None
-    if changed == base:
+    if changed == base and name != REFERENCE:
         raise InputError(f"Ablation {name!r} changes nothing: the base recipe of {problem!r} has it.")
     return changed.with_overrides(
         name=f"{problem}-{PREFIX}{name}",
-        summary=f"{base.summary.split(',')[0]}, the base recipe with one change: {name}.",
+        summary=f"{base.summary.split(',')[0]}, the base recipe for {STEPS} steps with one change: {name}.",
     )

@@ -10,6 +10,7 @@ from eiwork.errors import DataFormatError
 from eiwork.figures import DescribedFigure, figure_png
 from eiwork.figures.study import cost_curves, method_intervals
 from eiwork.files import write_atomically, write_text_atomically
+from eiwork.study.ablation_table import ablation_markdown, ablation_rows, is_ablation
 from eiwork.study.budgets import BUDGETS, at_equal_budgets, curve
 from eiwork.study.collection import Collection
 from eiwork.study.methods import title
@@ -24,10 +25,18 @@ def write_report(collection: Collection, results: Path, note: str = "") -> list[
 
     note: a sentence put into every table and figure text, such as that the run was a quick one. Files of figures:
     PROBLEM-methods and PROBLEM-curves, .json with the numbers and the alternative text.
+    Ablations have a table of their own, tables/ablation.{json,md}.
     Raises DataFormatError where a file cannot be written.
     """
-    rows = table_rows(collection)
     tables = results / "tables"
+    changes = ablation_rows(collection)
+    if changes:
+        _write_json(tables / "ablation.json", {"note": note, "rows": [asdict(row) for row in changes]})
+        _write(tables / "ablation.md", (f"{note}\n\n" if note else "") + ablation_markdown(changes))
+    collection = Collection({key: run for key, run in collection.runs.items() if not is_ablation(key[1])})
+    rows = table_rows(collection)
+    if not rows:
+        return []
     _write_json(tables / "methods.json", {"note": note, "rows": as_data(rows)})
     _write(tables / "methods.csv", as_csv(rows))
     _write(tables / "methods.md", (f"{note}\n\n" if note else "") + markdown(rows))

@@ -103,3 +103,9 @@ def test_uneven_views_weigh_half_their_gaps():
 def test_a_missing_wedge_has_no_weight():
     weights = view_weights(geometry(angles=tuple(float(a) for a in range(0, 90, 2))))
     np.testing.assert_allclose(np.rad2deg(weights), 2.0)
+
+
+def test_directions_measured_several_times_share_their_angle():
+    clusters = tuple(20.0 * k + 0.01 * j for k in range(9) for j in range(3))
+    weights = view_weights(geometry(angles=clusters)).reshape(9, 3)
+    np.testing.assert_allclose(weights.sum(axis=1), np.pi / 9, rtol=1e-3)

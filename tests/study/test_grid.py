@@ -6,7 +6,7 @@ import pytest
 
 from eiwork.errors import InputError
 from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
-from eiwork.study.ablation import PREFIX, ablations
+from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations
 from eiwork.study.methods import applies, title
 from eiwork.training import recipes
 
@@ -38,14 +38,14 @@ def test_every_trained_method_differs_from_the_base_in_something(method):
 def test_there_are_many_ablations_and_each_changes_something():
     assert len(ablations()) >= 12
     for problem in CORE_PROBLEMS:
-        base = method_recipe(problem, "ei")
+        base = method_recipe(problem, "ei").model_dump()
         usable = [name for name in ablations() if applies(problem, f"{PREFIX}{name}")]
         assert len(usable) >= 12
-        changed = [method_recipe(problem, f"{PREFIX}{name}").model_dump() for name in usable]
-        assert all(
-            c | {"name": "", "summary": ""} != base.model_dump() | {"name": "", "summary": ""}
-            for c in changed
-        )
+        plain = {"name": "", "summary": ""}
+        recipes = {name: method_recipe(problem, f"{PREFIX}{name}").model_dump() | plain for name in usable}
+        reference = recipes.pop(REFERENCE)
+        assert reference == base | plain | {"steps": STEPS, "gradient_probe_every": None}
+        assert all(recipe != reference and recipe["steps"] == STEPS for recipe in recipes.values())
 
 
 def test_the_word_ablation_stands_for_all_of_them():
