@@ -63,7 +63,7 @@ def ablation_rows(collection: Collection) -> list[AblationRow]:
 def ablation_markdown(rows: list[AblationRow]) -> str:
     """The rows as a table in Markdown."""
     lines = [
-        f"Trainings of {STEPS} steps. Differences in dB to the one with nothing changed, with 95 % bootstrap intervals.",
+        f"Trainings of {STEPS} steps. Differences to the one with nothing changed, with 95 % bootstrap intervals.",
         "",
         "| problem | change | seeds | PSNR (dB) | difference (dB) | processor time | converged | NFE |",
         "|---|---|---|---|---|---|---|---|",
