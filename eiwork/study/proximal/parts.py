@@ -22,6 +22,8 @@ from eiwork.training import Recipe
 PARTS = ("survey", "along", "elsewhere", "projection", "likes")
 _FORMAT = "eiwork-proximal-{}-1"
 _FEW, _MORE = 8, 16
+# Fifty images average what few probes of each leave uncertain.
+SURVEY = AnalysisSettings(probes=4, krylov_size=40)
 
 
 def part_path(results: Path, problem: str, part: str, name: str, seed: int) -> Path:
@@ -45,14 +47,14 @@ def make_part(
 ) -> dict[str, Any]:
     """One part for one subject and seed, ready for a file.
 
-    models: checkpoints PROBLEM/METHOD-SEED. work: of the training that "along" looks at. settings: of "survey" and
-    "along", which have defaults of their own. Raises InputError for an unknown part.
+    models: checkpoints PROBLEM/METHOD-SEED. work: of the training that "along" looks at. settings: of "survey"
+    (SURVEY by default) and "along" (light). Raises InputError for an unknown part.
     """
     if part == "along":
         return rounded(along(problem, name, seed, work / problem / f"{name}-{seed}", settings=settings))
     recipe, subject = base_recipe(problem), subject_of(problem, name, seed, models)
     if part == "survey":
-        return proximal_report(subject, recipe, seed=seed, settings=settings)
+        return proximal_report(subject, recipe, seed=seed, settings=settings or SURVEY)
     if part not in _ROWS:
         raise InputError(
             f"There is no part {part!r} of the proximal analysis; choose from {', '.join(PARTS)}."
