@@ -24,8 +24,8 @@ class ExtremeValues:
 
     smallest, largest: Ritz values: never beyond the true ends. For an antisymmetric map, whose eigenvalues are +- i s,
     the ends of +- s. residual_*: ||M v - theta v|| of the unit Ritz vector: an eigenvalue lies this close to theta.
-    smallest_vector, largest_vector: unit Ritz vectors; for an antisymmetric map, real unit vectors that M turns into
-    one another.
+    smallest_vector, largest_vector: unit Ritz vectors; for an antisymmetric map, real ones, M largest_vector =
+    largest * smallest_vector.
     size: dimension of the Krylov space.
     """
 
@@ -158,19 +158,22 @@ class _Lanczos:
         else:
             values, vectors = torch.linalg.eigh(strict + strict.mT + torch.diag_embed(diagonal))
         residual = vectors[:, -1].abs() * self.residual[:, None]
+        first, last = vectors[:, :, 0], vectors[:, :, -1]
+        if self.sign < 0:
+            # The two complex vectors are conjugates: M a = s b and M b = -s a for the parts of a + i b.
+            first, last = last.imag, last.real
         return ExtremeValues(
             values[:, 0],
             values[:, -1],
             residual[:, 0],
             residual[:, -1],
-            self._vector(vectors[:, :, 0]),
-            self._vector(vectors[:, :, -1]),
+            self._vector(first),
+            self._vector(last),
             k,
         )
 
     def _vector(self, weights: Tensor) -> Image:
-        real: Flat = (weights.real if weights.is_complex() else weights).to(self.start)
-        vector = self.basis.combine(real)
+        vector = self.basis.combine(weights.to(self.start))
         length = norms(vector)
         vector = vector / torch.where(length > 0, length, 1.0).to(vector)[:, None]
         return self._as_image(vector)

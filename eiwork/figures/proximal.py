@@ -1,5 +1,6 @@
 """Is a map a proximal map? The map of one pixel, work around loops, statistics of operators, spectra, landscapes."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -69,9 +70,9 @@ def prox_panels(
     steepest = float((np.diff(outputs) / np.diff(inputs)).max())
     with style():
         first.plot(places, prior, color=PALETTE[0], label="phi")
-        first.plot(at, found, "o", color=PALETTE[1], markersize=3.5, label="recovered from the map")
+        first.plot(at, found, "o", color=PALETTE[1], markersize=3.5, label="recovered")
         first.set_title("prior phi(x)")
-        first.legend(loc="upper center")
+        first.legend(loc="lower left")
         second.plot(places, cost, color=PALETTE[0])
         second.plot(current[1], lowest, "o", color=PALETTE[1], markersize=8)
         second.axvline(current[0], color=REFERENCE_COLOUR, linestyle=":")
@@ -168,7 +169,8 @@ def picture_and_curves(
         raise InputError(f"value_range is {value_range}: its second value must exceed its first.")
     positions = _increasing(x, "x")
     widths = [1.0] * len(images) + [2.1]
-    figure, axes = new_figure(1, len(widths), size=(2.6 * sum(widths), 3.2), width_ratios=widths)
+    scale = 10.6 / sum(widths)
+    figure, axes = new_figure(1, len(widths), size=(10.6, 1.25 * scale + 0.3), width_ratios=widths)
     parts = []
     with style():
         for axis, image, title in zip(axes[0], images, titles, strict=False):
@@ -184,7 +186,8 @@ def picture_and_curves(
             at = positions[-1] if current is None else current
             value = float(np.interp(at, positions, values))
             axis.plot(at, value, look(i)["marker"], color=look(i)["color"], markersize=7)
-            parts.append(f"{label} {value:.3g} (from {values.min():.3g} to {values.max():.3g})")
+            value, low, high = _beside(np.array([value, values.min(), values.max()]))
+            parts.append(f"{label} {value:.3g} (from {low:.3g} to {high:.3g})")
         axis.set_xlabel(x_label)
         axis.set_ylabel(y_label)
         axis.legend()
@@ -199,16 +202,22 @@ def statistic_panels(
     panels: Mapping[str, Mapping[str, Mark]],
     *,
     ideals: Mapping[str, Number] | None = None,
+    limits: Mapping[str, tuple[Number, Number]] | None = None,
     interval: str = "",
+    n_columns: int = 3,
     description: str = "",
 ) -> DescribedFigure:
     """Several statistics of the same operators, a panel each: mean, interval (thick), extreme images (thin).
+
+    An axis shows all images and the ideal; an interval may run out of it.
 
     Args:
         kinds: operator -> a key of KINDS, from top to bottom.
         panels: statistic -> operator -> Mark; an operator may be missing.
         ideals: statistic -> value that the proximal map of an invariant prior would have, a vertical line.
+        limits: statistic -> range of its axis; a mean outside is written at the edge.
         interval: what the intervals are, for the text.
+        n_columns: panels in a row.
         description: a sentence put in front of the alternative text.
 
     Raises:
@@ -217,12 +226,15 @@ def statistic_panels(
     _check_kinds(kinds)
     if not panels or any(set(marks) - set(kinds) for marks in panels.values()):
         raise InputError(f"statistic_panels needs at least one panel, with operators of {list(kinds)} alone.")
-    figure, axes = new_figure(
-        1, len(panels), size=(2.3 + 2.6 * len(panels), 1.2 + 0.32 * len(kinds)), sharey=True
-    )
+    columns = min(n_columns, len(panels))
+    lines = -(-len(panels) // columns)
+    size = (2.3 + 2.6 * columns, 0.5 + lines * (0.7 + 0.28 * len(kinds)))
+    figure, axes = new_figure(lines, columns, size=size, sharey=True)
     rows, parts = {name: row for row, name in enumerate(kinds)}, []
     with style():
-        for axis, (title, marks) in zip(axes[0], panels.items(), strict=True):
+        for axis in axes.flat[len(panels) :]:
+            axis.set_visible(False)
+        for axis, (title, marks) in zip(axes.flat, panels.items(), strict=False):
             told = []
             for name, mark in marks.items():
                 colour, marker, _ = KINDS[kinds[name]]
@@ -233,10 +245,12 @@ def statistic_panels(
                 if mark.interval is not None:
                     axis.plot(mark.interval, [rows[name]] * 2, "-", color=colour, linewidth=4, alpha=0.5)
                 axis.plot(mark.mean, rows[name], marker, color=colour, markersize=6)
-                told.append(f"{name} {mark.mean:.3g}")
+                _write_outside(axis, mark.mean, rows[name], (limits or {}).get(title), colour)
+                told.append(f"{name} {_beside(np.array([mark.mean, 1.0]))[0]:.3g}")
             if title in (ideals or {}):
                 axis.axvline((ideals or {})[title], color=REFERENCE_COLOUR, linestyle="--", linewidth=1)
-            axis.set_title(title, fontsize=9)
+            axis.set_xlim((limits or {}).get(title) or _range_of(marks, (ideals or {}).get(title)))
+            axis.set_title(textwrap.fill(title, 28), fontsize=9)
             axis.grid(axis="y", visible=False)
             parts.append(f"{title.replace(chr(10), ' ')}: {', '.join(told)}")
         axes[0, 0].set_yticks(list(rows.values()), list(rows))
@@ -302,14 +316,40 @@ def _draw_work(axis: Axes, turns: Numbers, work: Mapping[str, Numbers]) -> str:
     shares, parts = _increasing(turns, "turns"), []
     for i, (label, numbers) in enumerate(work.items()):
         values = _of_shape(numbers, shares.shape, f"work[{label!r}]")
-        axis.plot(shares, values, label=label, **(look(i) | {"marker": ""}))
+        axis.plot(shares, values, label=label, color=look(i)["color"], linestyle=look(i)["linestyle"])
         axis.plot(1, values[-1], look(i)["marker"], color=look(i)["color"], markersize=8)
-        parts.append(f"{label} {values[-1]:.3g}")
+        parts.append(f"{label} {_beside(values)[-1]:.3g}")
     axis.axhline(0, color=REFERENCE_COLOUR, linewidth=1, linestyle=":")
     axis.set_xlabel("share of the way around")
     axis.set_title("work done so far")
     axis.legend()
     return f"Work after one turn, the circulation: {', '.join(parts)}."
+
+
+def _range_of(marks: Mapping[str, Mark], ideal: Number | None) -> tuple[float, float]:
+    places = [place for mark in marks.values() for place in (mark.mean, *mark.extremes)]
+    places += [] if ideal is None else [ideal]
+    low, high = min(places, default=0.0), max(places, default=1.0)
+    margin = 0.08 * (high - low) or 0.08
+    return low - margin, high + margin
+
+
+def _write_outside(
+    axis: Axes, mean: Number, row: int, limits: tuple[Number, Number] | None, colour: str
+) -> None:
+    """A number and an arrow at the edge of an axis for a mean beyond it."""
+    if limits is None or limits[0] <= mean <= limits[1]:
+        return
+    above = mean > limits[1]
+    text = f"{mean:.2g} \u2192" if above else f"\u2190 {mean:.2g}"
+    axis.text(
+        limits[above], row, text, color=colour, fontsize=8, va="center", ha="right" if above else "left"
+    )
+
+
+def _beside(values: np.ndarray) -> np.ndarray:
+    """Numbers for a text, where what is rounding beside the largest of them is zero, the same in every run."""
+    return np.where(np.abs(values) < 1e-4 * np.abs(values).max(), 0.0, values)
 
 
 def _kind_legend(figure: DescribedFigure, kinds: Mapping[str, str]) -> None:

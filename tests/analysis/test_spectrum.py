@@ -102,3 +102,18 @@ def test_unusable_settings_and_products_are_refused():
         symmetric_spectrum(j, generator=generator(), max_size=0)
     with pytest.raises(ConvergenceError, match="not finite"):
         extreme_ritz_values(lambda v: v / 0, j.random, generator())
+
+
+def test_the_vectors_of_an_antisymmetric_map_turn_into_one_another():
+    jac = jacobian(network(), X)
+    found = extreme_ritz_values(jac.antisymmetric, jac.random, generator(), tol=1e-7, max_size=N, skew=True)
+    dense = dense_jacobian(network(), X)
+    values = torch.linalg.eigvalsh(1j * (dense - dense.mT) / 2)
+    torch.testing.assert_close(found.largest, values[:, -1], rtol=1e-6, atol=0)
+    s = found.largest[:, None, None, None]
+    torch.testing.assert_close(
+        jac.antisymmetric(found.largest_vector), s * found.smallest_vector, rtol=0, atol=1e-6
+    )
+    torch.testing.assert_close(
+        jac.antisymmetric(found.smallest_vector), -s * found.largest_vector, rtol=0, atol=1e-6
+    )

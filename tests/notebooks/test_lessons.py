@@ -34,6 +34,7 @@ def test_the_first_lessons_are_there():
     assert "05_training_without_ground_truth" in names
     assert "06_mri" in names
     assert "07_implicit_vs_jacobian_free" in names
+    assert "08_proximal_maps" in names
     assert "09_reproduce_the_claims" in names
 
 

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from eiwork import data
 from eiwork.analysis import AnalysisSettings, analyse, evaluation_points
+from eiwork.analysis.invariance import GroupTransform
 from eiwork.errors import ConvergenceWarning, DataFormatError
 from eiwork.files import write_text_atomically
 from eiwork.provenance import code_version, machine
@@ -28,17 +30,39 @@ _DIGITS = 5
 Image = Float[Tensor, "n channel height width"]
 
 
-def transforms(seed: int) -> dict[str, Transform]:
+@dataclass(frozen=True)
+class Elements:
+    """A transform at given elements of its group, which the images of a batch get in turn: never the identity.
+
+    inner: the transform. parameter: its one parameter. values: of the elements.
+    """
+
+    inner: Transform
+    parameter: str
+    values: tuple[float, ...]
+
+    def get_params(self, x: Tensor) -> dict[str, Tensor]:
+        """One element for each image of a batch."""
+        chosen = [self.values[i % len(self.values)] for i in range(len(x))]
+        return {self.parameter: torch.tensor([chosen], dtype=torch.float64)}
+
+    def transform(self, x: Tensor, **params: Tensor) -> Tensor:
+        """T_g x."""
+        return self.inner.transform(x, **params)
+
+    def inverse(self, x: Tensor, batchwise: bool = True, **params: Tensor) -> Tensor:
+        """T_g^-1 x."""
+        return self.inner.inverse(x, batchwise=batchwise, **params)
+
+
+def transforms(seed: int) -> dict[str, GroupTransform]:
     """Transforms by which invariance is judged: exact ones, the training group of CT and MRI, and others."""
-
-    def generator(offset: int) -> torch.Generator:
-        return torch.Generator().manual_seed(10 * seed + offset)
-
+    first, second = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))
     return {
-        "quarter turns": Rotation(multiples_of=90, rng=generator(1)),
-        "rotations": Rotation("fourier", rng=generator(2)),
-        "reflections": Reflection(("horizontal",), rng=generator(3)),
-        "shifts": Shift(0.2, rng=generator(4)),
+        "quarter turns": Elements(Rotation(multiples_of=90), "theta", (90.0, 180.0, 270.0)),
+        "rotations": Rotation("fourier", rng=first),
+        "reflections": Elements(Reflection(("horizontal",)), "flip_horizontal", (1.0,)),
+        "shifts": Shift(0.2, rng=second),
     }
 
 

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from eiwork.analysis import RotatedField
 from eiwork.errors import InputError
-from eiwork.models import DEQ, GradientStepDenoiser, GroupAveraged, quarter_turns_and_flips
+from eiwork.models import (
+    DEQ,
+    GradientStepDenoiser,
+    GroupAveraged,
+    InputConvexPotential,
+    quarter_turns_and_flips,
+)
 from eiwork.study.methods import title
 from eiwork.study.proximal.least_squares import fit_denoiser
 from eiwork.training import Checkpoint, Recipe
@@ -65,6 +71,12 @@ def _gradient_step(network: nn.Module, images: Image, seed: int) -> nn.Module:
     return fit_denoiser(student, images, seed=seed)
 
 
+def _input_convex(network: nn.Module, images: Image, seed: int) -> nn.Module:
+    with seeded(seed, "weights"):
+        student = InputConvexPotential(images.shape[1])
+    return fit_denoiser(student, images, seed=seed)
+
+
 def _rotated(network: nn.Module, images: Image, seed: int) -> nn.Module:
     channels, height, width = images.shape[1:]
     generator = torch.Generator().manual_seed(seed)
@@ -94,6 +106,7 @@ _CONTROLS = {
         lambda network, images, seed: fit_denoiser(network, images, seed=seed),
     ),
     "averaged": _Control("that denoiser averaged over turns and flips", "comparison", _averaged),
+    "input-convex": _Control("gradient of a convex potential, least squares", "positive", _input_convex),
     "gradient-step": _Control("gradient-step denoiser, least squares", "positive", _gradient_step),
     "rotated": _Control(
         f"gradient-step denoiser plus {ROTATION_STRENGTH} times a rotation", "negative", _rotated

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from eiwork.analysis import CompleteBasis, asymmetry, equivariance_error, jacobian
+from eiwork.analysis import CompleteBasis, asymmetry, equivariance_error, jacobian, symmetric_spectrum
 from eiwork.errors import InputError
 from eiwork.study import method_recipe
-from eiwork.study.proximal import control, controls, fit_denoiser, subject_of, trained, wanted
+from eiwork.study.proximal import control, controls, fit_denoiser, subject_of, trained, transforms, wanted
 from eiwork.symmetry import Rotation
 from eiwork.training.measurements import clean_images
 
@@ -25,6 +25,23 @@ def test_the_positive_control_is_symmetric_and_the_rotated_one_is_not(recipe):
     x = images[:2].double()
     measured = asymmetry(jacobian(rotated, x), CompleteBasis())
     assert measured.learnt.value.min() > 0.1
+
+
+def test_the_gradient_of_a_convex_potential_is_positive_too(recipe):
+    images = clean_images(recipe)
+    denoiser = control("input-convex", recipe, images, 0).denoiser.double()
+    assert learnt_asymmetry(denoiser, recipe) < 1e-6
+    ends = symmetric_spectrum(
+        jacobian(denoiser, images[:2].double()), generator=torch.Generator().manual_seed(0)
+    )
+    assert ends.smallest.min() > 0
+
+
+def test_no_transform_is_the_identity(recipe):
+    x = clean_images(recipe)[:6]
+    for name, transform in transforms(0).items():
+        moved = transform.transform(x, **transform.get_params(x))
+        assert ((moved - x).flatten(1).norm(dim=1) > 0).all(), name
 
 
 def test_a_control_repeats_with_its_seed_and_differs_with_another(recipe):
