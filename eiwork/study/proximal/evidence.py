@@ -1,0 +1,55 @@
+"""What the survey says for or against the claim of a proximal map, as evidence of a ledger."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from eiwork.study.compared import student_interval
+from eiwork.study.ledger import Evidence
+from eiwork.study.proximal.table import STATISTICS, values
+from eiwork.study.statistics import mean_interval, paired_difference
+
+Report = dict[str, Any]
+
+
+def level(reports: Sequence[Report], subject: str, statistic: str) -> Evidence | None:
+    """A statistic of a subject, wanted above 0; None where it was not measured."""
+    found = _by_seed(reports, subject, statistic)
+    if not found:
+        return None
+    matrix = np.asarray(list(found.values()))
+    return Evidence(
+        name=f"{subject}: {STATISTICS[statistic].title}",
+        interval=mean_interval(matrix),
+        over_seeds=student_interval(matrix.mean(axis=1).tolist()),
+        n_seeds=len(matrix),
+        n_images=matrix.shape[1],
+        unit="",
+    )
+
+
+def lead(reports: Sequence[Report], subject: str, control: str, statistic: str) -> Evidence | None:
+    """A statistic of a control minus the subject's, wanted above 0, for the seeds that both have; None without one.
+
+    The images are the same; seeds of a control are of its own training, paired by their numbers.
+    """
+    own, other = (_by_seed(reports, name, statistic) for name in (subject, control))
+    common = [seed for seed in own if seed in other and len(own[seed]) == len(other[seed])]
+    if not common:
+        return None
+    mine, theirs = (np.asarray([found[seed] for seed in common]) for found in (own, other))
+    difference = paired_difference(theirs, mine)
+    return Evidence(
+        name=f"{control} - {subject}: {STATISTICS[statistic].title}",
+        interval=difference.interval,
+        over_seeds=student_interval((theirs - mine).mean(axis=1).tolist()),
+        n_seeds=len(common),
+        n_images=difference.n_images,
+        unit="",
+    )
+
+
+def _by_seed(reports: Sequence[Report], subject: str, statistic: str) -> dict[int, list[float]]:
+    own = sorted((r for r in reports if r["subject"] == subject), key=lambda r: r["seed"])
+    return {report["seed"]: found for report in own if (found := values(report, statistic)) is not None}
