@@ -6,7 +6,7 @@ from eiwork.errors import EiworkError, InputError
 from eiwork.study.ablation import PREFIX, ablation_recipe, ablations
 from eiwork.study.problems import base_recipe, problems
 from eiwork.training import Recipe, recipes
-from eiwork.training.catalogue import cycle_weight
+from eiwork.training.catalogue import CYCLE_WEIGHT
 from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -85,11 +85,7 @@ def _robust(base: Recipe) -> Recipe:
 def _recorrupted(base: Recipe) -> Recipe:
     assert isinstance(base.loss, EquivariantSettings)
     kept = base.loss.model_dump(exclude={"method", "cycle_weight"})
-    return base.with_overrides(loss=RecorruptedSettings(**kept, cycle_weight=_cycle_weight(base)))
-
-
-def _cycle_weight(base: Recipe) -> float:
-    return cycle_weight(base.name.removesuffix("-ei-deq"))
+    return base.with_overrides(loss=RecorruptedSettings(**kept, cycle_weight=CYCLE_WEIGHT))
 
 
 def _splitting(base: Recipe) -> Recipe:
@@ -107,11 +103,11 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised": ("supervised-deq", lambda base: base.with_overrides(loss=SupervisedSettings())),
     "ei": ("ei-deq", lambda base: base),
     "ei-jfb": ("ei-deq-jfb", lambda base: base.with_overrides(model__gradient=JacobianFreeSettings())),
-    "ei-cycle": ("ei-cycle-deq", lambda base: base.with_overrides(loss__cycle_weight=_cycle_weight(base))),
+    "ei-cycle": ("ei-cycle-deq", lambda base: base.with_overrides(loss__cycle_weight=CYCLE_WEIGHT)),
     "ei-cycle-jfb": (
         "ei-cycle-deq-jfb",
         lambda base: base.with_overrides(
-            loss__cycle_weight=_cycle_weight(base), model__gradient=JacobianFreeSettings()
+            loss__cycle_weight=CYCLE_WEIGHT, model__gradient=JacobianFreeSettings()
         ),
     ),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),

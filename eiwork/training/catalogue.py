@@ -34,7 +34,8 @@ _OPTIMISER = OptimiserSettings(warmup=50, clip=0.03, scalar_rate=5.0)
 _ROTATIONS: Group = (RotationSettings(interpolation="fourier"),)
 _TIGHT = ContractionSettings(weight=1.0, target=0.9, samples=2)
 _STEPS, _PROBE_EVERY = 500, 100
-_CYCLE_WEIGHT, _CYCLE_WEIGHTS = 5.0, {"ct": 20.0}
+CYCLE_WEIGHT = 5.0
+"""Weight of the return to the measurement, in units of the EI term's; ours."""
 
 
 def _deq(iteration: IterationSettings) -> DEQSettings:
@@ -100,11 +101,6 @@ _INPAINTING = Recipe(
 )
 
 
-def cycle_weight(problem: str) -> float:
-    """Weight of the return to the measurement, in units of the EI term's; ours, larger where that term's is small."""
-    return _CYCLE_WEIGHTS.get(problem, _CYCLE_WEIGHT)
-
-
 def _variants(base: Recipe) -> list[Recipe]:
     assert isinstance(base.model, DEQSettings)
     assert isinstance(base.loss, EquivariantSettings)
@@ -129,7 +125,7 @@ def _variants(base: Recipe) -> list[Recipe]:
         base.with_overrides(
             name=f"{prefix}-ei-cycle-deq",
             summary=f"{title}, the same DEQ and EI loss with a return of the second image to the measurement (ours).",
-            loss__cycle_weight=cycle_weight(prefix),
+            loss__cycle_weight=CYCLE_WEIGHT,
             gradient_probe_every=None,
         ),
         base.with_overrides(
