@@ -9,10 +9,9 @@ from scipy.stats import t
 from eiwork.errors import InputError
 from eiwork.study.collection import Collection
 from eiwork.study.ledger import Evidence
-from eiwork.study.methods import is_classical
+from eiwork.study.methods import INVERSE, ORACLE, is_classical
 from eiwork.study.result import RunResult
 from eiwork.study.statistics import LEVEL, Interval, gap_closure, paired_difference
-from eiwork.study.tables import INVERSE, ORACLE
 
 Values = Float[np.ndarray, "seed image"]
 QUANTITIES: dict[str, Callable[[RunResult], Sequence[float]]] = {

@@ -23,6 +23,8 @@ from eiwork.training.settings import (
     UnrolledSettings,
 )
 
+INVERSE, ORACLE, REFERENCE = "inverse", "supervised", "ei"
+"""The ends of the scale of gap closure, and the method that others are compared with."""
 CLASSICAL = ("inverse", "fbp", "total-variation")
 CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-cycle", "ei-unrolled", "ei-unet", "mc")
 

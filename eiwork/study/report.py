@@ -13,8 +13,8 @@ from eiwork.files import write_atomically, write_text_atomically
 from eiwork.study.ablation_table import ablation_markdown, ablation_rows, is_ablation
 from eiwork.study.budgets import BUDGETS, at_equal_budgets, curve
 from eiwork.study.collection import Collection
-from eiwork.study.methods import title
-from eiwork.study.tables import INVERSE, Row, as_csv, as_data, markdown, table_rows
+from eiwork.study.methods import INVERSE, title
+from eiwork.study.tables import Row, as_csv, as_data, markdown, table_rows
 
 _CURVES = ("steps", "wall clock (s)", "NFE")
 _COMPARED = ("ei", "ei-jfb")

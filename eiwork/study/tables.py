@@ -8,17 +8,17 @@ from typing import Any
 from rich.table import Table
 
 from eiwork.study.collection import Collection
-from eiwork.study.methods import title
+from eiwork.study.compared import common_values
+from eiwork.study.methods import INVERSE, ORACLE, REFERENCE, title
 from eiwork.study.statistics import Interval, gap_closure, mean_interval, paired_difference
 from eiwork.training.counting import total_nfe
-
-INVERSE, ORACLE, REFERENCE = "inverse", "supervised", "ei"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
     """A method on a problem. psnr in dB, gap: closure between inverse and oracle; difference: PSNR minus that of "ei".
 
+    gap and difference are of the seeds that all their methods have.
     nfe: mean and largest over images and seeds at tolerance 1e-4, with the share of images that reached it; seconds
     of training, mean over seeds. None where it does not apply or a run that it needs is missing.
     """
@@ -52,15 +52,13 @@ def table_rows(collection: Collection) -> list[Row]:
 def _row(collection: Collection, problem: str, method: str) -> Row:
     runs = collection.of(problem, method)
     psnr = collection.values(problem, method)
-    known = collection.methods(problem)
     gap = difference = None
-    if {INVERSE, ORACLE} <= set(known):
-        inverse, oracle = (collection.values(problem, name) for name in (INVERSE, ORACLE))
-        if oracle.mean() > inverse.mean() and _pairable(psnr, inverse, oracle):
-            gap = gap_closure(psnr, inverse, oracle)
-    if REFERENCE in known and method != REFERENCE:
-        reference = collection.values(problem, REFERENCE)
-        difference = paired_difference(psnr, reference) if _pairable(psnr, reference) else None
+    ends = common_values(collection, problem, [method, INVERSE, ORACLE])
+    if ends is not None and ends[2].mean() > ends[1].mean():
+        gap = gap_closure(*ends)
+    pair = common_values(collection, problem, [method, REFERENCE])
+    if method != REFERENCE and pair is not None:
+        difference = paired_difference(*pair)
     nfe = [n for run in runs for n in run.nfe or ()]
     converged = [c for run in runs for c in run.converged or ()]
     training = [total_nfe(run.totals) for run in runs if run.totals]
@@ -81,12 +79,6 @@ def _row(collection: Collection, problem: str, method: str) -> Row:
         seconds=sum(run.seconds for run in runs) / len(runs),
         training_nfe=sum(training) / len(training) if training else None,
     )
-
-
-def _pairable(*values: Any) -> bool:
-    """Whether the seeds of all can be matched: equally many, or a single one."""
-    counts = {len(v) for v in values} - {1}
-    return len(counts) <= 1
 
 
 _COLUMNS = (

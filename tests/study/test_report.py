@@ -121,3 +121,21 @@ def test_the_report_is_files_with_their_data_and_texts(collection, tmp_path):
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     write_report(collection, tmp_path, note="A small one.")
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.*")} == before
+
+
+def test_gaps_and_differences_are_of_common_seeds(make_result):
+    runs = [
+        make_result("inverse", 0, (20.0, 20.0)),
+        *(make_result("supervised", seed, (30.0, 30.0)) for seed in (0, 1)),
+        *(
+            make_result("ei", seed, psnr)
+            for seed, psnr in enumerate([(24.0, 24.0), (26.0, 26.0), (40.0, 40.0)])
+        ),
+        make_result("ei-jfb", 1, (25.0, 25.0)),
+    ]
+    rows = {
+        row.method: row for row in table_rows(Collection({(r.problem, r.method, r.seed): r for r in runs}))
+    }
+    assert rows["ei"].gap.mean == pytest.approx(0.5)
+    assert rows["ei-jfb"].difference.mean == pytest.approx(-1.0)
+    assert rows["ei-jfb"].gap.mean == pytest.approx(0.5)
