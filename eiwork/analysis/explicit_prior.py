@@ -10,11 +10,12 @@ from torch import Tensor
 
 from eiwork.analysis.prior import ImpliedPrior
 from eiwork.analysis.quadrature import inner
-from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 
 Image = Float[Tensor, "batch channel height width"]
 Vector = Float[Tensor, " batch"]
 _SUFFICIENT = 1e-4
+_RUNAWAY = 1e4
 _HALVINGS = 30
 
 
@@ -52,7 +53,8 @@ def minimise_with_prior(
     proximal gradient descent with step gamma is stationary for weight = 1 / gamma.
 
     z0: start, A^T y by default. tol: see `Minimisation`. Warns (ConvergenceWarning) where it is not reached.
-    Raises InputError for settings out of range.
+    Raises InputError for settings out of range, and ConvergenceError where an image grows ten thousand times as large
+    as its start: then the objective has no minimum, as happens where J_D has negative eigenvalues.
     """
     if not weight > 0 or not tol > 0 or max_iter < 1:
         raise InputError(
@@ -60,6 +62,7 @@ def minimise_with_prior(
         )
     problem = _Problem(prior, y, physics, float(weight))
     z = (physics.A_adjoint(y) if z0 is None else z0).detach()
+    reach = _length(z).clamp(min=1.0)
     at = problem.look(z)
     trace, step = [at.objective], torch.ones_like(at.objective)
     for _ in range(max_iter):
@@ -70,6 +73,12 @@ def minimise_with_prior(
         z_next, moved = problem.line_search(z, at, direction, slope, step, moving)
         if not bool(moved.any()):
             break  # at rounding
+        if bool((_length(z_next) > _RUNAWAY * reach).any()):
+            raise ConvergenceError(
+                f"The objective falls without bound: after {len(trace)} steps the image has grown {_RUNAWAY:.0e} times, "
+                "and the recovered phi has no minimum: D is no proximal map there (see the smallest "
+                "eigenvalue of its Jacobian). Use an operator that is one, such as an InputConvexPotential fitted to D."
+            )
         after = problem.look(z_next)
         step = torch.where(moved, _barzilai_borwein(z_next - z, after.pull - at.pull), step)
         z, at = z_next, after
@@ -149,6 +158,10 @@ class _Problem:
                 break
             step = torch.where(open_, step / 2, step)
         return best, moving & ~open_
+
+
+def _length(z: Image) -> Vector:
+    return z.double().flatten(1).norm(dim=1)
 
 
 def _barzilai_borwein(moved: Image, changed: Image) -> Vector:

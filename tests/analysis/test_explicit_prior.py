@@ -5,7 +5,7 @@ import torch
 from fields import SIZE, Linear, LogBarrier, N, convex_network, generator, gradient_network, images, symmetric
 
 from eiwork.analysis import ImpliedPrior, PathPotential, RotatedField, minimise_with_prior
-from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import Anderson
 from eiwork.models import DEQ, GradientStep, ProximalGradient
 from eiwork.physics import inpainting, tomography
@@ -82,3 +82,10 @@ def test_start_and_weight_count():
 def test_unusable_settings_are_named(option):
     with pytest.raises(InputError, match=next(iter(option))):
         minimise_with_prior(ImpliedPrior(LogBarrier(), LogBarrier().phi), Y, PHYSICS, **option)
+
+
+def test_a_prior_without_a_minimum_is_told():
+    matrix = symmetric(-0.6, 0.9)
+    prior = ImpliedPrior(Linear(matrix), PathPotential(Linear(matrix), ZERO, order=1))
+    with pytest.raises(ConvergenceError, match="falls without bound"):
+        minimise_with_prior(prior, Y, PHYSICS, weight=2.0, max_iter=500)
