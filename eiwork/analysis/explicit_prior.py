@@ -75,7 +75,7 @@ def minimise_with_prior(
             break  # at rounding
         if bool((_length(z_next) > _RUNAWAY * reach).any()):
             raise ConvergenceError(
-                f"The objective falls without bound: after {len(trace)} steps the image has grown {_RUNAWAY:.0e} times, "
+                f"The objective falls without bound: after {len(trace)} steps the image has grown {_RUNAWAY:.0e}-fold "
                 "and the recovered phi has no minimum: D is no proximal map there (see the smallest "
                 "eigenvalue of its Jacobian). Use an operator that is one, such as an InputConvexPotential fitted to D."
             )
