@@ -18,7 +18,6 @@ from eiwork.study import Places, grid
 from eiwork.study.task import TOLERANCE, certified
 from eiwork.training import build_physics, load_checkpoint
 from eiwork.training.build_loss import build_reconstructor
-from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
 from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded
@@ -47,10 +46,8 @@ def ship(name: str, places: Places) -> None:
     summary = summarise(values)
     if "nfe" in values:
         summary |= {"max_nfe": max(values["nfe"]), "tol": TOLERANCE}
-    card = {key: value for key, value in checkpoint.card.items() if key not in ("format", "sha256")}
-    card["metrics"] = {"model": summary, **linear}
-    path = save_checkpoint(_FOLDER / task.recipe.name, checkpoint.weights, card)
-    print(path.name, json.dumps(card["metrics"]["model"]))
+    path = checkpoint.save(_FOLDER / task.recipe.name, metrics={"model": summary, **linear})
+    print(path.name, json.dumps(summary))
 
 
 def main() -> None:

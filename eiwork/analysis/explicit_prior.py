@@ -62,7 +62,7 @@ def minimise_with_prior(
         )
     problem = _Problem(prior, y, physics, float(weight))
     z = (physics.A_adjoint(y) if z0 is None else z0).detach()
-    reach = _length(z).clamp(min=1.0)
+    reach = inner(z, z).sqrt().clamp(min=1.0)
     at = problem.look(z)
     trace, step = [at.objective], torch.ones_like(at.objective)
     for _ in range(max_iter):
@@ -73,7 +73,7 @@ def minimise_with_prior(
         z_next, moved = problem.line_search(z, at, direction, slope, step, moving)
         if not bool(moved.any()):
             break  # at rounding
-        if bool((_length(z_next) > _RUNAWAY * reach).any()):
+        if bool((inner(z_next, z_next).sqrt() > _RUNAWAY * reach).any()):
             raise ConvergenceError(
                 f"The objective falls without bound: after {len(trace)} steps the image has grown {_RUNAWAY:.0e}-fold "
                 "and the recovered phi has no minimum: D is no proximal map there (see the smallest "
@@ -158,10 +158,6 @@ class _Problem:
                 break
             step = torch.where(open_, step / 2, step)
         return best, moving & ~open_
-
-
-def _length(z: Image) -> Vector:
-    return z.double().flatten(1).norm(dim=1)
 
 
 def _barzilai_borwein(moved: Image, changed: Image) -> Vector:

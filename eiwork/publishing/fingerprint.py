@@ -1,6 +1,7 @@
 """Whether an executed copy still belongs to its notebook, to the code and to the installed libraries."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +18,25 @@ RECORD = "eiwork"
 
 def package_fingerprint(package: Path = _PACKAGE) -> str:
     """SHA-256 over the names and contents of the package's code and data files."""
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*")):
-        inside = path.relative_to(package)
-        if path.suffix in _SUFFIXES and not _LEFT_OUT.intersection(inside.parts):
-            digest.update(inside.as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return _digest(
+        package,
+        [
+            path
+            for path in package.rglob("*")
+            if path.suffix in _SUFFIXES and not _LEFT_OUT.intersection(path.relative_to(package).parts)
+        ],
+    )
 
 
 def results_fingerprint(results: Path = _RESULTS) -> str:
     """SHA-256 over the names and contents of the study's committed results, of which lessons make their verdicts."""
+    return _digest(results, results.rglob("*.json"))
+
+
+def _digest(folder: Path, paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
-    for path in sorted(results.rglob("*.json")):
-        name = path.relative_to(results).as_posix()
+    for path in sorted(paths):
+        name = path.relative_to(folder).as_posix()
         digest.update(name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

@@ -1,14 +1,13 @@
 """Results of trained models under shifts, as files of a study: read, and turned into evidence."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from eiwork.errors import DataFormatError
 from eiwork.study.compared import student_interval
+from eiwork.study.formats import read_json
 from eiwork.study.generalisation import FORMAT
 from eiwork.study.ledger import Evidence
 from eiwork.study.statistics import mean_interval, paired_difference
@@ -75,12 +74,5 @@ def advantage(one: list[ShiftedResult], other: list[ShiftedResult], shift: str) 
 
 
 def _read(path: Path) -> ShiftedResult:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataFormatError(
-            f"{path} cannot be read as JSON ({error}): delete it and make it anew."
-        ) from None
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        raise DataFormatError(f"{path} is not a report of format {FORMAT}: it belongs to something else.")
+    values = read_json(path, FORMAT)
     return ShiftedResult(values["problem"], values["method"], values["seed"], tuple(values["rows"]))

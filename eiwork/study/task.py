@@ -23,7 +23,6 @@ from eiwork.study.methods import is_classical
 from eiwork.study.result import RunResult, differing_settings, load_result, save_result
 from eiwork.training import build_physics, load_checkpoint, train
 from eiwork.training.build_loss import build_reconstructor
-from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.evaluation import evaluate_model
 from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded
@@ -101,9 +100,7 @@ def run_task(task: Task, places: Places, *, device: str = "cpu", replace_others:
         if places.models is not None:
             kept = places.models / task.problem / f"{task.method}-{task.seed}"
             ensure_output_folder(kept.parent)
-            checkpoint = load_checkpoint(folder)
-            card = {key: value for key, value in checkpoint.card.items() if key not in ("format", "sha256")}
-            save_checkpoint(kept, checkpoint.weights, card)
+            load_checkpoint(folder).save(kept)
     save_result(path, result)
     return "done"
 

@@ -36,6 +36,11 @@ class Checkpoint:
         load_weights(model, self.weights, "the checkpoint")
         return model.eval()
 
+    def save(self, path: Path, **changes: Any) -> Path:
+        """Write the checkpoint to PATH.safetensors and its card, with entries of the card changed."""
+        card = {key: value for key, value in self.card.items() if key not in ("format", "sha256")}
+        return save_checkpoint(path, self.weights, card | changes)
+
 
 def card_path(path: Path) -> Path:
     """The JSON card that belongs to a .safetensors file."""

@@ -1,6 +1,7 @@
 """One subject measured: every statistic of the proximal analysis, as a small file."""
 
 import json
+import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from eiwork.analysis.invariance import GroupTransform
 from eiwork.errors import ConvergenceWarning, DataFormatError
 from eiwork.files import write_text_atomically
 from eiwork.provenance import code_version, machine
+from eiwork.study.formats import read_json
 from eiwork.study.proximal.subjects import Subject
 from eiwork.study.task import certified
 from eiwork.symmetry import Reflection, Rotation, Shift
@@ -126,26 +128,16 @@ def load_report(path: Path) -> dict[str, Any]:
 
 
 def load_json(path: Path, wanted: str) -> dict[str, Any]:
-    """Read a JSON file of a format; raises DataFormatError naming one that is missing, damaged or something else."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataFormatError(
-            f"{path} cannot be read as JSON ({error}): delete it, and `eiwork proximal` makes it anew."
-        ) from None
-    if not isinstance(values, dict) or values.get("format") != wanted:
-        raise DataFormatError(f"{path} is not a file of format {wanted}: it belongs to something else.")
-    return values
+    """Read a file of the proximal analysis; raises DataFormatError as `load_report` does."""
+    return read_json(path, wanted, "delete it, and `eiwork proximal` makes it anew.")
 
 
 def rounded(value: Any) -> Any:
     """Numbers with five significant digits, as files hold them; None for those that are not finite."""
     if isinstance(value, float):
-        return float(f"{value:.{_DIGITS}g}") if torch.isfinite(torch.tensor(value)) else None
+        return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None
     if isinstance(value, dict):
-        if "recipe" in value:
-            # It is compared later on: its numbers stay as they are.
-            return {key: v if key == "recipe" else rounded(v) for key, v in value.items()}
-        # Each image's own sampling error is in the spread between images.
-        return {key: rounded(v) for key, v in value.items() if key != "per_image_standard_error"}
+        # A recipe is compared later on: its numbers stay. Each image's sampling error is in the spread between images.
+        kept = {key: v for key, v in value.items() if key != "per_image_standard_error"}
+        return {key: v if key == "recipe" else rounded(v) for key, v in kept.items()}
     return [rounded(v) for v in value] if isinstance(value, list | tuple) else value

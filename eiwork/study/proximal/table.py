@@ -42,10 +42,6 @@ class ProximalRow:
     extremes: tuple[float, float]
 
 
-def _jacobian(place: str, space: str, name: str) -> Callable[[Report], Any]:
-    return lambda report: report["jacobian"][place][space][name]
-
-
 def _of(*keys: str) -> Callable[[Report], Any]:
     def find(report: Report) -> Any:
         for key in keys:
@@ -53,6 +49,10 @@ def _of(*keys: str) -> Callable[[Report], Any]:
         return report
 
     return find
+
+
+def _jacobian(place: str, space: str, name: str) -> Callable[[Report], Any]:
+    return _of("jacobian", place, space, name)
 
 
 STATISTICS: dict[str, Statistic] = {
