@@ -35,6 +35,7 @@ TITLES = {
     "ei-cycle": "EI DEQ with a measurement cycle (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-phantom": "EI DEQ, phantom gradients",
+    "ei-noiseless": "EI DEQ, virtual measurement without noise",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",
     "mc": "DEQ, measurement consistency only",
@@ -86,7 +87,7 @@ def _robust(base: Recipe) -> Recipe:
 
 def _recorrupted(base: Recipe) -> Recipe:
     assert isinstance(base.loss, EquivariantSettings)
-    kept = base.loss.model_dump(exclude={"method", "cycle_weight"})
+    kept = base.loss.model_dump(exclude={"method", "cycle_weight", "virtual_noise"})
     return base.with_overrides(loss=RecorruptedSettings(**kept, cycle_weight=CYCLE_WEIGHT))
 
 
@@ -113,6 +114,11 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         ),
     ),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
+    "ei-noiseless": (
+        # EI as first published (Chen, Tachella & Davies, ICCV 2021).
+        "ei-noiseless-deq",
+        lambda base: base.with_overrides(loss__virtual_noise=False),
+    ),
     "ei-unrolled": ("ei-unrolled", _unrolled),
     "ei-unet": ("ei-unet", _unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),

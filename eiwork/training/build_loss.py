@@ -63,7 +63,7 @@ def _part(settings: ElementSettings) -> Transform:
 
 
 def build_training_loss(recipe: Recipe) -> WeightedLoss:
-    """The loss of a recipe; the virtual measurement of EI is noisy when the physics is."""
+    """The loss of a recipe; the virtual measurement of EI is noisy when the physics is and nothing else is set."""
     loss, sigma = recipe.loss, recipe.physics.noise_sigma
     if isinstance(loss, EquivariantSettings | RobustEquivariantSettings | RecorruptedSettings):
         if loss.warm_start and recipe.model.kind != "deq":
@@ -100,7 +100,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             group,
             mc_weight=loss.mc_weight,
             ei_weight=loss.ei_weight,
-            noisy=sigma > 0,
+            noisy=sigma > 0 and loss.virtual_noise,
             warm_start=loss.warm_start,
             n_elements=loss.n_elements,
             whitening=loss.whitening,

@@ -76,6 +76,7 @@ class EquivariantSettings(Settings):
     warm_start: a DEQ's second solve begins at T_g x, its equilibrium at the optimum.
     whitening: r of the weight (A A^T + r I)^-1 of measurement consistency (tomography); None for no weight.
     cycle_weight: of ||A T_g^-1 f(A T_g x) - y||^2, see `eiwork.losses.EquivarianceLoss`.
+    virtual_noise: whether the virtual measurement A T_g x has the noise of the physics, where that has any.
     """
 
     method: Literal["ei"] = "ei"
@@ -86,6 +87,7 @@ class EquivariantSettings(Settings):
     warm_start: bool = False
     whitening: Positive | None = None
     cycle_weight: NonNegative = 0.0
+    virtual_noise: bool = True
 
 
 class RobustEquivariantSettings(Settings):

@@ -62,6 +62,7 @@ CHANGES = {
         {"model__gradient": {"kind": "neumann", "terms": 1}},
     ),
     "broyden": ({}, {"model__solver": "broyden"}),
+    "virtual noise": (NOISY, NOISY | {"loss__virtual_noise": False}),
     "recorrupted": (NOISY, NOISY | {"loss": RECORRUPTED}),
     "alpha": (NOISY | {"loss": RECORRUPTED}, NOISY | {"loss": RECORRUPTED | {"alpha": 0.2}}),
     "recorrupted return": (
@@ -156,6 +157,7 @@ def test_a_group_is_built_as_it_is_described():
 REFUSED = [
     ({"loss": ROBUST, "physics__noise_sigma": 0.0}, "is for noise"),
     ({"loss": RECORRUPTED, "physics__noise_sigma": 0.0}, "is for noise"),
+    ({"loss__virtual_noise": False, "physics__noise_sigma": 0.0}, "leaves out noise"),
     ({"loss": SPLITTING, "physics__noise_sigma": 0.1}, "would fit the noise"),
     ({"loss": SPLITTING, "model__warm_start": {"budget_mib": 1.0}}, "no model.warm_start"),
     ({"loss": SPLITTING | {"group": (), "test_elements": 2}}, "group is empty"),
