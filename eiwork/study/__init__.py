@@ -1,5 +1,6 @@
 """The study: methods on problems over seeds, as tasks that can be interrupted, and what follows from their results."""
 
+from eiwork.study.ablation_table import AblationRow, ablation_rows
 from eiwork.study.budgets import BudgetRow, at_equal_budgets
 from eiwork.study.collection import Collection, collect
 from eiwork.study.committed import committed_folder, committed_results
@@ -25,6 +26,7 @@ __all__ = [
     "CLASSICAL",
     "CORE_METHODS",
     "CORE_PROBLEMS",
+    "AblationRow",
     "BudgetRow",
     "Claim",
     "Collection",
@@ -38,6 +40,7 @@ __all__ = [
     "RunResult",
     "Shift",
     "Task",
+    "ablation_rows",
     "at_equal_budgets",
     "collect",
     "committed_folder",

@@ -11,7 +11,7 @@ from eiwork.study.collection import Collection
 from eiwork.study.ledger import Evidence
 from eiwork.study.methods import INVERSE, ORACLE, is_classical
 from eiwork.study.result import RunResult
-from eiwork.study.statistics import LEVEL, Interval, gap_closure, paired_difference
+from eiwork.study.statistics import LEVEL, Interval, gap_closure, mean_interval
 
 Values = Float[np.ndarray, "seed image"]
 QUANTITIES: dict[str, Callable[[RunResult], Sequence[float]]] = {
@@ -28,6 +28,18 @@ def student_interval(seed_means: Sequence[float]) -> Interval | None:
     mean = float(values.mean())
     reach = float(t.ppf((1 + LEVEL) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return Interval(mean, mean - reach, mean + reach)
+
+
+def measured(name: str, values: Values, unit: str = "dB") -> Evidence:
+    """Evidence of a number, such as a difference on the same images, that every seed has for every image."""
+    return Evidence(
+        name=name,
+        interval=mean_interval(values),
+        over_seeds=student_interval(values.mean(axis=1).tolist()),
+        n_seeds=values.shape[0],
+        n_images=values.shape[1],
+        unit=unit,
+    )
 
 
 def common_values(
@@ -62,15 +74,8 @@ def difference(
     values = common_values(collection, problem, (method, other), quantity)
     if values is None:
         return None
-    found = paired_difference(*values)
-    return Evidence(
-        name=f"{problem}: {method} - {other}",
-        interval=found.interval,
-        over_seeds=student_interval((values[0] - values[1]).mean(axis=1).tolist()),
-        n_seeds=len(values[0]),
-        n_images=found.n_images,
-        unit="dB" if quantity == "PSNR (dB)" else "",
-    )
+    unit = "dB" if quantity == "PSNR (dB)" else ""
+    return measured(f"{problem}: {method} - {other}", values[0] - values[1], unit)
 
 
 def closure(collection: Collection, problem: str, method: str) -> Evidence | None:

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from eiwork.study.compared import student_interval
+from eiwork.study.compared import measured
 from eiwork.study.formats import read_json
 from eiwork.study.generalisation import FORMAT
 from eiwork.study.ledger import Evidence
-from eiwork.study.statistics import mean_interval, paired_difference
 
 Row = dict[str, Any]
 
@@ -43,13 +42,7 @@ def gains(results: list[ShiftedResult], shift: str) -> Evidence | None:
     if not rows:
         return None
     gain = np.asarray([row["psnr"] for row in rows]) - np.asarray([row["inverse_psnr"] for row in rows])
-    return Evidence(
-        name=shift,
-        interval=mean_interval(gain),
-        over_seeds=student_interval(gain.mean(axis=1).tolist()),
-        n_seeds=len(rows),
-        n_images=gain.shape[1],
-    )
+    return measured(shift, gain)
 
 
 def advantage(one: list[ShiftedResult], other: list[ShiftedResult], shift: str) -> Evidence | None:
@@ -63,14 +56,7 @@ def advantage(one: list[ShiftedResult], other: list[ShiftedResult], shift: str) 
     if not pairs:
         return None
     left, right = (np.asarray([pair[i] for pair in pairs]) for i in (0, 1))
-    found = paired_difference(left, right)
-    return Evidence(
-        name=shift,
-        interval=found.interval,
-        over_seeds=student_interval((left - right).mean(axis=1).tolist()),
-        n_seeds=len(pairs),
-        n_images=found.n_images,
-    )
+    return measured(shift, left - right)
 
 
 def _read(path: Path) -> ShiftedResult:

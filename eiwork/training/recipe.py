@@ -70,7 +70,9 @@ class Recipe(Settings):
                 f"loss.method={self.loss.method!r} is for noise, and physics.noise_sigma is 0: use 'ei'"
             )
         if self.loss.method == "ei" and not self.loss.virtual_noise and self.physics.noise_sigma == 0:
-            raise ValueError("loss.virtual_noise leaves out noise, and physics.noise_sigma is 0: leave it out")
+            raise ValueError(
+                "loss.virtual_noise leaves out noise, and physics.noise_sigma is 0: leave it out"
+            )
         if self.loss.method == "splitting":
             self._splits(self.loss)
         if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):

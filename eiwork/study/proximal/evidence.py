@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from eiwork.study.compared import student_interval
+from eiwork.study.compared import measured
 from eiwork.study.ledger import Evidence
 from eiwork.study.proximal.table import STATISTICS, values
-from eiwork.study.statistics import mean_interval, paired_difference
 
 Report = dict[str, Any]
 
@@ -18,15 +17,7 @@ def level(reports: Sequence[Report], subject: str, statistic: str) -> Evidence |
     found = _by_seed(reports, subject, statistic)
     if not found:
         return None
-    matrix = np.asarray(list(found.values()))
-    return Evidence(
-        name=f"{subject}: {STATISTICS[statistic].title}",
-        interval=mean_interval(matrix),
-        over_seeds=student_interval(matrix.mean(axis=1).tolist()),
-        n_seeds=len(matrix),
-        n_images=matrix.shape[1],
-        unit="",
-    )
+    return measured(f"{subject}: {STATISTICS[statistic].title}", np.asarray(list(found.values())), unit="")
 
 
 def lead(reports: Sequence[Report], subject: str, control: str, statistic: str) -> Evidence | None:
@@ -39,15 +30,7 @@ def lead(reports: Sequence[Report], subject: str, control: str, statistic: str) 
     if not common:
         return None
     mine, theirs = (np.asarray([found[seed] for seed in common]) for found in (own, other))
-    difference = paired_difference(theirs, mine)
-    return Evidence(
-        name=f"{control} - {subject}: {STATISTICS[statistic].title}",
-        interval=difference.interval,
-        over_seeds=student_interval((theirs - mine).mean(axis=1).tolist()),
-        n_seeds=len(common),
-        n_images=difference.n_images,
-        unit="",
-    )
+    return measured(f"{control} - {subject}: {STATISTICS[statistic].title}", theirs - mine, unit="")
 
 
 def _by_seed(reports: Sequence[Report], subject: str, statistic: str) -> dict[int, list[float]]:
