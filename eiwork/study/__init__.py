@@ -1,6 +1,6 @@
 """The study: methods on problems over seeds, as tasks that can be interrupted, and what follows from their results."""
 
-from eiwork.study.ablation_table import AblationRow, ablation_rows
+from eiwork.study.ablation_table import AblationRow, ablation_rows, seed_reach
 from eiwork.study.budgets import BudgetRow, at_equal_budgets
 from eiwork.study.collection import Collection, collect
 from eiwork.study.committed import committed_folder, committed_results
@@ -61,6 +61,7 @@ __all__ = [
     "run_task",
     "run_tasks",
     "save_result",
+    "seed_reach",
     "shifts",
     "table_rows",
     "verdict_of",

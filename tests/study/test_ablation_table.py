@@ -1,8 +1,10 @@
 """The table of ablations: differences to the reference, seed by seed and image by image."""
 
+import numpy as np
 import pytest
 
-from eiwork.study import Collection, write_report
+from eiwork.errors import InputError
+from eiwork.study import Collection, seed_reach, write_report
 from eiwork.study.ablation_table import ablation_markdown, ablation_rows
 
 
@@ -50,3 +52,20 @@ def test_a_report_of_ablations_alone_has_their_table(collection, tmp_path):
     assert write_report(alone, tmp_path) == []
     assert (tmp_path / "tables/ablation.json").exists()
     assert not (tmp_path / "tables/methods.md").exists()
+
+
+def test_equal_trainings_are_within_reach_of_each_other_nineteen_times_in_twenty(make_result):
+    draw, n_studies = np.random.default_rng(0), 400
+    beyond = 0
+    for _ in range(n_studies):
+        ends = draw.normal(27.0, 0.4, 8)
+        runs = [make_result("ei", seed, (end, end)) for seed, end in enumerate(ends[:4])]
+        beyond += abs(ends[4:6].mean() - ends[6:8].mean()) > seed_reach(runs, n_seeds=2)
+    assert 0.02 < beyond / n_studies < 0.09
+    assert seed_reach(runs) == pytest.approx(seed_reach(runs, n_seeds=4) * 2)
+
+
+@pytest.mark.parametrize(("n_runs", "n_seeds"), [(1, 1), (2, 0)])
+def test_one_training_says_nothing_of_luck(make_result, n_runs, n_seeds):
+    with pytest.raises(InputError, match="luck of a seed"):
+        seed_reach([make_result("ei", seed) for seed in range(n_runs)], n_seeds)
