@@ -50,6 +50,16 @@ def record() -> Iterator[list[Report]]:
         _active.reset(token)
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Hide the solves inside the block from every open record, for who reports on them as one."""
+    token = _active.set(())
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
 def publish(report: Report) -> None:
     """Hand a report to every open record."""
     for reports in _active.get():

@@ -2,11 +2,13 @@
 
 from eiwork.models.autocast import Autocast, MixedPrecisionDEQ
 from eiwork.models.averaged import GroupAveraged, quarter_turns_and_flips
+from eiwork.models.blended import Blended
 from eiwork.models.compiled import Compiled
 from eiwork.models.data_steps import DataStep, GradientStep, ProximalStep, WhitenedStep
 from eiwork.models.denoisers import ResidualCNN
 from eiwork.models.deq import DEQ
 from eiwork.models.gradient_step import GradientStepDenoiser, InnerProductPotential, ResidualPotential
+from eiwork.models.guarded import GuardedDEQ, GuardedSolution
 from eiwork.models.input_convex import InputConvexPotential
 from eiwork.models.iterations import (
     ADMM,
@@ -22,12 +24,15 @@ __all__ = [
     "ADMM",
     "DEQ",
     "Autocast",
+    "Blended",
     "Compiled",
     "DataStep",
     "GradientDescent",
     "GradientStep",
     "GradientStepDenoiser",
     "GroupAveraged",
+    "GuardedDEQ",
+    "GuardedSolution",
     "HalfQuadraticSplitting",
     "Inertial",
     "InnerProductPotential",

@@ -1,0 +1,148 @@
+"""A guarded DEQ: the trained operator where it converges, a milder one elsewhere, and one honest report."""
+
+import warnings
+
+import pytest
+import torch
+from iteration_problems import ITERATIONS, PHYSICS, SIZE, LinearDenoiser
+from torch import nn
+
+from eiwork import Anderson, Picard, record
+from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.models import DEQ, Blended, GuardedDEQ
+
+SOLVER = Anderson(tol=1e-8, max_iter=60)
+
+
+class Steep(nn.Module):
+    """D(x) = gain * x for dim images, and far steeper and not smooth for bright ones."""
+
+    def __init__(self, gain=0.5):
+        super().__init__()
+        self.gain = nn.Parameter(torch.tensor(gain, dtype=torch.float64))
+
+    def forward(self, x):
+        bright = x.abs().amax(dim=(1, 2, 3), keepdim=True) > 2
+        return torch.where(bright, -3.0 * x.sign() * (1 + torch.sin(40 * x)), self.gain * x)
+
+
+def measured(physics, scales):
+    x = torch.rand(
+        len(scales), 1, SIZE, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    return physics(x * torch.tensor(scales, dtype=torch.float64)[:, None, None, None])
+
+
+def steep():
+    return DEQ(ITERATIONS["proximal_gradient"](Steep()), SOLVER)
+
+
+@pytest.mark.parametrize("iteration", ["proximal_gradient", "half_quadratic_splitting", "admm"])
+def test_a_scan_that_the_trained_operator_solves_is_left_alone(iteration):
+    torch.manual_seed(0)
+    model, physics = DEQ(ITERATIONS[iteration](LinearDenoiser(1)), SOLVER), PHYSICS["inpainting"]()
+    y = measured(physics, [1.0, 2.0])
+    found = GuardedDEQ(model).solve(y, physics)
+    assert found.weights.tolist() == [1.0, 1.0]
+    assert found.converged.all()
+    with torch.no_grad():
+        assert torch.equal(GuardedDEQ(model)(y, physics), model(y, physics))
+
+
+def test_samples_without_a_fixed_point_get_a_milder_operator_and_the_others_nothing():
+    physics, model = PHYSICS["inpainting"](), steep()
+    y = measured(physics, [1.0, 50.0, 0.5])
+    with pytest.warns(ConvergenceWarning):
+        alone = model.solve(y, physics)
+    assert alone.converged.tolist() == [True, False, True]
+    guarded = GuardedDEQ(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = guarded.solve(y, physics)
+    assert found.converged.all()
+    assert found.weights[0] == found.weights[2] == 1 > found.weights[1]
+    for sample in (0, 2):
+        assert torch.equal(found.value[sample], alone.value[sample])
+    weight = float(found.weights[1])
+    blended = DEQ(ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, weight)), SOLVER)
+    z = found.value[1:2]
+    residual = (blended.iteration(z, y[1:2], physics) - z).norm() / z.norm()
+    assert residual < 2 * SOLVER.tol
+
+
+def test_without_any_trained_part_there_is_always_a_fixed_point():
+    class Wild(nn.Module):
+        def forward(self, x):
+            return 5 * torch.sin(30 * x) + 1
+
+    for name in ("proximal_gradient", "half_quadratic_splitting"):
+        model, physics = DEQ(ITERATIONS[name](Wild()), SOLVER), PHYSICS["inpainting"]()
+        found = GuardedDEQ(model, weights=(1.0, 0.0)).solve(measured(physics, [1.0]), physics)
+        assert found.converged.all()
+        assert float(found.weights) == 0
+
+
+def test_all_attempts_are_one_report_whose_evaluations_add_up():
+    physics, model = PHYSICS["inpainting"](), steep()
+    y = measured(physics, [1.0, 50.0])
+    with record() as reports:
+        found = GuardedDEQ(model).solve(y, physics)
+    assert len(reports) == 1
+    assert reports[0].n_evaluations == found.n_evaluations == len(reports[0].trace) > SOLVER.max_iter
+    assert all(residual.shape == (2,) for residual in reports[0].trace)
+    assert torch.equal(reports[0].residual, found.residual)
+    assert reports[0].converged.all()
+    with pytest.warns(ConvergenceWarning), record() as reports:
+        model.solve(y, physics)
+    assert len(reports) == 1, "the guard hides its own solves and no others"
+
+
+def test_an_operator_for_each_sample_is_kept_with_its_sample():
+    physics = PHYSICS["inpainting"]()
+    masks = torch.cat([physics.mask, physics.mask.flip(-1)]).reshape(2, 1, SIZE, SIZE)
+    physics.update(mask=masks)
+    y, model = measured(physics, [50.0, 1.0]), steep()
+    found = GuardedDEQ(model).solve(y, physics)
+    assert found.converged.all()
+    assert found.weights[0] < found.weights[1] == 1
+    blended = DEQ(
+        ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, float(found.weights[0]))), SOLVER
+    )
+    again = blended.iteration(found.value, y, physics)
+    torch.testing.assert_close(again[0], found.value[0], rtol=0, atol=1e-5)
+
+
+def test_weights_that_do_not_suffice_are_warned_about():
+    physics, model = PHYSICS["inpainting"](), steep()
+    y = measured(physics, [50.0])
+    with pytest.warns(
+        ConvergenceWarning, match="1 of 1 samples have no fixed point within reach.*let the weights end"
+    ):
+        GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+
+
+def test_a_blend_lies_between():
+    denoiser, x = Steep(0.3), torch.rand(1, 1, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(Blended(denoiser, 1.0)(x), denoiser(x))
+    torch.testing.assert_close(Blended(denoiser, 0.0, shrunk=0.7)(x), 0.7 * x)
+    torch.testing.assert_close(Blended(denoiser, 0.25, shrunk=0.8)(x), (0.25 * 0.3 + 0.75 * 0.8) * x)
+
+
+@pytest.mark.parametrize("weights", [(), (0.9, 0.5), (1.0, 1.0), (1.0, -0.1), (1.0, 0.5, 0.6)])
+def test_weights_fall_from_one(weights):
+    with pytest.raises(InputError, match="must fall from 1"):
+        GuardedDEQ(steep(), weights)
+
+
+def test_what_cannot_be_guarded_is_an_error():
+    with pytest.raises(InputError, match="guards a DEQ whose iteration has a denoiser"):
+        GuardedDEQ(nn.Identity())
+    with pytest.raises(InputError, match="has a denoiser"):
+        GuardedDEQ(DEQ(ITERATIONS["inertial"](Steep()), Picard()))
+    with pytest.raises(InputError, match="weight lies in"):
+        Blended(nn.Identity(), 1.5)
+    with pytest.raises(InputError, match="no contraction"):
+        Blended(nn.Identity(), 0.5, shrunk=1.0)
+    y = measured(PHYSICS["inpainting"](), [1.0]).requires_grad_()
+    with pytest.raises(InputError, match=r"differentiate the DEQ inside"):
+        GuardedDEQ(steep())(y, PHYSICS["inpainting"]())
