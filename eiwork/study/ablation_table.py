@@ -10,7 +10,7 @@ from eiwork.errors import InputError
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS
 from eiwork.study.collection import Collection
 from eiwork.study.result import RunResult
-from eiwork.study.statistics import LEVEL, Interval, paired_difference
+from eiwork.study.statistics import LEVEL, Interval, paired_difference, share_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,6 @@ def ablation_markdown(rows: list[AblationRow]) -> str:
         d = row.difference
         lines.append(
             f"| {row.problem} | {row.change} | {row.n_seeds} | {row.psnr:.2f} | {d.mean:+.2f} [{d.lower:+.2f}, "
-            f"{d.upper:+.2f}] | {row.cost:.2f}x | {row.converged_share:.0%} | {row.nfe:.1f} |"
+            f"{d.upper:+.2f}] | {row.cost:.2f}x | {share_text(row.converged_share)} | {row.nfe:.1f} |"
         )
     return "\n".join(lines) + "\n"

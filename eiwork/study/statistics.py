@@ -88,6 +88,13 @@ def mean_over(values: list[float], *, n_resamples: int = N_RESAMPLES, seed: int 
     return mean_interval(np.asarray(values, dtype=np.float64)[:, None], n_resamples=n_resamples, seed=seed)
 
 
+def share_text(share: float) -> str:
+    """A share in percent, which says 100 % (or 0 %) of nothing less than all (or more than none)."""
+    if 0 < share < 1 and f"{share:.0%}" in ("0%", "100%"):
+        return f"{min(max(share, 0.001), 0.999):.1%}"
+    return f"{share:.0%}"
+
+
 def _resampled_means(
     matrices: list[Values], n_resamples: int, seed: int
 ) -> list[Float[np.ndarray, " resample"]]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from eiwork.study.collection import Collection
 from eiwork.study.compared import common_values
 from eiwork.study.methods import INVERSE, ORACLE, REFERENCE, title
-from eiwork.study.statistics import Interval, gap_closure, mean_interval, paired_difference
+from eiwork.study.statistics import Interval, gap_closure, mean_interval, paired_difference, share_text
 from eiwork.training.counting import total_nfe
 
 
@@ -90,7 +90,7 @@ _COLUMNS = (
     ("minus EI (dB)", lambda row: _interval(row.difference, 2)),
     ("p", lambda row: "" if row.p_value is None else f"{row.p_value:.1g}"),
     ("NFE", lambda row: "" if row.nfe is None else f"{row.nfe:.1f} (max {row.max_nfe})"),
-    ("converged", lambda row: "" if row.converged_share is None else f"{row.converged_share:.0%}"),
+    ("converged", lambda row: "" if row.converged_share is None else share_text(row.converged_share)),
     ("training (s)", lambda row: f"{row.seconds:.0f}"),
 )
 

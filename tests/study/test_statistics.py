@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from eiwork.errors import InputError
-from eiwork.study.statistics import gap_closure, mean_interval, mean_over, paired_difference
+from eiwork.study.statistics import gap_closure, mean_interval, mean_over, paired_difference, share_text
 
 
 def crossed(generator, n_seeds=8, n_images=40, seed_sd=0.5, image_sd=1.0, mean=3.0):
@@ -106,3 +106,16 @@ def test_one_value_per_seed_has_an_interval_over_seeds():
 def test_unusable_values_are_named(call, match):
     with pytest.raises(InputError, match=match):
         call(np.arange(12.0).reshape(3, 4))
+
+
+def test_nothing_less_than_all_is_a_hundred_percent():
+    shares = {
+        0.0: "0%",
+        0.0001: "0.1%",
+        0.004: "0.4%",
+        0.25: "25%",
+        335 / 336: "99.7%",
+        0.9999: "99.9%",
+        1.0: "100%",
+    }
+    assert {share: share_text(share) for share in shares} == shares
