@@ -22,7 +22,7 @@ def wanted(
 
     subjects: names to choose; None for all there are. part: "along" trains on its own and looks at methods alone, by
     default at EI. Raises InputError for an unknown problem or subject, a control where there is no training, and a
-    method that was asked for by name and has no model.
+    method that was asked for by name and has no model of any seed.
     """
     base_recipe(problem)
     known = (*METHODS, *controls())
@@ -33,16 +33,18 @@ def wanted(
         if wrong := [name for name in subjects or () if name in controls()]:
             raise InputError(f"{wrong[0]!r} is a control: there is no training to look along.")
         return [(name, seed) for seed in range(seeds) for name in subjects or ("ei",)]
-    found = []
-    for seed in range(seeds):
-        for name in subjects or known:
-            if name in controls() or _model(problem, name, seed, models).exists():
-                found.append((name, seed))
-            elif subjects:
-                raise InputError(
-                    f"{_model(problem, name, seed, models)} does not exist: `eiwork reproduce --problems {problem} "
-                    f"--methods {name} --seeds {seed + 1} --models {models}` makes it."
-                )
+    found = [
+        (name, seed)
+        for seed in range(seeds)
+        for name in subjects or known
+        if name in controls() or _model(problem, name, seed, models).exists()
+    ]
+    for name in subjects or ():
+        if name not in {subject for subject, _ in found}:
+            raise InputError(
+                f"{_model(problem, name, 0, models)} does not exist: `eiwork reproduce --problems {problem} --methods "
+                f"{name} --seeds {seeds} --models {models}` makes it."
+            )
     return found
 
 

@@ -102,8 +102,9 @@ def test_a_survey_lists_controls_and_the_models_there_are(tmp_path):
         *((name, 1) for name in controls()),
     ]
     assert wanted("mri", tmp_path, 1, ["random"]) == [("random", 0)]
+    assert wanted("mri", tmp_path, 2, ["ei"]) == [("ei", 1)]
     with pytest.raises(InputError, match=r"ei-0\.safetensors does not exist: `eiwork reproduce"):
-        wanted("mri", tmp_path, 2, ["ei"])
+        wanted("mri", tmp_path, 1, ["ei"])
     with pytest.raises(InputError, match="no subject 'eii'"):
         wanted("mri", tmp_path, 2, ["eii"])
 
