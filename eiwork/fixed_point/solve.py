@@ -74,19 +74,7 @@ def run_fixed_point(
                 raise ConvergenceError(str(error), _solution(packing, error.solution, solver)) from None
             raise
         solution = _solution(packing, progress, solver)
-    publish(
-        Report(
-            "forward",
-            name,
-            solver.tol,
-            solution.n_evaluations,
-            solution.residual,
-            solution.converged,
-            solution.trace,
-            solution.sigma_min,
-            solution.error_bound,
-        )
-    )
+    publish_solution(solution, solver)
     report_failure(
         "forward",
         name,
@@ -99,6 +87,23 @@ def run_fixed_point(
         solution.error_bound,
     )
     return Run(solution, progress, solver, packing)
+
+
+def publish_solution(solution: Solution, solver: FixedPointSolver) -> None:
+    """Hand the report of a forward solve to every open record."""
+    publish(
+        Report(
+            "forward",
+            type(solver).__name__,
+            solver.tol,
+            solution.n_evaluations,
+            solution.residual,
+            solution.converged,
+            solution.trace,
+            solution.sigma_min,
+            solution.error_bound,
+        )
+    )
 
 
 def _solution(packing: Packing, progress: Progress, solver: FixedPointSolver) -> Solution:

@@ -26,4 +26,5 @@ class Blended(nn.Module):
 
     def forward(self, x: Image) -> Image:
         """Apply it to images (batch, channels, height, width)."""
-        return self.weight * self.denoiser(x) + (1 - self.weight) * self.shrunk * x
+        shrunk = (1 - self.weight) * self.shrunk * x
+        return shrunk + self.weight * self.denoiser(x) if self.weight else shrunk

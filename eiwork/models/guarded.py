@@ -12,8 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point import Report, Solution
-from eiwork.fixed_point.record import publish, unrecorded
+from eiwork.fixed_point import Solution
+from eiwork.fixed_point.record import unrecorded
+from eiwork.fixed_point.solve import publish_solution
 from eiwork.fixed_point.state import State, as_tuple
 from eiwork.models.batch_map import BatchMap
 from eiwork.models.blended import Blended
@@ -42,7 +43,8 @@ class GuardedDEQ(nn.Module):
 
     model: a DEQ whose iteration has a `denoiser`. weights: falling from 1, each in [0, 1]. Evaluations of all attempts
     count. Reconstructs without gradients: train the DEQ itself. Raises InputError for a model of another kind, other
-    weights, or a y that asks for gradients; warns (ConvergenceWarning) if the last attempt fails too.
+    weights, or a y that asks for gradients; warns (ConvergenceWarning), or raises
+    ConvergenceError where the solver is to, if the last attempt fails too.
     The blend, and the search for its weight, are ours.
     """
 
@@ -69,8 +71,7 @@ class GuardedDEQ(nn.Module):
     @torch.no_grad()
     def solve(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> GuardedSolution:
         """The fixed points with one report over all attempts, and the weight of each sample."""
-        n = y.shape[0]
-        everything = torch.arange(n, device=y.device)
+        everything = torch.arange(y.shape[0], device=y.device)
         separable = BatchMap(self.model.iterate, y, physics).separable
         first = _attempt(self.model, y, physics, z0)
         found = GuardedSolution(**vars(first), weights=torch.ones_like(first.residual))
@@ -78,30 +79,26 @@ class GuardedDEQ(nn.Module):
             left = torch.nonzero(~found.converged).flatten()
             if len(left) == 0:
                 break
-            chosen = left if separable else everything
-            begin = _rows(found.value, chosen)
-            attempt = _attempt(self._with(weight), y[chosen], physics, begin)
-            found = _merged(
-                found, attempt, left, left if len(chosen) == n else everything[: len(left)], weight
-            )
+            chosen, rows = (left, everything[: len(left)]) if separable else (everything, left)
+            attempt = _attempt(self._with(weight), y[chosen], physics, _rows(found.value, chosen))
+            found = _merged(found, attempt, left, rows, weight)
         self._report(found)
         return found
 
     def _report(self, found: GuardedSolution) -> None:
         solver = self.model.solver
-        values = (found.n_evaluations, found.residual, found.converged, found.trace)
-        publish(
-            Report("forward", type(solver).__name__, solver.tol, *values, found.sigma_min, found.error_bound)
-        )
+        publish_solution(found, solver)
         n_lost = int((~found.converged).sum())
-        if n_lost:
-            warnings.warn(
-                f"{n_lost} of {len(found.converged)} samples have no fixed point within reach, even with weight "
-                f"{self.weights[-1]:g} of the trained operator: residual {float(found.residual.max()):.1e}, tolerance "
-                f"{solver.tol:.1e}. Raise the solver's max_iter, or let the weights end with 0.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        if not n_lost:
+            return
+        message = (
+            f"{n_lost} of {len(found.converged)} samples have no fixed point within reach, even with weight "
+            f"{self.weights[-1]:g} of the trained operator: residual {float(found.residual.max()):.1e}, tolerance "
+            f"{solver.tol:.1e}. Raise the solver's max_iter, or let the weights end with 0."
+        )
+        if solver.on_failure == "raise":
+            raise ConvergenceError(message, found)
+        warnings.warn(message, ConvergenceWarning, stacklevel=3)
 
     def _with(self, weight: float) -> DEQ:
         """A copy of the DEQ with the blended denoiser."""

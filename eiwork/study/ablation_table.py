@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t
 
 from eiwork.errors import InputError
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS
 from eiwork.study.collection import Collection
+from eiwork.study.compared import student_interval
 from eiwork.study.result import RunResult
-from eiwork.study.statistics import LEVEL, Interval, paired_difference, share_text
+from eiwork.study.statistics import Interval, paired_difference, share_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +70,12 @@ def seed_reach(runs: Sequence[RunResult], n_seeds: int = 1) -> float:
     runs: trainings of one recipe, at least two seeds; n_seeds: trainings in each of the two means that are compared.
     Student's t with the spread of the runs' mean PSNR, for normal luck. Raises InputError for a single run.
     """
-    if len(runs) < 2 or n_seeds < 1:
+    own = student_interval([float(np.mean(run.psnr)) for run in runs])
+    if own is None or n_seeds < 1:
         raise InputError(
             f"{len(runs)} runs say nothing of the luck of a seed: train the recipe with two or more."
         )
-    means = np.asarray([np.mean(run.psnr) for run in runs])
-    quantile = float(t.ppf((1 + LEVEL) / 2, len(means) - 1))
-    return quantile * float(means.std(ddof=1)) * float(np.sqrt(2 / n_seeds))
+    return (own.upper - own.mean) * float(np.sqrt(2 * len(runs) / n_seeds))
 
 
 def ablation_markdown(rows: list[AblationRow]) -> str:

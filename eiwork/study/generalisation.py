@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor
 
@@ -18,7 +19,7 @@ from eiwork.symmetry import Rotation
 from eiwork.training import Checkpoint, Recipe, build_physics
 from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model, summarise
-from eiwork.training.measurements import measured_set
+from eiwork.training.measurements import MeasurementSet, measured_set
 from eiwork.training.randomness import seeded
 
 FORMAT = "eiwork-shifts-1"
@@ -107,12 +108,19 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
     return row | lists | {"gain": round(row["gain"], 4)}
 
 
-def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift) -> dict[str, Any]:
+def scans_under(
+    recipe: Recipe, shift: Shift, *, every: int = 1
+) -> tuple[Recipe, LinearPhysics, MeasurementSet]:
+    """The changed recipe, its physics, and the measured test images of a shift, or every so many of them."""
     shifted = recipe.with_overrides(**shift.overrides)
     size = shifted.data.image_size
     images = data.load(recipe.data.name, "test", size) if shift.images is None else shift.images(size)
     physics = build_physics(shifted.physics, size)
-    measured = measured_set(images, shifted, physics, shift.name)
+    return shifted, physics, measured_set(images[::every], shifted, physics, shift.name)
+
+
+def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift) -> dict[str, Any]:
+    shifted, physics, measured = scans_under(recipe, shift)
     model = build_reconstructor(shifted, certified(checkpoint.model()))
     with seeded(recipe.seed, "evaluation"):
         values = evaluate_model(model, measured, physics)

@@ -1,6 +1,7 @@
 """A guarded DEQ: the trained operator where it converges, a milder one elsewhere, and one honest report."""
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from iteration_problems import ITERATIONS, PHYSICS, SIZE, LinearDenoiser
 from torch import nn
 
 from eiwork import Anderson, Picard, record
-from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.models import DEQ, Blended, GuardedDEQ
 
 SOLVER = Anderson(tol=1e-8, max_iter=60)
@@ -119,12 +120,25 @@ def test_weights_that_do_not_suffice_are_warned_about():
         ConvergenceWarning, match="1 of 1 samples have no fixed point within reach.*let the weights end"
     ):
         GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+    model.solver = replace(SOLVER, on_failure="raise")
+    with pytest.raises(ConvergenceError, match="no fixed point within reach") as failure:
+        GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+    assert failure.value.solution.weights.tolist() == [1.0]
+    assert GuardedDEQ(model).solve(y, physics).converged.all()
+
+
+class Overflowing(nn.Module):
+    """D(x) = inf."""
+
+    def forward(self, x):
+        return x / 0
 
 
 def test_a_blend_lies_between():
     denoiser, x = Steep(0.3), torch.rand(1, 1, 4, 4, dtype=torch.float64)
     torch.testing.assert_close(Blended(denoiser, 1.0)(x), denoiser(x))
     torch.testing.assert_close(Blended(denoiser, 0.0, shrunk=0.7)(x), 0.7 * x)
+    assert torch.equal(Blended(Overflowing(), 0.0, shrunk=0.7)(x), 0.7 * x), "nothing learnt is left"
     torch.testing.assert_close(Blended(denoiser, 0.25, shrunk=0.8)(x), (0.25 * 0.3 + 0.75 * 0.8) * x)
 
 
