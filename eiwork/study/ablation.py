@@ -12,6 +12,9 @@ STEPS = 200
 REFERENCE = "nothing"
 
 _JFB: dict[str, Any] = {"model__gradient": {"kind": "jacobian_free"}}
+_CYCLE: dict[str, Any] = {"loss__cycle_weight": 5.0}
+# Rotations of the same kind as the catalogue's, so that what is added to them is the only change.
+_ROTATION: dict[str, Any] = {"kind": "rotation", "interpolation": "fourier"}
 # Name -> overrides of the base recipe. A change that leaves a recipe as it is (the base has it already) is no task.
 _ABLATIONS: dict[str, dict[str, Any]] = {
     REFERENCE: {},
@@ -21,7 +24,8 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "no-shrinkage": {"model__iteration__shrinkage": 0.0},
     "shrinkage-0.2": {"model__iteration__shrinkage": 0.2},
     "last-weights": {"optimiser__ema": 0.0},
-    "half-learning-rate": {"optimiser__learning_rate": 1e-3},
+    "learning-rate-1e-3": {"optimiser__learning_rate": 1e-3},
+    "learning-rate-8e-3": {"optimiser__learning_rate": 8e-3},
     "half-width": {"model__iteration__width": 16},
     "plain-network": {"model__iteration__network": "plain", "model__iteration__depth": 5},
     "four-layers": {"model__iteration__depth": 4},
@@ -31,7 +35,12 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "loose-clip": {"optimiser__clip": 1.0},
     "scalars-like-weights": {"optimiser__scalar_rate": 1.0},
     "no-whitening": {"loss__whitening": None},
-    "measurement-cycle": {"loss__cycle_weight": 5.0},
+    "measurement-cycle": _CYCLE,
+    "measurement-cycle-20": {"loss__cycle_weight": 20.0},
+    "measurement-cycle-and-shifts": _CYCLE | {"loss__group": (_ROTATION, "shift")},
+    "measurement-cycle-and-flips": _CYCLE | {"loss__group": (_ROTATION, "reflection")},
+    "measurement-cycle-three-elements": _CYCLE | {"loss__n_elements": 3},
+    "measurement-cycle-tight-contraction": _CYCLE | {"contraction": {"weight": 1.0, "target": 0.9, "samples": 2}},
     "weight-10": {"loss__ei_weight": 10.0},
     "weight-0.1": {"loss__ei_weight": 0.1},
     "three-elements": {"loss__n_elements": 3},
@@ -39,9 +48,9 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "bicubic-rotations": {"loss__group": ({"kind": "rotation", "interpolation": "bicubic"},)},
     "spline-rotations": {"loss__group": ({"kind": "rotation", "interpolation": "spline"},)},
     "quarter-turns-and-flips": {"loss__group": ("quarter_turns", "reflection")},
-    "rotations-and-flips": {"loss__group": ("rotation", "reflection")},
+    "rotations-and-flips": {"loss__group": (_ROTATION, "reflection")},
     "shifts": {"loss__group": ("shift",)},
-    "rotations-and-shifts": {"loss__group": ("rotation", "shift")},
+    "rotations-and-shifts": {"loss__group": (_ROTATION, "shift")},
     "loose-solves": {"model__tol": 1e-2, "model__gradient__tol": 0.1},
     "warm-starts": {"model__warm_start": {"budget_mib": 64.0}, "loss__warm_start": True},
     "cold-second-solves": {"loss__warm_start": False},
@@ -53,9 +62,9 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "jfb-weight-10": _JFB | {"loss__ei_weight": 10.0},
     "jfb-light-contraction": _JFB | {"contraction__weight": 0.1},
     "jfb-scalars-like-weights": _JFB | {"optimiser__scalar_rate": 1.0},
-    "jfb-half-learning-rate": _JFB | {"optimiser__learning_rate": 1e-3},
+    "jfb-learning-rate-1e-3": _JFB | {"optimiser__learning_rate": 1e-3},
     "jfb-learning-rate-4e-3": _JFB | {"optimiser__learning_rate": 4e-3},
-    "jfb-measurement-cycle": _JFB | {"loss__cycle_weight": 5.0},
+    "jfb-measurement-cycle": _JFB | _CYCLE,
     "pretraining": {"pretraining": {"steps": 200, "sigma": (0.0, 0.1)}},
 }
 
