@@ -15,6 +15,7 @@ _JFB: dict[str, Any] = {"model__gradient": {"kind": "jacobian_free"}}
 _CYCLE: dict[str, Any] = {"loss__cycle_weight": 5.0}
 # Rotations of the same kind as the catalogue's, so that what is added to them is the only change.
 _ROTATION: dict[str, Any] = {"kind": "rotation", "interpolation": "fourier"}
+_ROBUST: dict[str, Any] = {"method": "robust_ei", "group": (_ROTATION,), "warm_start": True}
 # Name -> overrides of the base recipe. A change that leaves a recipe as it is (the base has it already) is no task.
 _ABLATIONS: dict[str, dict[str, Any]] = {
     REFERENCE: {},
@@ -65,6 +66,10 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "jfb-learning-rate-1e-3": _JFB | {"optimiser__learning_rate": 1e-3},
     "jfb-learning-rate-4e-3": _JFB | {"optimiser__learning_rate": 4e-3},
     "jfb-measurement-cycle": _JFB | _CYCLE,
+    # Whether settings of its own help robust EI.
+    "robust": {"loss": _ROBUST},
+    "robust-weight-0.3": {"loss": _ROBUST | {"ei_weight": 0.3}},
+    "robust-weight-3": {"loss": _ROBUST | {"ei_weight": 3.0}},
     "pretraining": {"pretraining": {"steps": 200, "sigma": (0.0, 0.1)}},
 }
 
