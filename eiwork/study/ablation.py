@@ -68,6 +68,7 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "jfb-measurement-cycle": _JFB | _CYCLE,
     # Whether settings of its own help robust EI.
     "robust": {"loss": _ROBUST},
+    "robust-weight-0.1": {"loss": _ROBUST | {"ei_weight": 0.1}},
     "robust-weight-0.3": {"loss": _ROBUST | {"ei_weight": 0.3}},
     "robust-weight-3": {"loss": _ROBUST | {"ei_weight": 3.0}},
     "pretraining": {"pretraining": {"steps": 200, "sigma": (0.0, 0.1)}},
