@@ -19,6 +19,12 @@ def as_tuple(z: State) -> tuple[Tensor, ...]:
     return (z,) if isinstance(z, Tensor) else tuple(z)
 
 
+def rows_of(z: State, indices: Tensor) -> State:
+    """The given samples of a state."""
+    parts = tuple(part[indices] for part in as_tuple(z))
+    return parts[0] if isinstance(z, Tensor) else parts
+
+
 def detach(z: State) -> State:
     """The same state, cut from the autograd graph."""
     return z.detach() if isinstance(z, Tensor) else tuple(part.detach() for part in z)

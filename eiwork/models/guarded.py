@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import Solution
-from eiwork.fixed_point.record import unrecorded
 from eiwork.fixed_point.solve import publish_solution
-from eiwork.fixed_point.state import State, as_tuple
+from eiwork.fixed_point.state import State, as_tuple, rows_of
+from eiwork.models.attempt import attempt
 from eiwork.models.batch_map import BatchMap
 from eiwork.models.blended import Blended
 from eiwork.models.deq import DEQ
@@ -73,15 +73,15 @@ class GuardedDEQ(nn.Module):
         """The fixed points with one report over all attempts, and the weight of each sample."""
         everything = torch.arange(y.shape[0], device=y.device)
         separable = BatchMap(self.model.iterate, y, physics).separable
-        first = _attempt(self.model, y, physics, z0)
+        first = attempt(self.model, y, physics, z0)
         found = GuardedSolution(**vars(first), weights=torch.ones_like(first.residual))
         for weight in self.weights[1:]:
             left = torch.nonzero(~found.converged).flatten()
             if len(left) == 0:
                 break
             chosen, rows = (left, everything[: len(left)]) if separable else (everything, left)
-            attempt = _attempt(self._with(weight), y[chosen], physics, _rows(found.value, chosen))
-            found = _merged(found, attempt, left, rows, weight)
+            milder = attempt(self._with(weight), y[chosen], physics, rows_of(found.value, chosen))
+            found = _merged(found, milder, left, rows, weight)
         self._report(found)
         return found
 
@@ -106,23 +106,6 @@ class GuardedDEQ(nn.Module):
         assert isinstance(iteration, nn.Module)
         iteration.set_submodule("denoiser", Blended(iteration.get_submodule("denoiser"), weight))
         return DEQ(iteration, self.model.solver)
-
-
-def _attempt(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) -> Solution:
-    """A solve that may fail: without warning, without a report of its own."""
-    with warnings.catch_warnings(), unrecorded():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        try:
-            return model.solve(y, physics, start)
-        except ConvergenceError as error:
-            if not isinstance(error.solution, Solution):
-                raise
-            return error.solution
-
-
-def _rows(state: State, indices: Tensor) -> State:
-    parts = tuple(part[indices] for part in as_tuple(state))
-    return parts[0] if isinstance(state, Tensor) else parts
 
 
 def _merged(

@@ -41,7 +41,8 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "measurement-cycle-and-shifts": _CYCLE | {"loss__group": (_ROTATION, "shift")},
     "measurement-cycle-and-flips": _CYCLE | {"loss__group": (_ROTATION, "reflection")},
     "measurement-cycle-three-elements": _CYCLE | {"loss__n_elements": 3},
-    "measurement-cycle-tight-contraction": _CYCLE | {"contraction": {"weight": 1.0, "target": 0.9, "samples": 2}},
+    "measurement-cycle-tight-contraction": _CYCLE
+    | {"contraction": {"weight": 1.0, "target": 0.9, "samples": 2}},
     "weight-10": {"loss__ei_weight": 10.0},
     "weight-0.1": {"loss__ei_weight": 0.1},
     "three-elements": {"loss__n_elements": 3},

@@ -11,6 +11,7 @@ from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
     EquivariantSettings,
+    ForeignScansSettings,
     Group,
     JacobianFreeSettings,
     PhantomSettings,
@@ -36,6 +37,9 @@ TITLES = {
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-phantom": "EI DEQ, phantom gradients",
     "ei-noiseless": "EI DEQ, virtual measurement without noise",
+    "ei-steady": "EI DEQ, contracting on foreign scans too (ours)",
+    "ei-cycle-steady": "EI DEQ with a measurement cycle, contracting on foreign scans too (ours)",
+    "supervised-steady": "supervised DEQ, contracting on foreign scans too (ours)",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",
     "mc": "DEQ, measurement consistency only",
@@ -101,6 +105,17 @@ def _splitting(base: Recipe) -> Recipe:
     return base.with_overrides(loss=SplittingSettings(group=_group(base), consistency=not noisy))
 
 
+def _steady(recipe: Recipe) -> Recipe:
+    if recipe.contraction is None:
+        raise InputError("it adds foreign scans to a contraction penalty, and the recipe has none.")
+    return recipe.with_overrides(contraction__foreign=ForeignScansSettings(), gradient_probe_every=None)
+
+
+def _relative(base: Recipe, method: str) -> Recipe:
+    """The recipe of another method on the problem of a base recipe."""
+    return method_recipe(origin(base.name)[0], method)
+
+
 # Trained methods: the end of the catalogue's name, which has the last word, and how to derive the recipe otherwise.
 _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised": ("supervised-deq", lambda base: base.with_overrides(loss=SupervisedSettings())),
@@ -119,6 +134,9 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "ei-noiseless-deq",
         lambda base: base.with_overrides(loss__virtual_noise=False),
     ),
+    "ei-steady": ("ei-steady-deq", _steady),
+    "ei-cycle-steady": ("ei-cycle-steady-deq", lambda base: _steady(_relative(base, "ei-cycle"))),
+    "supervised-steady": ("supervised-steady-deq", lambda base: _steady(_relative(base, "supervised"))),
     "ei-unrolled": ("ei-unrolled", _unrolled),
     "ei-unet": ("ei-unet", _unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),

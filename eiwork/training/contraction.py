@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.arnoldi import most_amplified
-from eiwork.fixed_point.state import Packing, State, as_tuple
+from eiwork.fixed_point.state import Packing, State, as_tuple, rows_of
 from eiwork.models import DEQ
 from eiwork.models.batch_map import BatchMap
 from eiwork.training.settings import ContractionSettings
@@ -67,5 +67,5 @@ def sampled_penalty(
                 "equivariant splitting): leave contraction.samples out."
             )
         iteration = part
-        z = tuple(p[chosen] for p in z) if isinstance(z, tuple) else z[chosen]
+        z = rows_of(z, chosen)
     return contraction_penalty(iteration, z, settings.target, settings.krylov_size)

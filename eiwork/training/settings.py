@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from eiwork.training.base_settings import Count, Interval, NonNegative, Positive, Settings
+from eiwork.training.contraction_settings import ContractionSettings, ForeignScansSettings
 from eiwork.training.loss_settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "ElementName",
     "ElementSettings",
     "EquivariantSettings",
+    "ForeignScansSettings",
     "GradientDescentSettings",
     "GradientSettings",
     "GradientStepSettings",
@@ -300,19 +302,6 @@ class UNetSettings(Settings):
     kind: Literal["unet"] = "unet"
     width: Count = 32
     scales: Annotated[int, Field(ge=2)] = 3
-
-
-class ContractionSettings(Settings):
-    """weight * relu(||J^T v|| - target)^2 at the fixed point, v from a Krylov space of dimension `krylov_size`.
-
-    samples: how many of a batch, drawn anew in every step, are looked at, an unbiased estimate of the mean over the
-    batch at a part of its cost; None for all.
-    """
-
-    weight: Positive = 1.0
-    target: Positive = 0.95
-    krylov_size: Count = 8
-    samples: Count | None = None
 
 
 class OptimiserSettings(Settings):

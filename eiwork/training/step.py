@@ -13,6 +13,7 @@ from eiwork.losses import WeightedLoss
 from eiwork.models import DEQ
 from eiwork.training.contraction import sampled_penalty
 from eiwork.training.counting import count_tracked
+from eiwork.training.foreign import ForeignScans, foreign_penalty
 from eiwork.training.measurements import MeasurementSet
 from eiwork.training.randomness import batch_indices, seeded
 from eiwork.training.recipe import Recipe
@@ -29,6 +30,7 @@ class StepContext:
     loss: WeightedLoss
     images: MeasurementSet
     device: torch.device
+    foreign: ForeignScans | None = None
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:
@@ -57,6 +59,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
 
     n_forward, n_adjoint: evaluations of F and of its vector-Jacobian product in the solves; n_tracked: evaluations that
     the gradient passes through, each with one more product. Those of the contraction penalty are not counted.
+    foreign_unconverged: foreign scans of the step that were not solved in time, where the recipe has any.
     Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient
     that is not finite, before the weights are touched.
     """
@@ -77,6 +80,10 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
             penalty, lengths = sampled_penalty(model, image, y_solved, solved, recipe.contraction)
             total = total + recipe.contraction.weight * penalty
             values["contraction"] = float(lengths.max())
+            if context.foreign is not None:
+                elsewhere, failed = foreign_penalty(model, x_net, context.foreign)
+                total = total + context.foreign.settings.weight * elsewhere
+                values["foreign_unconverged"] = float(failed)
         total.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
     values |= {"loss": float(total.detach()), "gradient_norm": float(norm)}

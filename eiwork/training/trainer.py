@@ -25,6 +25,7 @@ from eiwork.training.build import (
 from eiwork.training.build_loss import build_reconstructor, build_training_loss
 from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
+from eiwork.training.foreign import ForeignScans
 from eiwork.training.gradient_probe import probe_gradients
 from eiwork.training.interrupt import interruptible
 from eiwork.training.measurements import MeasurementSet, test_set, training_set
@@ -149,7 +150,11 @@ def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepCo
         model = build_model(recipe).to(place)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = build_optimiser(recipe, model)
-    context = StepContext(recipe, physics.to(place), build_training_loss(recipe).to(place), images, place)
+    foreign = recipe.contraction.foreign if recipe.contraction is not None else None
+    scans = None if foreign is None else ForeignScans(recipe, foreign, place)
+    context = StepContext(
+        recipe, physics.to(place), build_training_loss(recipe).to(place), images, place, scans
+    )
     state = TrainingState(
         model, optimiser, average, cache=build_cache(recipe), tolerances=build_tolerances(recipe)
     )

@@ -1,0 +1,49 @@
+"""Random images of opaque shapes that hide one another, a model of natural images that needs no data."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from eiwork.data.checks import is_whole_number
+from eiwork.errors import InputError
+
+_LEAVES = 60
+_SMALLEST_RADIUS = 2.0
+_TEXTURE = 0.05
+
+
+def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
+    """`n` square images in [0, 1] of random ellipses and rectangles; the same seed gives the same bits.
+
+    Each has 60 leaves of one grey value, anywhere, turned by any angle, with log-uniform radii between two pixels and
+    half the side, later ones over earlier ones; then white noise of up to 0.05, as texture, and clipping.
+    Raises InputError for n < 1, size < 8 or a seed that is no whole number.
+    Source of the model: Lee, Mumford & Huang, IJCV 41, 2001; the distributions are ours.
+    """
+    if not (is_whole_number(n) and is_whole_number(size) and is_whole_number(seed)) or n < 1 or size < 8:
+        raise InputError(
+            f"dead_leaves(n={n!r}, size={size!r}, seed={seed!r}): needs whole numbers, n >= 1 and size >= 8."
+        )
+    generator = torch.Generator().manual_seed(seed)
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, 1, 1, generator=generator)
+
+    axis = torch.arange(size) - (size - 1) / 2
+    rows, columns = axis[:, None], axis[None, :]
+    radius = _SMALLEST_RADIUS * (size / 2 / _SMALLEST_RADIUS) ** uniform(_LEAVES, n)
+    aspect, angle = 0.3 + 0.7 * uniform(_LEAVES, n), math.pi * uniform(_LEAVES, n)
+    centre = (uniform(_LEAVES, n, 2) - 0.5) * 1.1 * size
+    is_ellipse, grey = uniform(_LEAVES, n) < 0.5, uniform(_LEAVES, n)
+    images = uniform(n).expand(n, size, size)
+    for leaf in range(_LEAVES):
+        across, down = columns - centre[leaf, :, 0], rows - centre[leaf, :, 1]
+        cosine, sine = torch.cos(angle[leaf]), torch.sin(angle[leaf])
+        u = (across * cosine + down * sine) / radius[leaf]
+        v = (down * cosine - across * sine) / (radius[leaf] * aspect[leaf])
+        inside = torch.where(is_ellipse[leaf], u.square() + v.square(), torch.maximum(u.abs(), v.abs())) < 1
+        images = torch.where(inside, grey[leaf], images)
+    texture = _TEXTURE * uniform(n) * torch.randn(n, size, size, generator=generator)
+    return (images + texture).clamp(0, 1)[:, None]
