@@ -6,7 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.data.checks import is_whole_number
 from eiwork.errors import InputError
 
 _LEAVES = 60
@@ -19,13 +18,11 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
 
     Each has 60 leaves of one grey value, anywhere, turned by any angle, with log-uniform radii between two pixels and
     half the side, later ones over earlier ones; then white noise of up to 0.05, as texture, and clipping.
-    Raises InputError for n < 1, size < 8 or a seed that is no whole number.
+    Raises InputError for n < 1 or size < 8.
     Source of the model: Lee, Mumford & Huang, IJCV 41, 2001; the distributions are ours.
     """
-    if not (is_whole_number(n) and is_whole_number(size) and is_whole_number(seed)) or n < 1 or size < 8:
-        raise InputError(
-            f"dead_leaves(n={n!r}, size={size!r}, seed={seed!r}): needs whole numbers, n >= 1 and size >= 8."
-        )
+    if n < 1 or size < 8:
+        raise InputError(f"dead_leaves(n={n}, size={size}): needs n >= 1 and size >= 8.")
     generator = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
