@@ -111,7 +111,7 @@ def reproduce(
             raise typer.Exit(1)
         raise DataFormatError(_nothing(places.results, collection.problems_found))
     rows = study.write_report(collection, places.results, note)
-    for table in study.rich_tables(rows):
+    for table in study.rich_tables(rows, terminal.width):
         terminal.print(table)
     terminal.print(
         f"{len(collection.runs)} of {len(tasks)} runs. Tables and figures: {places.results}",

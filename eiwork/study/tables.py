@@ -95,22 +95,41 @@ _COLUMNS = (
 )
 
 
+_WIDE = 170
+# What a terminal of 80 columns can show without cutting a number.
+_NARROW_COLUMNS = (
+    ("method", lambda row: row.method),
+    ("seeds", lambda row: str(row.n_seeds)),
+    ("PSNR", lambda row: f"{row.psnr.mean:.2f}"),
+    ("SSIM", lambda row: f"{row.ssim.mean:.3f}"),
+    ("gap", lambda row: "" if row.gap is None else f"{row.gap.mean:.2f}"),
+    ("minus EI", lambda row: "" if row.difference is None else f"{row.difference.mean:+.2f}"),
+    ("NFE", lambda row: "" if row.max_nfe is None else str(row.max_nfe)),
+    ("solved", lambda row: "" if row.converged_share is None else share_text(row.converged_share)),
+)
+
+
 def _interval(interval: Interval | None, digits: int) -> str:
     if interval is None:
         return ""
     return f"{interval.mean:.{digits}f} [{interval.lower:.{digits}f}, {interval.upper:.{digits}f}]"
 
 
-def rich_tables(rows: list[Row]) -> list[Table]:
-    """One table per problem for the terminal."""
-    tables = []
+def rich_tables(rows: list[Row], width: int = _WIDE) -> list[Table]:
+    """One table per problem for a terminal of `width` characters; below 170 means alone, and the caption says so."""
+    columns, tables = _COLUMNS if width >= _WIDE else _NARROW_COLUMNS, []
+    caption = (
+        None if width >= _WIDE else "Means; largest NFE. Intervals: tables/methods.md, or a wider terminal."
+    )
     for problem in dict.fromkeys(row.problem for row in rows):
-        table = Table(title=f"{problem}: means with 95 % bootstrap intervals over images and seeds")
-        for name, _ in _COLUMNS:
-            table.add_column(name, justify="left" if name == "method" else "right")
+        of = "means" if caption else "means with 95 % bootstrap intervals"
+        table = Table(title=f"{problem}: {of} over images and seeds", caption=caption)
+        for name, _ in columns:
+            is_method = name == "method"
+            table.add_column(name, justify="left" if is_method else "right", no_wrap=caption is not None)
         for row in rows:
             if row.problem == problem:
-                table.add_row(*(text(row) for _, text in _COLUMNS))
+                table.add_row(*(text(row) for _, text in columns))
         tables.append(table)
     return tables
 

@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from rich.console import Console
 
 from eiwork.errors import InputError
 from eiwork.study.budgets import BUDGETS, at_equal_budgets, psnr_at
@@ -71,6 +72,19 @@ def test_the_three_texts_hold_the_same_numbers(collection):
     read = list(csv.DictReader(io.StringIO(as_csv(rows))))
     assert [float(row["psnr"]) for row in read] == [row.psnr.mean for row in rows]
     assert len({len(row) for row in read}) == 1
+
+
+def test_a_narrow_terminal_shows_whole_numbers_without_intervals(collection):
+    rows = table_rows(collection)
+    console = Console(width=80, file=io.StringIO())
+    console.print(*rich_tables(rows, console.width))
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert "[" not in shown
+    assert all(row.method in shown and f"{row.psnr.mean:.2f}" in shown for row in rows)
+    console = Console(width=200, file=io.StringIO())
+    console.print(*rich_tables(rows, console.width))
+    assert f"{rows[0].psnr.mean:.2f} [{rows[0].psnr.lower:.2f}" in console.file.getvalue()
 
 
 def test_equal_budgets_are_read_off_the_curves(collection):
