@@ -34,6 +34,7 @@ TITLES = {
     "ei": "EI DEQ, implicit gradients",
     "ei-jfb": "EI DEQ, Jacobian-free",
     "ei-cycle": "EI DEQ with a measurement cycle (ours)",
+    "ei-cycle-multi": "EI DEQ with a measurement cycle, three group elements a step (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-phantom": "EI DEQ, phantom gradients",
     "ei-noiseless": "EI DEQ, virtual measurement without noise",
@@ -127,6 +128,10 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         lambda base: base.with_overrides(
             loss__cycle_weight=CYCLE_WEIGHT, model__gradient=JacobianFreeSettings()
         ),
+    ),
+    "ei-cycle-multi": (
+        "ei-cycle-multi-deq",
+        lambda base: _relative(base, "ei-cycle").with_overrides(loss__n_elements=3),
     ),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
     "ei-noiseless": (
