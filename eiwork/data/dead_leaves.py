@@ -8,16 +8,17 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 
-_LEAVES = 60
+_FEWEST, _LEAVES = 3, 60
 _SMALLEST_RADIUS = 2.0
-_TEXTURE = 0.05
+_SHADING, _TEXTURE = 0.3, 0.05
 
 
 def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
     """`n` square images in [0, 1] of random ellipses and rectangles; the same seed gives the same bits.
 
-    Each has 60 leaves of one grey value, anywhere, turned by any angle, with log-uniform radii between two pixels and
-    half the side, later ones over earlier ones; then white noise of up to 0.05, as texture, and clipping.
+    Each has 3 to 60 leaves (a log-uniform number), anywhere, turned by any angle, with log-uniform radii between two
+    pixels and half the side, later ones over earlier ones. A leaf has one grey value and a linear shading of up to 0.3
+    at its edge. Then comes white noise of up to 0.05, as texture, and clipping.
     Raises InputError for n < 1 or size < 8.
     Source of the model: Lee, Mumford & Huang, IJCV 41, 2001; the distributions are ours.
     """
@@ -34,6 +35,8 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
     aspect, angle = 0.3 + 0.7 * uniform(_LEAVES, n), math.pi * uniform(_LEAVES, n)
     centre = (uniform(_LEAVES, n, 2) - 0.5) * 1.1 * size
     is_ellipse, grey = uniform(_LEAVES, n) < 0.5, uniform(_LEAVES, n)
+    shading = _SHADING * (2 * uniform(_LEAVES, n) - 1)
+    count = _FEWEST * (_LEAVES / _FEWEST) ** uniform(n)
     images = uniform(n).expand(n, size, size)
     for leaf in range(_LEAVES):
         across, down = columns - centre[leaf, :, 0], rows - centre[leaf, :, 1]
@@ -41,6 +44,6 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
         u = (across * cosine + down * sine) / radius[leaf]
         v = (down * cosine - across * sine) / (radius[leaf] * aspect[leaf])
         inside = torch.where(is_ellipse[leaf], u.square() + v.square(), torch.maximum(u.abs(), v.abs())) < 1
-        images = torch.where(inside, grey[leaf], images)
+        images = torch.where(inside & (leaf < count), grey[leaf] + shading[leaf] * u, images)
     texture = _TEXTURE * uniform(n) * torch.randn(n, size, size, generator=generator)
     return (images + texture).clamp(0, 1)[:, None]
