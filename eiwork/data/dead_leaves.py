@@ -33,6 +33,7 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
     rows, columns = axis[:, None], axis[None, :]
     radius = _SMALLEST_RADIUS * (size / 2 / _SMALLEST_RADIUS) ** uniform(_LEAVES, n)
     aspect, angle = 0.3 + 0.7 * uniform(_LEAVES, n), math.pi * uniform(_LEAVES, n)
+    cosine, sine = torch.cos(angle), torch.sin(angle)
     centre = (uniform(_LEAVES, n, 2) - 0.5) * 1.1 * size
     is_ellipse, grey = uniform(_LEAVES, n) < 0.5, uniform(_LEAVES, n)
     shading = _SHADING * (2 * uniform(_LEAVES, n) - 1)
@@ -40,9 +41,8 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
     images = uniform(n).expand(n, size, size)
     for leaf in range(_LEAVES):
         across, down = columns - centre[leaf, :, 0], rows - centre[leaf, :, 1]
-        cosine, sine = torch.cos(angle[leaf]), torch.sin(angle[leaf])
-        u = (across * cosine + down * sine) / radius[leaf]
-        v = (down * cosine - across * sine) / (radius[leaf] * aspect[leaf])
+        u = (across * cosine[leaf] + down * sine[leaf]) / radius[leaf]
+        v = (down * cosine[leaf] - across * sine[leaf]) / (radius[leaf] * aspect[leaf])
         inside = torch.where(is_ellipse[leaf], u.square() + v.square(), torch.maximum(u.abs(), v.abs())) < 1
         images = torch.where(inside & (leaf < count), grey[leaf] + shading[leaf] * u, images)
     texture = _TEXTURE * uniform(n) * torch.randn(n, size, size, generator=generator)

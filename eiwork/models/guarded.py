@@ -43,8 +43,8 @@ class GuardedDEQ(nn.Module):
 
     model: a DEQ whose iteration has a `denoiser`. weights: falling from 1, each in [0, 1]. Evaluations of all attempts
     count. Reconstructs without gradients: train the DEQ itself. Raises InputError for a model of another kind, other
-    weights, or a y that asks for gradients; warns (ConvergenceWarning), or raises
-    ConvergenceError where the solver is to, if the last attempt fails too.
+    weights, or a y that asks for gradients; warns (ConvergenceWarning), or raises ConvergenceError where the
+    solver is to, if the last attempt fails too.
     The blend, and the search for its weight, are ours.
     """
 

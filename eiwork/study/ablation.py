@@ -1,10 +1,12 @@
 """What each ingredient of the base recipe is worth: the same recipe, trained for less, with one thing changed."""
 
+import re
 from typing import Any
 
 from eiwork.errors import InputError
 from eiwork.study.problems import base_recipe
 from eiwork.training import Recipe
+from eiwork.training.catalogue import CYCLE_WEIGHT
 
 PREFIX = "ablation-"
 STEPS = 200
@@ -12,7 +14,7 @@ STEPS = 200
 REFERENCE = "nothing"
 
 _JFB: dict[str, Any] = {"model__gradient": {"kind": "jacobian_free"}}
-_CYCLE: dict[str, Any] = {"loss__cycle_weight": 5.0}
+_CYCLE: dict[str, Any] = {"loss__cycle_weight": CYCLE_WEIGHT}
 # Rotations of the same kind as the catalogue's, so that what is added to them is the only change.
 _ROTATION: dict[str, Any] = {"kind": "rotation", "interpolation": "fourier"}
 _ROBUST: dict[str, Any] = {"method": "robust_ei", "group": (_ROTATION,), "warm_start": True}
@@ -79,6 +81,11 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
 def ablations() -> tuple[str, ...]:
     """Names of the ablations."""
     return tuple(_ABLATIONS)
+
+
+def in_words(name: str) -> str:
+    """The name of an ablation as text: hyphens become spaces, but not those of numbers such as 8e-3."""
+    return re.sub(r"(?<![0-9]e)-", " ", name)
 
 
 def ablation_recipe(problem: str, name: str) -> Recipe:

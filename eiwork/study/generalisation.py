@@ -23,6 +23,7 @@ from eiwork.training.measurements import MeasurementSet, measured_set
 from eiwork.training.randomness import seeded
 
 FORMAT = "eiwork-shifts-1"
+AS_TRAINED = "as trained"
 
 Images = Float[Tensor, "n 1 height width"]
 
@@ -42,7 +43,7 @@ def shifts(recipe: Recipe) -> list[Shift]:
     A change that the data cannot give, such as twice the size of the largest images, is left out.
     """
     size, name = recipe.data.image_size, recipe.data.name
-    found = [Shift(name="as trained"), *_sampling(recipe)]
+    found = [Shift(name=AS_TRAINED), *_sampling(recipe)]
     found += [
         Shift(name=f"noise {sigma}", overrides={"physics__noise_sigma": sigma})
         for sigma in (0.01, 0.02, 0.05)

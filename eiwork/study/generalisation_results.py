@@ -6,12 +6,28 @@ from typing import Any
 
 import numpy as np
 
+from eiwork.errors import InputError
 from eiwork.study.compared import measured
 from eiwork.study.formats import read_json
-from eiwork.study.generalisation import FORMAT
+from eiwork.study.generalisation import AS_TRAINED, FORMAT
 from eiwork.study.ledger import Evidence
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftSummary:
+    """A trained DEQ over all its sets of scans, the one it was trained for among them.
+
+    trained, changed: PSNR (dB) as trained, and mean over the other sets. solved: sets whose every scan converged, of
+    n_sets. max_nfe: the most evaluations that any scan took.
+    """
+
+    trained: float
+    changed: float
+    solved: int
+    n_sets: int
+    max_nfe: int
 
 
 @dataclass(frozen=True)
@@ -22,6 +38,23 @@ class ShiftedResult:
     method: str
     seed: int
     rows: tuple[Row, ...]
+
+    def summary(self) -> "ShiftSummary":
+        """All changes of the problem in five numbers; raises InputError without the row "as trained" or another."""
+        own, changed = self.row(AS_TRAINED), [row for row in self.rows if row["shift"] != AS_TRAINED]
+        if own is None or not changed:
+            had = ", ".join(row["shift"] for row in self.rows) or "nothing"
+            raise InputError(
+                f"The report of {self.problem}, {self.method}, seed {self.seed} needs {AS_TRAINED!r} and a change; it "
+                f"has {had}. Run `eiwork generalise` without --shift."
+            )
+        return ShiftSummary(
+            trained=float(np.mean(own["psnr"])),
+            changed=float(np.mean([np.mean(row["psnr"]) for row in changed])),
+            solved=sum(row["converged_share"] == 1 for row in self.rows),
+            n_sets=len(self.rows),
+            max_nfe=max(row["max_nfe"] for row in self.rows),
+        )
 
     def row(self, shift: str) -> Row | None:
         """The row of a shift, None where it was not tried."""

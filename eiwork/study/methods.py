@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from eiwork.errors import EiworkError, InputError
-from eiwork.study.ablation import PREFIX, ablation_recipe, ablations
+from eiwork.study.ablation import PREFIX, ablation_recipe, ablations, in_words
 from eiwork.study.problems import base_recipe, problems
 from eiwork.training import Recipe, recipes
 from eiwork.training.catalogue import CYCLE_WEIGHT
@@ -159,7 +159,7 @@ def methods() -> tuple[str, ...]:
 
 def title(method: str) -> str:
     """The method in words."""
-    return TITLES.get(method, f"EI DEQ, {method.removeprefix(PREFIX).replace('-', ' ')}")
+    return TITLES.get(method, f"EI DEQ, {in_words(method.removeprefix(PREFIX))}")
 
 
 def is_classical(method: str) -> bool:

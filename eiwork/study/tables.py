@@ -117,16 +117,14 @@ def _interval(interval: Interval | None, digits: int) -> str:
 
 def rich_tables(rows: list[Row], width: int = _WIDE) -> list[Table]:
     """One table per problem for a terminal of `width` characters; below 170 means alone, and the caption says so."""
-    columns, tables = _COLUMNS if width >= _WIDE else _NARROW_COLUMNS, []
-    caption = (
-        None if width >= _WIDE else "Means; largest NFE. Intervals: tables/methods.md, or a wider terminal."
-    )
+    narrow, tables = width < _WIDE, []
+    columns = _NARROW_COLUMNS if narrow else _COLUMNS
+    caption = "Means; largest NFE. Intervals: tables/methods.md, or a wider terminal." if narrow else None
     for problem in dict.fromkeys(row.problem for row in rows):
-        of = "means" if caption else "means with 95 % bootstrap intervals"
+        of = "means" if narrow else "means with 95 % bootstrap intervals"
         table = Table(title=f"{problem}: {of} over images and seeds", caption=caption)
         for name, _ in columns:
-            is_method = name == "method"
-            table.add_column(name, justify="left" if is_method else "right", no_wrap=caption is not None)
+            table.add_column(name, justify="left" if name == "method" else "right", no_wrap=narrow)
         for row in rows:
             if row.problem == problem:
                 table.add_row(*(text(row) for _, text in columns))

@@ -18,7 +18,6 @@ from eiwork.training.contraction import contraction_penalty
 from eiwork.training.contraction_settings import ForeignScansSettings
 from eiwork.training.measurements import as_model_images
 from eiwork.training.recipe import Recipe
-from eiwork.training.settings import TomographySettings
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -58,7 +57,8 @@ def foreign_penalty(model: DEQ, images: Image, scans: ForeignScans) -> tuple[Flo
     The mean is over all foreign scans: one that is solved within `settings.evaluations` counts as zero. A scan that is
     not solved is judged at the best point that the solver found. images: reconstructions, a part of what is scanned.
     """
-    settings = scans.settings
+    settings, contraction = scans.settings, scans.recipe.contraction
+    assert contraction is not None, "foreign scans are a part of it"
     y, physics = scans.draw(images)
     assert isinstance(model.iterate, nn.Module)
     hurried = DEQ(model.iterate, replace(model.solver, max_iter=settings.evaluations))
@@ -68,7 +68,8 @@ def foreign_penalty(model: DEQ, images: Image, scans: ForeignScans) -> tuple[Flo
         return y.new_zeros(()), 0
     iteration = BatchMap(model.iterate, y, physics).select(failed)
     assert iteration is not None, "the scans of a step share one operator"
-    penalty, _ = contraction_penalty(iteration, rows_of(solution.value, failed), settings.target)
+    z = rows_of(solution.value, failed)
+    penalty, _ = contraction_penalty(iteration, z, settings.target, contraction.krylov_size)
     return penalty * (len(failed) / len(y)), len(failed)
 
 
@@ -76,14 +77,13 @@ def _operators(recipe: Recipe, settings: ForeignScansSettings) -> list[LinearPhy
     """The recipe's operator (a copy: its noise will change), and others."""
     own, found = recipe.physics, [recipe.physics]
     for number, factor in enumerate((1.0, *settings.sampling)):
-        if isinstance(own, TomographySettings):
+        mask_seed = _FIRST_MASK_SEED + number
+        if own.kind == "tomography":
             other: dict[str, float | int] = {"n_views": max(1, round(factor * own.n_views))}
         elif own.kind == "mri":
-            other = {"acceleration": max(1.0, own.acceleration / factor)}
+            other = {"acceleration": max(1.0, own.acceleration / factor), "mask_seed": mask_seed}
         else:
-            other = {"keep": min(1.0, factor * own.keep)}
-        if not isinstance(own, TomographySettings):
-            other |= {"mask_seed": _FIRST_MASK_SEED + number}
+            other = {"keep": min(1.0, factor * own.keep), "mask_seed": mask_seed}
         changed = own.model_copy(update=other)
         if changed not in found:
             found.append(changed)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from eiwork.errors import DataFormatError
+from eiwork.errors import DataFormatError, InputError
 from eiwork.study.generalisation import FORMAT
-from eiwork.study.generalisation_results import advantage, gains, shifted_results
+from eiwork.study.generalisation_results import ShiftedResult, advantage, gains, shifted_results
 
 
 @pytest.fixture
@@ -41,6 +41,23 @@ def test_gains_and_advantages_are_of_common_seeds(saved, tmp_path):
     assert (ahead.interval.mean, ahead.n_seeds, ahead.over_seeds) == (3.5, 1, None)
     assert gains(ei, "9 views") is None
     assert advantage(ei[:1], mc, "6 views") is None
+
+
+def test_a_summary_is_over_all_sets_and_tells_the_trained_one_apart():
+    rows = [
+        {"shift": shift, "psnr": psnr, "converged_share": share, "max_nfe": nfe}
+        for shift, psnr, share, nfe in (
+            ("as trained", [30.0, 32.0], 1.0, 20),
+            ("6 views", [20.0, 22.0], 1.0, 40),
+            ("4 views", [10.0, 14.0, 15.0], 0.5, 200),
+        )
+    ]
+    found = ShiftedResult("ct", "ei", 0, tuple(rows)).summary()
+    assert (found.trained, found.changed) == (31.0, (21.0 + 13.0) / 2)
+    assert (found.solved, found.n_sets, found.max_nfe) == (2, 3, 200)
+    for part in (rows[:1], rows[1:], []):
+        with pytest.raises(InputError, match="needs 'as trained' and a change"):
+            ShiftedResult("ct", "ei", 0, tuple(part)).summary()
 
 
 def test_no_folder_means_no_results(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from eiwork.errors import InputError
 from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
-from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations
+from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
 from eiwork.study.methods import applies, title
 from eiwork.training import recipes
 
@@ -101,3 +101,9 @@ def test_the_noisy_methods_keep_the_settings_of_the_base():
                 base.warm_start,
             )
     assert method_recipe("mri-noisy", "recorrupted-ei").loss.cycle_weight > 0
+
+
+def test_names_in_words_keep_their_numbers():
+    assert in_words("measurement-cycle-20") == "measurement cycle 20"
+    assert in_words("jfb-learning-rate-8e-3") == "jfb learning rate 8e-3"
+    assert title("ablation-three-elements") == "EI DEQ, three elements"

@@ -103,6 +103,17 @@ def test_what_is_not_solved_in_time_is_penalised_for_its_expansion(
         assert float(model.iterate.denoiser.gain.grad) == pytest.approx(2 * 0.3, rel=1e-4)
 
 
+def test_it_searches_the_krylov_space_of_the_contraction_it_is_a_part_of(plain_recipe):
+    def penalty(krylov_size):
+        recipe = plain_recipe("mri", contraction={"krylov_size": krylov_size})
+        model = DEQ(ProximalGradient(Gain(1.2)), Anderson(tol=1e-6))
+        torch.manual_seed(0)
+        return float(foreign_penalty(model, images(recipe), scans_of(recipe, evaluations=1))[0].detach())
+
+    assert penalty(8) == pytest.approx(0.3**2, rel=1e-4)
+    assert penalty(1) < 0.5 * penalty(8), "a random direction lies partly where F is constant"
+
+
 def test_it_changes_a_training_is_in_its_history_and_resumes_bit_for_bit(plain_recipe, tmp_path):
     def press_ctrl_c(step, **values):
         if step == 2:
