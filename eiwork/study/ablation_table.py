@@ -18,7 +18,8 @@ class AblationRow:
     """One change. psnr: dB, mean over seeds and test images. difference: to the training with nothing changed.
 
     difference has the bootstrap interval over images, and over seeds where there are several. cost: processor time of
-    the training over that of the reference. converged_share, nfe: at tolerance 1e-4, over test images.
+    the training over that of the reference, None where they ran on several kinds of processor. converged_share, nfe: at
+    tolerance 1e-4, over test images.
     """
 
     problem: str
@@ -26,7 +27,7 @@ class AblationRow:
     n_seeds: int
     psnr: float
     difference: Interval
-    cost: float
+    cost: float | None
     converged_share: float
     nfe: float
 
@@ -56,12 +57,18 @@ def ablation_rows(collection: Collection) -> list[AblationRow]:
                     n_seeds=len(own),
                     psnr=float(psnr.mean()),
                     difference=found.interval,
-                    cost=sum(run.cpu_seconds for run in own) / sum(run.cpu_seconds for run in matched),
+                    cost=_cost(own, matched),
                     converged_share=float(np.mean([run.converged for run in own])),
                     nfe=float(np.mean([run.nfe for run in own])),
                 )
             )
     return sorted(rows, key=lambda row: (row.problem, row.difference.mean))
+
+
+def _cost(own: Sequence[RunResult], reference: Sequence[RunResult]) -> float | None:
+    if len({run.machine.get("processor") for run in (*own, *reference)}) > 1:
+        return None
+    return sum(run.cpu_seconds for run in own) / sum(run.cpu_seconds for run in reference)
 
 
 def seed_reach(runs: Sequence[RunResult], n_seeds: int = 1) -> float:
@@ -82,14 +89,15 @@ def ablation_markdown(rows: list[AblationRow]) -> str:
     """The rows as a table in Markdown."""
     lines = [
         f"Trainings of {STEPS} steps. Differences to the one with nothing changed, with 95 % bootstrap intervals.",
+        "Processor time is compared where both ran on one kind of processor.",
         "",
         "| problem | change | seeds | PSNR (dB) | difference (dB) | processor time | converged | NFE |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        d = row.difference
+        d, cost = row.difference, "" if row.cost is None else f"{row.cost:.2f}x"
         lines.append(
             f"| {row.problem} | {row.change} | {row.n_seeds} | {row.psnr:.2f} | {d.mean:+.2f} [{d.lower:+.2f}, "
-            f"{d.upper:+.2f}] | {row.cost:.2f}x | {share_text(row.converged_share)} | {row.nfe:.1f} |"
+            f"{d.upper:+.2f}] | {cost} | {share_text(row.converged_share)} | {row.nfe:.1f} |"
         )
     return "\n".join(lines) + "\n"

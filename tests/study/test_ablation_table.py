@@ -40,6 +40,23 @@ def test_the_table_says_what_it_is(collection):
     assert "| mri | more | 1 | 22.00 | +1.00 [+1.00, +1.00] | 1.50x | 50% | 6.0 |" in text
 
 
+def test_times_of_two_kinds_of_processor_are_not_compared(make_result):
+    solves = {"nfe": [5, 7], "converged": [True, True], "residual": [1e-5, 1e-5]}
+
+    def cost_on(processor):
+        runs = [
+            make_result("ablation-nothing", 0, cpu_seconds=2.0, machine={"processor": "one"}, **solves),
+            make_result("ablation-more", 0, cpu_seconds=3.0, machine={"processor": processor}, **solves),
+        ]
+        rows = ablation_rows(Collection({(run.problem, run.method, run.seed): run for run in runs}))
+        return next(row for row in rows if row.change == "more").cost, ablation_markdown(rows)
+
+    assert cost_on("one")[0] == pytest.approx(1.5)
+    cost, text = cost_on("other")
+    assert cost is None
+    assert "1.50x" not in text
+
+
 def test_the_report_keeps_ablations_out_of_the_table_of_methods(collection, tmp_path):
     rows = write_report(collection, tmp_path)
     assert [row.method for row in rows] == ["ei"]
