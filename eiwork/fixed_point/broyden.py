@@ -15,6 +15,9 @@ from eiwork.fixed_point.state import Flat, norms
 _GROWTH = 100.0
 # An update may not shrink the determinant of B = H^{-1} below this factor (Powell's safeguard).
 _SINGULAR = 0.1
+# A step shorter than eps to this power, relative to z, teaches nothing: the change of the residual along it is rounding
+# to more than a part eps^(1/3), and H would remember that.
+_RESOLUTION = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ class Broyden(FixedPointSolver):
     ) -> InverseEstimate:
         length = norms(z - past.z)
         # A sample that stopped, or that was sent back, teaches nothing; a stopped one keeps what it knows.
-        moved = (length > 0) & ~misled
+        resolved = length > torch.finfo(z.dtype).eps ** _RESOLUTION * norms(z)
+        moved = resolved & ~misled
         length = torch.where(moved, length, torch.ones_like(length))[:, None]
         past = past.forget(misled, past.damping / 2)
         if past.slot == self.memory:

@@ -169,6 +169,18 @@ def test_the_transposed_inverse_is_the_dense_one_where_the_steps_saw_all_of_it()
         torch.testing.assert_close(solver.inverse_transpose(end, g), exact, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("tol", [1e-12, 1e-14])
+def test_steps_within_rounding_teach_nothing(tol):
+    # Scaled by three, z rounds differently: whatever H learnt from rounding would differ.
+    f, z0, _ = linear(0.9, n=8)
+    g = torch.ones_like(z0)
+    with torch.no_grad():
+        solver = Broyden(tol=tol, max_iter=200)
+        plain = solver.inverse_transpose(solver.run(f, z0), g)
+        scaled = solver.inverse_transpose(solver.run(lambda z: 3 * f(z / 3), z0), g)
+    assert relative_error(scaled, plain) < 1e-4
+
+
 @pytest.mark.parametrize("norm", [0.5, 0.98])
 def test_broyden_solves_adjoint_systems(norm):
     problem = DenseProblem.make(norm=norm)

@@ -115,8 +115,8 @@ def test_golden_section_finds_the_top():
 
 
 def test_total_variation_gets_the_best_weight(small_grid, places, monkeypatch):
-    # Few iterations: what is tested is the search.
-    monkeypatch.setattr(classical, "TotalVariation", lambda weight: TotalVariation(weight, max_iter=3))
+    # Fewer iterations: what is tested is the search.
+    monkeypatch.setattr(classical, "TotalVariation", lambda weight: TotalVariation(weight, max_iter=200))
     monkeypatch.setattr(classical, "_N_TUNED", 2)
     (task,) = small_grid(methods=("total-variation",))
     run_task(task, places)
@@ -125,7 +125,7 @@ def test_total_variation_gets_the_best_weight(small_grid, places, monkeypatch):
     images = task_module.test_set(task.recipe, physics)[[0, -1]]
     for factor in (0.1, 10):
         weight = found["weight"] * factor
-        other = task_module.evaluate_model(TotalVariation(weight, max_iter=3), images, physics)
+        other = task_module.evaluate_model(TotalVariation(weight, max_iter=200), images, physics)
         assert sum(other["psnr"]) / 2 < found["psnr_of_tuning"]
 
 

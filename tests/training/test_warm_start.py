@@ -158,19 +158,26 @@ def test_states_of_several_parts_are_made_by_the_iteration():
 def test_the_warm_started_ei_loss_has_the_value_and_the_gradient_of_the_ei_loss():
     physics, model = mri(16, acceleration=2), deq()
     x_net = model(physics.A(images(2)), physics)
-    results, costs = [], []
+    results, starts = [], []
     for kind in (EILoss, WarmStartedEILoss):
         rotation = Rotation(rng=torch.Generator().manual_seed(3))
-        with record() as reports:
-            loss = kind(rotation, apply_noise=False)(x_net=x_net, physics=physics, model=model)
-            gradient = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
+        states = []
+        hook = model.iterate.register_forward_pre_hook(
+            lambda _, inputs, states=states: states.append(inputs[0])
+        )
+        loss = kind(rotation, apply_noise=False)(x_net=x_net, physics=physics, model=model)
+        hook.remove()
+        gradient = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)
         results.append((loss.detach(), torch.cat([part.flatten() for part in gradient])))
-        costs.append([report.n_evaluations for report in reports if report.kind == "forward"])
+        starts.append(states[0].detach())
     (cold, cold_gradient), (warm, warm_gradient) = results
     torch.testing.assert_close(warm, cold, rtol=1e-3, atol=0)
     assert float((warm_gradient - cold_gradient).norm() / cold_gradient.norm()) < 1e-3
     # Another start, another path: the option did something.
-    assert costs[0] != costs[1]
+    turned = Rotation(rng=torch.Generator().manual_seed(3))(x_net).detach()
+    torch.testing.assert_close(starts[1], turned)
+    assert float((starts[0] - turned).norm() / turned.norm()) > 0.1
+    assert not torch.equal(warm, cold)
 
 
 class FullySampled(nn.Module):

@@ -2,7 +2,9 @@
 
 import warnings
 
-from deepinv.optim import FISTA, L2, TVPrior
+import torch
+from deepinv.optim import L2, PDCP, TVPrior
+from deepinv.optim.prior import L12Prior
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -11,39 +13,52 @@ from eiwork.errors import ConvergenceWarning, InputError
 
 Image = Float[Tensor, "batch channel height width"]
 
+# ||D||^2 for the forward differences D of an image (Chambolle, 2004).
+_SQUARED_NORM = 8.0
+# Primal step as a share of (size of the image) / weight: the dual variable lies within the weight, the image within its
+# size. Of 0.001 to 1 this one was the fastest on CT at three weights, and on MRI.
+_PRIMAL_SHARE = 0.01
+
 
 class TotalVariation(nn.Module):
-    """argmin_x ||A x - y||^2 / 2 + weight * TV(x), isotropic, by FISTA with deepinv's TV proximal map.
+    """argmin_x ||A x - y||^2 / 2 + weight * TV(x), isotropic, by deepinv's primal-dual iteration.
 
-    weight: > 0, in the units of the squared measurement. step_size: below 2 / ||A||^2. max_iter, tol: the
-    outer iteration stops when the relative change of x is below tol, and warns (ConvergenceWarning) if it
-    never is. Source: Rudin, Osher & Fatemi (1992); Beck & Teboulle (2009).
+    The data step is the physics' own proximal map, so that the step sizes need no norm of A. One iteration costs one
+    such map and one gradient of the image, where FISTA would solve for TV's own proximal map inside each iteration.
+
+    weight: > 0, in the units of the squared measurement per pixel value. max_iter, tol: it stops when the relative
+    change of x (of the whole batch) is below tol, and warns (ConvergenceWarning) if it never is.
+    Source: Rudin, Osher & Fatemi (1992); Chambolle & Pock, J. Math. Imaging Vision 40 (2011).
     """
 
-    def __init__(
-        self, weight: float = 1e-3, step_size: float = 1.0, max_iter: int = 300, tol: float = 1e-4
-    ) -> None:
+    def __init__(self, weight: float = 1e-3, max_iter: int = 1000, tol: float = 1e-5) -> None:
         super().__init__()
         if not weight > 0:
             raise InputError(f"TotalVariation(weight={weight}): must be positive; try 1e-3.")
-        self.weight, self.tol = weight, tol
-        self.optimiser = FISTA(
-            data_fidelity=L2(),
-            prior=TVPrior(n_it_max=100),
-            lambda_reg=weight,
-            stepsize=step_size,
-            max_iter=max_iter,
-            early_stop=True,
-            crit_conv="residual",
-            thres_conv=tol,
-        )
+        self.weight, self.max_iter, self.tol = weight, max_iter, tol
+        self.prior = TVPrior()
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct."""
-        # deepinv keeps the inner dual variable between calls; a new batch must not start from the last one's.
-        self.optimiser.prior[0].TVModel.restart = True
-        x = self.optimiser(y, physics)
-        if not self.optimiser.has_converged:
+        start = physics.A_adjoint(y)
+        step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight
+        if step == 0:  # y = 0, whose reconstruction is 0
+            return start
+        optimiser = PDCP(
+            K=self.prior.nabla,
+            K_adjoint=self.prior.nabla_adjoint,
+            data_fidelity=L2(),
+            prior=L12Prior(l2_axis=-1),
+            lambda_reg=self.weight,
+            stepsize=step,
+            stepsize_dual=1 / (_SQUARED_NORM * step),
+            max_iter=self.max_iter,
+            thres_conv=self.tol,
+            early_stop=True,
+            g_first=True,
+        )
+        x = optimiser(y, physics, init=(start, start, torch.zeros_like(self.prior.nabla(start))))
+        if not optimiser.has_converged:
             warnings.warn(
                 f"Total variation stopped before its relative change fell below {self.tol:.1e}: raise max_iter.",
                 ConvergenceWarning,
