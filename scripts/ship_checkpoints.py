@@ -1,9 +1,10 @@
 """Puts trained models of the study into the package, each with a card that says how good it is and how it came about.
 
-    python scripts/ship_checkpoints.py ct/ei-0 mri/ei-cycle-0 [--work build/study/work]
+    python scripts/ship_checkpoints.py ct/ei-0 mri/ei-cycle-0 [--models results/models] [--work build/study/work]
 
-A model is found by problem/method-seed among the finished trainings of `eiwork reproduce`; its recipe must be the one
-that this version of eiwork has for it. The card's metrics are of all test images at a tolerance of 1e-4.
+A model is found by problem/method-seed among those that `eiwork reproduce` kept, or else among its finished trainings;
+its recipe must be the one that this version of eiwork has for it. The card's metrics are of all test images at a
+tolerance of 1e-4.
 """
 
 import argparse
@@ -30,8 +31,14 @@ def ship(name: str, places: Places) -> None:
     problem, _, rest = name.partition("/")
     method, _, seed = rest.rpartition("-")
     (task,) = grid([problem], [method], [int(seed)])
-    folder = places.training(task)
+    assert places.models is not None
+    kept = places.models / problem / rest
+    folder = kept if kept.with_suffix(".json").exists() else places.training(task)
     checkpoint = load_checkpoint(folder)
+    if checkpoint.recipe != task.recipe:
+        raise CheckpointError(
+            f"{folder} was trained with another recipe than {task.recipe.name} of this version."
+        )
     if checkpoint.card["step"] != task.recipe.steps:
         raise CheckpointError(f"{folder} is at step {checkpoint.card['step']} of {task.recipe.steps}.")
     physics = build_physics(task.recipe.physics, task.recipe.data.image_size)
@@ -56,11 +63,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="+", metavar="PROBLEM/METHOD-SEED")
+    parser.add_argument("--models", type=Path, default=Path("results/models"), metavar="DIR")
     parser.add_argument("--work", type=Path, default=Path("build/study/work"), metavar="DIR")
     options = parser.parse_args()
     torch.set_num_threads(1)
     for name in options.names:
-        ship(name, Places(results=options.work, work=options.work))
+        ship(name, Places(results=options.work, work=options.work, models=options.models))
 
 
 if __name__ == "__main__":
