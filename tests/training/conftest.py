@@ -22,7 +22,7 @@ def small(name: str = "ct-ei-deq", **fields) -> Recipe:
     return get_recipe(name).with_overrides(**(values | fields))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_recipe():
     """The function that makes small recipes."""
     return small

@@ -36,7 +36,7 @@ def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, tmp_pa
 
 def test_same_seed_same_bits_other_seed_other_weights(small_recipe, tmp_path):
     runs = [
-        weights(train(small_recipe(seed=seed), tmp_path / name, device="cpu", progress=False))
+        weights(train(small_recipe(seed=seed), tmp_path / name, device="cpu", progress=False, measure=False))
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
     assert same(runs[0], runs[1])
@@ -46,10 +46,12 @@ def test_same_seed_same_bits_other_seed_other_weights(small_recipe, tmp_path):
 def test_the_callers_random_state_neither_matters_nor_changes(small_recipe, tmp_path):
     torch.manual_seed(123)
     before = torch.random.get_rng_state()
-    first = weights(train(small_recipe(), tmp_path / "a", device="cpu", progress=False))
+    first = weights(train(small_recipe(), tmp_path / "a", device="cpu", progress=False, measure=False))
     assert torch.equal(before, torch.random.get_rng_state())
     torch.manual_seed(7)
-    assert same(first, weights(train(small_recipe(), tmp_path / "b", device="cpu", progress=False)))
+    assert same(
+        first, weights(train(small_recipe(), tmp_path / "b", device="cpu", progress=False, measure=False))
+    )
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(small_recipe, tmp_path):
@@ -57,12 +59,14 @@ def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(small_re
         if step == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    whole = train(small_recipe(), tmp_path / "whole", device="cpu", progress=False)
+    whole = train(small_recipe(), tmp_path / "whole", device="cpu", progress=False, measure=False)
     stopped = train(small_recipe(), tmp_path / "parts", device="cpu", progress=False, on_step=press_ctrl_c)
     assert stopped.interrupted
     assert load_checkpoint(stopped.checkpoint).card["step"] == 2
     assert not same(weights(stopped), weights(whole))
-    resumed = train(small_recipe(), tmp_path / "parts", device="cpu", progress=False, resume=True)
+    resumed = train(
+        small_recipe(), tmp_path / "parts", device="cpu", progress=False, resume=True, measure=False
+    )
     assert not resumed.interrupted
     assert same(weights(resumed), weights(whole))
     assert [e["step"] for e in resumed.history] == [e["step"] for e in whole.history]
@@ -98,37 +102,46 @@ def test_cheaper_steps_resume_bit_for_bit(small_recipe, tmp_path):
 
     together = {key: value for fields in CHEAPER.values() for key, value in fields.items()}
     recipe = small_recipe(steps=8, monitor_every=8, optimiser__batch_size=4, **together)
-    whole = train(recipe, tmp_path / "whole", device="cpu", progress=False)
+    whole = train(recipe, tmp_path / "whole", device="cpu", progress=False, measure=False)
     stopped = train(recipe, tmp_path / "parts", device="cpu", progress=False, on_step=press_ctrl_c)
     assert stopped.interrupted
-    resumed = train(recipe, tmp_path / "parts", device="cpu", progress=False, resume=True)
+    resumed = train(recipe, tmp_path / "parts", device="cpu", progress=False, resume=True, measure=False)
     assert same(weights(resumed), weights(whole))
     assert resumed.history[-1]["tol_forward"] == whole.history[-1]["tol_forward"]
 
 
 def test_the_schedule_and_its_estimates_are_in_the_history(small_recipe, tmp_path):
     recipe = small_recipe(model__tolerance_schedule={"start": 0.5, "end": 0.01})
-    result = train(recipe, tmp_path, device="cpu", progress=False)
+    result = train(recipe, tmp_path, device="cpu", progress=False, measure=False)
     first, last = result.history[0], result.history[-1]
     assert {"tol_forward", "tol_adjoint", "adjoint_error", "forward_error"} <= last.keys()
     assert (first["tol_forward"], first["tol_adjoint"]) != (last["tol_forward"], last["tol_adjoint"])
 
 
 def test_a_state_from_before_an_option_existed_still_resumes(small_recipe, tmp_path):
-    train(small_recipe(), tmp_path, device="cpu", progress=False)
+    train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
     path = tmp_path / "state.json"
     card = json.loads(path.read_text())
     for option in ("warm_start", "tolerance_schedule", "mixed_precision", "compiled"):
         del card["recipe"]["model"][option]
     path.write_text(json.dumps(card))
-    assert not train(small_recipe(), tmp_path, device="cpu", progress=False, resume=True).interrupted
+    assert not train(
+        small_recipe(), tmp_path, device="cpu", progress=False, resume=True, measure=False
+    ).interrupted
 
 
 def test_held_out_images_do_not_influence_a_training(small_recipe, tmp_path):
-    rarely = train(small_recipe(monitor_every=4), tmp_path / "a", device="cpu", progress=False)
-    often = train(small_recipe(monitor_every=1), tmp_path / "b", device="cpu", progress=False)
+    rarely = train(small_recipe(monitor_every=4), tmp_path / "a", device="cpu", progress=False, measure=False)
+    often = train(small_recipe(monitor_every=1), tmp_path / "b", device="cpu", progress=False, measure=False)
     assert len(often.history) == 4 > len(rarely.history)
     assert same(weights(rarely), weights(often))
+
+
+@pytest.fixture(scope="module")
+def plain_weights(small_recipe, tmp_path_factory):
+    """Those of the small recipe as it is."""
+    folder = tmp_path_factory.mktemp("plain")
+    return weights(train(small_recipe(), folder, device="cpu", progress=False, measure=False))
 
 
 @pytest.mark.parametrize(
@@ -148,10 +161,9 @@ def test_held_out_images_do_not_influence_a_training(small_recipe, tmp_path):
     ],
     ids=str,
 )
-def test_every_setting_changes_the_weights(override, small_recipe, tmp_path):
-    plain = train(small_recipe(), tmp_path / "plain", device="cpu", progress=False)
-    changed = train(small_recipe(**override), tmp_path / "changed", device="cpu", progress=False)
-    assert not same(weights(plain), weights(changed))
+def test_every_setting_changes_the_weights(override, plain_weights, small_recipe, tmp_path):
+    changed = train(small_recipe(**override), tmp_path, device="cpu", progress=False, measure=False)
+    assert not same(plain_weights, weights(changed))
 
 
 def test_self_supervised_training_never_sees_ground_truth(small_recipe):
@@ -173,28 +185,35 @@ def test_the_learning_rate_falls_to_zero_on_a_cosine(small_recipe):
 
 
 def test_an_occupied_folder_is_not_overwritten(small_recipe, tmp_path):
-    train(small_recipe(), tmp_path, device="cpu", progress=False)
+    train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
     before = (tmp_path / "model.safetensors").read_bytes()
     with pytest.raises(CheckpointError, match="already holds a training"):
-        train(small_recipe(seed=9), tmp_path, device="cpu", progress=False)
+        train(small_recipe(seed=9), tmp_path, device="cpu", progress=False, measure=False)
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
 def test_resuming_needs_a_training_of_the_same_recipe(small_recipe, tmp_path):
     with pytest.raises(CheckpointError, match="no training to resume"):
-        train(small_recipe(), tmp_path / "empty", device="cpu", progress=False, resume=True)
-    train(small_recipe(), tmp_path / "full", device="cpu", progress=False)
+        train(small_recipe(), tmp_path / "empty", device="cpu", progress=False, resume=True, measure=False)
+    train(small_recipe(), tmp_path / "full", device="cpu", progress=False, measure=False)
     with pytest.raises(CheckpointError, match="seed, steps differ"):
-        train(small_recipe(steps=8, seed=1), tmp_path / "full", device="cpu", progress=False, resume=True)
+        train(
+            small_recipe(steps=8, seed=1),
+            tmp_path / "full",
+            device="cpu",
+            progress=False,
+            resume=True,
+            measure=False,
+        )
 
 
 def test_a_truncated_state_is_refused(small_recipe, tmp_path):
-    train(small_recipe(), tmp_path, device="cpu", progress=False)
+    train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
     name = json.loads((tmp_path / "state.json").read_text())["tensors"]
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[:-100])
     with pytest.raises(CheckpointError, match="truncated"):
-        train(small_recipe(), tmp_path, device="cpu", progress=False, resume=True)
+        train(small_recipe(), tmp_path, device="cpu", progress=False, resume=True, measure=False)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_recipe, tmp_path, monkeypatch):
@@ -205,14 +224,14 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_re
 
     monkeypatch.setattr(step_module, "sampled_penalty", infinite)
     with pytest.raises(ConvergenceError, match="not finite at step 0"):
-        train(small_recipe(), tmp_path, device="cpu", progress=False)
+        train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
     assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_cuda_where_there_is_none_is_one_clear_error(small_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--device cuda needs CUDA"):
-        train(small_recipe(), tmp_path / "x", device="cuda", progress=False)
+        train(small_recipe(), tmp_path / "x", device="cuda", progress=False, measure=False)
     assert not (tmp_path / "x").exists()
 
 
@@ -220,4 +239,4 @@ def test_an_unwritable_output_folder_is_found_before_training(small_recipe, tmp_
     file = tmp_path / "file"
     file.write_text("not a folder")
     with pytest.raises(CheckpointError, match="file"):
-        train(small_recipe(), file / "run", device="cpu", progress=False)
+        train(small_recipe(), file / "run", device="cpu", progress=False, measure=False)

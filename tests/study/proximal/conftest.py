@@ -17,29 +17,30 @@ SMALL = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small():
     """Fields of a recipe that make it so."""
     return SMALL
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def recipe(small):
     """MRI at 16x16 with a network of one block."""
     return method_recipe("mri", "ei").with_overrides(**small)
 
 
-@pytest.fixture
-def checkpoint(recipe, tmp_path):
+@pytest.fixture(scope="module")
+def checkpoint(recipe, tmp_path_factory):
     """That recipe trained for two steps."""
-    train(recipe, tmp_path / "trained", device="cpu", progress=False, measure=False)
-    return load_checkpoint(tmp_path / "trained")
+    folder = tmp_path_factory.mktemp("trained")
+    train(recipe, folder, device="cpu", progress=False, measure=False)
+    return load_checkpoint(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def few():
     """Settings for a test."""
     return AnalysisSettings(
-        n_images=4, n_spectrum=2, krylov_size=12, probes=4, n_circles=3, n_triangles=3, order=4, corners=2, n_rivals=6,
+        n_images=4, n_spectrum=2, krylov_size=6, probes=4, n_circles=3, n_triangles=3, order=4, corners=2, n_rivals=6,
         n_minimised=2, ascent_steps=3,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Reports and the table made of them."""
 
+import copy
 import json
 
 import pytest
@@ -20,8 +21,8 @@ from eiwork.study.proximal.table import values
 from eiwork.training.measurements import clean_images
 
 
-@pytest.fixture
-def reports(checkpoint, recipe, few):
+@pytest.fixture(scope="module")
+def measured(checkpoint, recipe, few):
     """Of a trained model and a control, two seeds of the latter."""
     images = clean_images(recipe)
     return [
@@ -31,6 +32,12 @@ def reports(checkpoint, recipe, few):
             for seed in (0, 1)
         ),
     ]
+
+
+@pytest.fixture
+def reports(measured):
+    """The same, to be changed as a test likes."""
+    return copy.deepcopy(measured)
 
 
 def test_a_report_has_every_statistic_and_survives_its_file(reports, tmp_path):
