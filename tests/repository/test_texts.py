@@ -48,13 +48,17 @@ def test_the_readme_shows_a_lesson_and_the_two_commands_at_its_top(root):
 
 
 def test_the_code_of_the_readme_runs(root):
-    [code] = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
     names: dict[str, object] = {}
-    exec(code, names)
+    for code in blocks:
+        exec(code, names)
     x, gradient = names["x"][0].detach(), names["w"].grad
     # x = w cos x has x = 0.4501836113 at w = 1/2, and dx/dw = cos x / (1 + w sin x).
     assert x.numpy() == pytest.approx(0.4501836113, abs=1e-4)
     assert gradient.numpy() == pytest.approx((x.cos() / (1 + 0.5 * x.sin())).numpy(), rel=1e-4)
+    truth = names["images"].x
+    inverse = names["physics"].A_dagger(names["images"].y)
+    assert (names["x_hat"] - truth).norm() < 0.5 * (inverse - truth).norm()
 
 
 def test_the_readme_names_every_command(root):
