@@ -86,9 +86,10 @@ class Broyden(FixedPointSolver):
 
     H starts as damping * I and is corrected after every step so that it maps the change of z - f(z) to the change of
     z: superlinear where the map is smooth. Powell's safeguard keeps H regular where the correction would divide by
-    almost nothing. With `memory` corrections stored, H is forgotten and learnt anew, which needs fewer evaluations
-    near spectral radius 1 than dropping the oldest correction or keeping all. When the residual grows a hundredfold
-    over the best one, the sample returns to its best iterate, forgets H and halves its damping.
+    almost nothing, and a step within rounding teaches nothing. With `memory` corrections stored, H is forgotten and
+    learnt anew, which needs fewer evaluations near spectral radius 1 than dropping the oldest correction or keeping
+    all. When the residual grows a hundredfold over the best one, the sample returns to its best iterate, forgets H and
+    halves its damping.
 
     memory: corrections kept, >= 1, each two vectors of the state's size. damping: in (0, 1].
     Sources: Broyden, Math. Comp. 19 (1965); limited memory: Kelley, Solving Nonlinear Equations with Newton's Method
