@@ -1,5 +1,6 @@
 """Several methods compared in one quantity, with intervals and the single measurements behind them."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,6 +9,9 @@ from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, style
+
+# Characters in a line of a label: two lines of it fit a row, and leave half of the width to the values.
+_LINE = 40
 
 
 def comparison(
@@ -70,7 +74,7 @@ def comparison(
                 f"{label} {middle[i]:.4g}"
                 + ("" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})")
             )
-        axis.set_yticks(rows, labels)
+        axis.set_yticks(rows, [_wrapped(label) for label in labels])
         axis.set_ylim(len(labels) - 0.5, -0.5)
         if reference is not None:
             axis.axvline(reference[1], color=REFERENCE_COLOUR, linestyle="--")
@@ -83,11 +87,15 @@ def comparison(
                 fontsize=9,
             )
             parts.append(f"{reference[0]} {reference[1]:.4g} as a reference line")
-        axis.set_xlabel(quantity + (f"\nbars: {interval}" if interval else ""))
+        axis.set_xlabel(_wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
         axis.grid(axis="y", visible=False)
     text = f"Comparison in {quantity}{f', with {interval}' if interval else ''}: " + "; ".join(parts) + "."
     figure.alt_text = f"{description.strip()} {text}".strip()
     return figure
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.fill(line, _LINE) for line in text.splitlines())
 
 
 def _vector(values: Numbers, name: str, length: int) -> np.ndarray:

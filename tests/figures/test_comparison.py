@@ -50,3 +50,21 @@ def test_centres_alone_are_enough():
 def test_wrong_arguments_are_one_clear_error(arguments, told):
     with pytest.raises(InputError, match=told):
         comparison(**arguments)
+
+
+def test_long_names_leave_room_for_the_values():
+    long = "a method whose name alone would take the whole width of the figure and more"
+    figure = comparison(
+        [long, "short"],
+        [1.0, 2.0],
+        lower=[0, 1],
+        upper=[2, 3],
+        interval="95 % interval over a great many images",
+    )
+    (axis,) = figure.axes
+    name = axis.get_yticklabels()[0].get_text()
+    assert name.replace("\n", " ") == long
+    assert max(map(len, name.splitlines())) <= 40
+    assert max(map(len, axis.get_xlabel().splitlines())) <= 40
+    assert axis.get_position().width > 0.4
+    assert long in figure.alt_text
