@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from functools import partial
 
 import pytest
 import torch
@@ -11,6 +12,9 @@ from eiwork.errors import CheckpointError, ConvergenceError, InputError
 from eiwork.training import load_checkpoint, recipes, train
 from eiwork.training.step import learning_rate, train_step
 from eiwork.training.trainer import _prepare
+
+# For tests that compare weights, states and errors: no bar, and no evaluation at the end.
+quietly = partial(train, device="cpu", progress=False, measure=False)
 
 
 def weights(result):
@@ -36,7 +40,7 @@ def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, tmp_pa
 
 def test_same_seed_same_bits_other_seed_other_weights(small_recipe, tmp_path):
     runs = [
-        weights(train(small_recipe(seed=seed), tmp_path / name, device="cpu", progress=False, measure=False))
+        weights(quietly(small_recipe(seed=seed), tmp_path / name))
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
     assert same(runs[0], runs[1])
@@ -46,12 +50,10 @@ def test_same_seed_same_bits_other_seed_other_weights(small_recipe, tmp_path):
 def test_the_callers_random_state_neither_matters_nor_changes(small_recipe, tmp_path):
     torch.manual_seed(123)
     before = torch.random.get_rng_state()
-    first = weights(train(small_recipe(), tmp_path / "a", device="cpu", progress=False, measure=False))
+    first = weights(quietly(small_recipe(), tmp_path / "a"))
     assert torch.equal(before, torch.random.get_rng_state())
     torch.manual_seed(7)
-    assert same(
-        first, weights(train(small_recipe(), tmp_path / "b", device="cpu", progress=False, measure=False))
-    )
+    assert same(first, weights(quietly(small_recipe(), tmp_path / "b")))
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(small_recipe, tmp_path):
@@ -59,14 +61,12 @@ def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(small_re
         if step == 2:
             os.kill(os.getpid(), signal.SIGINT)
 
-    whole = train(small_recipe(), tmp_path / "whole", device="cpu", progress=False, measure=False)
+    whole = quietly(small_recipe(), tmp_path / "whole")
     stopped = train(small_recipe(), tmp_path / "parts", device="cpu", progress=False, on_step=press_ctrl_c)
     assert stopped.interrupted
     assert load_checkpoint(stopped.checkpoint).card["step"] == 2
     assert not same(weights(stopped), weights(whole))
-    resumed = train(
-        small_recipe(), tmp_path / "parts", device="cpu", progress=False, resume=True, measure=False
-    )
+    resumed = quietly(small_recipe(), tmp_path / "parts", resume=True)
     assert not resumed.interrupted
     assert same(weights(resumed), weights(whole))
     assert [e["step"] for e in resumed.history] == [e["step"] for e in whole.history]
@@ -102,37 +102,35 @@ def test_cheaper_steps_resume_bit_for_bit(small_recipe, tmp_path):
 
     together = {key: value for fields in CHEAPER.values() for key, value in fields.items()}
     recipe = small_recipe(steps=8, monitor_every=8, optimiser__batch_size=4, **together)
-    whole = train(recipe, tmp_path / "whole", device="cpu", progress=False, measure=False)
+    whole = quietly(recipe, tmp_path / "whole")
     stopped = train(recipe, tmp_path / "parts", device="cpu", progress=False, on_step=press_ctrl_c)
     assert stopped.interrupted
-    resumed = train(recipe, tmp_path / "parts", device="cpu", progress=False, resume=True, measure=False)
+    resumed = quietly(recipe, tmp_path / "parts", resume=True)
     assert same(weights(resumed), weights(whole))
     assert resumed.history[-1]["tol_forward"] == whole.history[-1]["tol_forward"]
 
 
 def test_the_schedule_and_its_estimates_are_in_the_history(small_recipe, tmp_path):
     recipe = small_recipe(model__tolerance_schedule={"start": 0.5, "end": 0.01})
-    result = train(recipe, tmp_path, device="cpu", progress=False, measure=False)
+    result = quietly(recipe, tmp_path)
     first, last = result.history[0], result.history[-1]
     assert {"tol_forward", "tol_adjoint", "adjoint_error", "forward_error"} <= last.keys()
     assert (first["tol_forward"], first["tol_adjoint"]) != (last["tol_forward"], last["tol_adjoint"])
 
 
 def test_a_state_from_before_an_option_existed_still_resumes(small_recipe, tmp_path):
-    train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
+    quietly(small_recipe(), tmp_path)
     path = tmp_path / "state.json"
     card = json.loads(path.read_text())
     for option in ("warm_start", "tolerance_schedule", "mixed_precision", "compiled"):
         del card["recipe"]["model"][option]
     path.write_text(json.dumps(card))
-    assert not train(
-        small_recipe(), tmp_path, device="cpu", progress=False, resume=True, measure=False
-    ).interrupted
+    assert not quietly(small_recipe(), tmp_path, resume=True).interrupted
 
 
 def test_held_out_images_do_not_influence_a_training(small_recipe, tmp_path):
-    rarely = train(small_recipe(monitor_every=4), tmp_path / "a", device="cpu", progress=False, measure=False)
-    often = train(small_recipe(monitor_every=1), tmp_path / "b", device="cpu", progress=False, measure=False)
+    rarely = quietly(small_recipe(monitor_every=4), tmp_path / "a")
+    often = quietly(small_recipe(monitor_every=1), tmp_path / "b")
     assert len(often.history) == 4 > len(rarely.history)
     assert same(weights(rarely), weights(often))
 
@@ -141,7 +139,7 @@ def test_held_out_images_do_not_influence_a_training(small_recipe, tmp_path):
 def plain_weights(small_recipe, tmp_path_factory):
     """Those of the small recipe as it is."""
     folder = tmp_path_factory.mktemp("plain")
-    return weights(train(small_recipe(), folder, device="cpu", progress=False, measure=False))
+    return weights(quietly(small_recipe(), folder))
 
 
 @pytest.mark.parametrize(
@@ -162,7 +160,7 @@ def plain_weights(small_recipe, tmp_path_factory):
     ids=str,
 )
 def test_every_setting_changes_the_weights(override, plain_weights, small_recipe, tmp_path):
-    changed = train(small_recipe(**override), tmp_path, device="cpu", progress=False, measure=False)
+    changed = quietly(small_recipe(**override), tmp_path)
     assert not same(plain_weights, weights(changed))
 
 
@@ -185,35 +183,28 @@ def test_the_learning_rate_falls_to_zero_on_a_cosine(small_recipe):
 
 
 def test_an_occupied_folder_is_not_overwritten(small_recipe, tmp_path):
-    train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
+    quietly(small_recipe(), tmp_path)
     before = (tmp_path / "model.safetensors").read_bytes()
     with pytest.raises(CheckpointError, match="already holds a training"):
-        train(small_recipe(seed=9), tmp_path, device="cpu", progress=False, measure=False)
+        quietly(small_recipe(seed=9), tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() == before
 
 
 def test_resuming_needs_a_training_of_the_same_recipe(small_recipe, tmp_path):
     with pytest.raises(CheckpointError, match="no training to resume"):
-        train(small_recipe(), tmp_path / "empty", device="cpu", progress=False, resume=True, measure=False)
-    train(small_recipe(), tmp_path / "full", device="cpu", progress=False, measure=False)
+        quietly(small_recipe(), tmp_path / "empty", resume=True)
+    quietly(small_recipe(), tmp_path / "full")
     with pytest.raises(CheckpointError, match="seed, steps differ"):
-        train(
-            small_recipe(steps=8, seed=1),
-            tmp_path / "full",
-            device="cpu",
-            progress=False,
-            resume=True,
-            measure=False,
-        )
+        quietly(small_recipe(steps=8, seed=1), tmp_path / "full", resume=True)
 
 
 def test_a_truncated_state_is_refused(small_recipe, tmp_path):
-    train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
+    quietly(small_recipe(), tmp_path)
     name = json.loads((tmp_path / "state.json").read_text())["tensors"]
     content = (tmp_path / name).read_bytes()
     (tmp_path / name).write_bytes(content[:-100])
     with pytest.raises(CheckpointError, match="truncated"):
-        train(small_recipe(), tmp_path, device="cpu", progress=False, resume=True, measure=False)
+        quietly(small_recipe(), tmp_path, resume=True)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_recipe, tmp_path, monkeypatch):
@@ -224,14 +215,14 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_re
 
     monkeypatch.setattr(step_module, "sampled_penalty", infinite)
     with pytest.raises(ConvergenceError, match="not finite at step 0"):
-        train(small_recipe(), tmp_path, device="cpu", progress=False, measure=False)
+        quietly(small_recipe(), tmp_path)
     assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_cuda_where_there_is_none_is_one_clear_error(small_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--device cuda needs CUDA"):
-        train(small_recipe(), tmp_path / "x", device="cuda", progress=False, measure=False)
+        quietly(small_recipe(), tmp_path / "x", device="cuda")
     assert not (tmp_path / "x").exists()
 
 
@@ -239,4 +230,4 @@ def test_an_unwritable_output_folder_is_found_before_training(small_recipe, tmp_
     file = tmp_path / "file"
     file.write_text("not a folder")
     with pytest.raises(CheckpointError, match="file"):
-        train(small_recipe(), file / "run", device="cpu", progress=False, measure=False)
+        quietly(small_recipe(), file / "run")

@@ -177,7 +177,7 @@ def test_the_warm_started_ei_loss_has_the_value_and_the_gradient_of_the_ei_loss(
     turned = Rotation(rng=torch.Generator().manual_seed(3))(x_net).detach()
     torch.testing.assert_close(starts[1], turned)
     assert float((starts[0] - turned).norm() / turned.norm()) > 0.1
-    assert not torch.equal(warm, cold)
+    assert not torch.equal(warm_gradient, cold_gradient)
 
 
 class FullySampled(nn.Module):
