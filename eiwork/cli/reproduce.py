@@ -89,9 +89,11 @@ def reproduce(
     from eiwork.study import quick as small
 
     check_json_path(json_path)
+    asked = _names(problems) or (small.PROBLEMS if quick else study.CORE_PROBLEMS)
+    usual = small.METHODS if quick else (*study.CORE_METHODS, *study.CLASSICAL)
     tasks = study.grid(
-        _names(problems) or (small.PROBLEMS if quick else study.CORE_PROBLEMS),
-        _names(methods) or (small.METHODS if quick else (*study.CORE_METHODS, *study.CLASSICAL)),
+        asked,
+        _names(methods) or [m for m in usual if any(study.applies(problem, m) for problem in asked)],
         range(seeds or (small.SEEDS if quick else 3)),
         small.OVERRIDES if quick else None,
     )

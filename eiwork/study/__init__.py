@@ -7,7 +7,7 @@ from eiwork.study.committed import committed_folder, committed_results
 from eiwork.study.generalisation import Shift, generalisation_report, generalise, shifts
 from eiwork.study.grid import Task, grid
 from eiwork.study.ledger import Claim, Evidence, Exact, judge, verdict_of
-from eiwork.study.methods import CLASSICAL, CORE_METHODS, method_recipe, methods
+from eiwork.study.methods import CLASSICAL, CORE_METHODS, applies, method_recipe, methods
 from eiwork.study.problems import CORE_PROBLEMS, problems
 from eiwork.study.report import write_report
 from eiwork.study.result import RunResult, load_result, save_result
@@ -41,6 +41,7 @@ __all__ = [
     "Shift",
     "Task",
     "ablation_rows",
+    "applies",
     "at_equal_budgets",
     "collect",
     "committed_folder",

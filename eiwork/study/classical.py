@@ -9,41 +9,53 @@ import torch
 from torch import nn
 
 from eiwork.errors import ConvergenceWarning, InputError
-from eiwork.models.baselines import FilteredBackProjection, MinimumNormInverse, TotalVariation
+from eiwork.models.baselines import (
+    ConjugateGradientSENSE,
+    FilteredBackProjection,
+    MinimumNormInverse,
+    TotalVariation,
+)
 from eiwork.training.evaluation import evaluate_model
 from eiwork.training.measurements import MeasurementSet
 
 _WEIGHTS = (1e-5, 1.0)
 _N_TUNED = 8
 _GOLDEN = (math.sqrt(5) - 1) / 2
+_WEIGHTED: dict[str, Callable[[float], nn.Module]] = {
+    "cg-sense": ConjugateGradientSENSE,
+    "total-variation": TotalVariation,
+}
 
 
 def classical_model(method: str, images: MeasurementSet, physics: Any) -> tuple[nn.Module, dict[str, Any]]:
     """The reconstruction and what was chosen for it.
 
-    Total variation gets the weight of the highest mean PSNR on `_N_TUNED` of the test images, found with their ground
-    truth: an advantage that no trained method has. Raises InputError for another method.
+    Total variation and CG-SENSE get the weight of the highest mean PSNR on `_N_TUNED` of the test images, found with
+    their ground truth: an advantage that no trained method has. Raises InputError for another method.
     """
     if method == "inverse":
         return MinimumNormInverse(), {}
     if method == "fbp":
         return FilteredBackProjection(), {}
-    if method != "total-variation":
+    if method not in _WEIGHTED:
         raise InputError(f"{method!r} is not a reconstruction without training.")
-    weight, psnr = tuned_weight(images, physics)
+    build = _WEIGHTED[method]
+    weight, psnr = tuned_weight(build, images, physics)
     chosen = {"weight": weight, "psnr_of_tuning": psnr, "images_of_tuning": min(_N_TUNED, len(images))}
-    return TotalVariation(weight), chosen
+    return build(weight), chosen
 
 
-def tuned_weight(images: MeasurementSet, physics: Any) -> tuple[float, float]:
-    """The weight of total variation with the highest mean PSNR on evenly spread test images, and that PSNR."""
+def tuned_weight(
+    build: Callable[[float], nn.Module], images: MeasurementSet, physics: Any
+) -> tuple[float, float]:
+    """The weight of build(weight) with the highest mean PSNR on evenly spread test images, and that PSNR."""
     chosen = torch.linspace(0, len(images) - 1, min(_N_TUNED, len(images))).round().long()
     subset = images[chosen]
 
     def quality(log_weight: float) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            values = evaluate_model(TotalVariation(10**log_weight), subset, physics)["psnr"]
+            values = evaluate_model(build(10**log_weight), subset, physics)["psnr"]
         return sum(values) / len(values)
 
     low, high = (math.log10(value) for value in _WEIGHTS)

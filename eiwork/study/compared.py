@@ -9,7 +9,7 @@ from scipy.stats import t
 from eiwork.errors import InputError
 from eiwork.study.collection import Collection
 from eiwork.study.ledger import Evidence
-from eiwork.study.methods import INVERSE, ORACLE, is_classical
+from eiwork.study.methods import is_classical, oracle, zero
 from eiwork.study.result import RunResult
 from eiwork.study.statistics import LEVEL, Interval, gap_closure, mean_interval
 
@@ -79,18 +79,18 @@ def difference(
 
 
 def closure(collection: Collection, problem: str, method: str) -> Evidence | None:
-    """Gap closure of a method in PSNR; None without a common seed of it, the inverse and the supervised run.
+    """Gap closure of a method in PSNR; None without a common seed of it, of `zero` and of `oracle`.
 
-    Raises InputError where the supervised run is not above the inverse.
+    Raises InputError where the oracle is not above the linear reconstruction.
     """
-    values = common_values(collection, problem, (method, INVERSE, ORACLE))
+    values = common_values(collection, problem, (method, zero(problem), oracle(method)))
     if values is None:
         return None
-    own, inverse, oracle = values
-    per_seed = (own - inverse).mean(axis=1) / (oracle - inverse).mean(axis=1)
+    own, linear, best = values
+    per_seed = (own - linear).mean(axis=1) / (best - linear).mean(axis=1)
     return Evidence(
         name=f"{problem}: {method}",
-        interval=gap_closure(own, inverse, oracle),
+        interval=gap_closure(own, linear, best),
         over_seeds=student_interval(per_seed.tolist()),
         n_seeds=len(own),
         n_images=own.shape[1],

@@ -24,9 +24,10 @@ from eiwork.training.settings import (
     UnrolledSettings,
 )
 
-INVERSE, ORACLE, REFERENCE = "inverse", "supervised", "ei"
-"""The ends of the scale of gap closure, and the method that others are compared with."""
-CLASSICAL = ("inverse", "fbp", "total-variation")
+INVERSE, SENSE, ORACLE, REFERENCE = "inverse", "cg-sense", "supervised", "ei"
+"""The ends of the scale of gap closure (see `zero` and `oracle`), and the method that others are compared with."""
+_LONG = "-long"
+CLASSICAL = ("inverse", "fbp", "cg-sense", "total-variation")
 CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-cycle", "ei-unrolled", "ei-unet", "mc")
 
 TITLES = {
@@ -41,6 +42,9 @@ TITLES = {
     "ei-steady": "EI DEQ, contracting on foreign scans too (ours)",
     "ei-cycle-steady": "EI DEQ with a measurement cycle, contracting on foreign scans too (ours)",
     "supervised-steady": "supervised DEQ, contracting on foreign scans too (ours)",
+    "supervised-long": "supervised DEQ, twice the steps",
+    "ei-long": "EI DEQ, implicit gradients, twice the steps",
+    "ei-cycle-long": "EI DEQ with a measurement cycle, twice the steps (ours)",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",
     "mc": "DEQ, measurement consistency only",
@@ -50,6 +54,7 @@ TITLES = {
     "denoising": "DEQ by denoising regularisation",
     "inverse": "minimum-norm inverse",
     "fbp": "filtered back-projection",
+    "cg-sense": "CG-SENSE, tuned on the test set",
     "total-variation": "total variation, tuned on the test set",
 }
 
@@ -114,6 +119,11 @@ def _steady(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(contraction__foreign=foreign, gradient_probe_every=None)
 
 
+def _long(recipe: Recipe) -> Recipe:
+    """Twice the steps; warm-up as long, decay twice as slow."""
+    return recipe.with_overrides(steps=2 * recipe.steps, gradient_probe_every=None)
+
+
 def _relative(base: Recipe, method: str) -> Recipe:
     """The recipe of another method on the problem of a base recipe."""
     return method_recipe(origin(base.name)[0], method)
@@ -144,6 +154,9 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-steady": ("ei-steady-deq", _steady),
     "ei-cycle-steady": ("ei-cycle-steady-deq", lambda base: _steady(_relative(base, "ei-cycle"))),
     "supervised-steady": ("supervised-steady-deq", lambda base: _steady(_relative(base, "supervised"))),
+    "supervised-long": ("supervised-long-deq", lambda base: _long(_relative(base, "supervised"))),
+    "ei-long": ("ei-long-deq", _long),
+    "ei-cycle-long": ("ei-cycle-long-deq", lambda base: _long(_relative(base, "ei-cycle"))),
     "ei-unrolled": ("ei-unrolled", _unrolled),
     "ei-unet": ("ei-unet", _unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),
@@ -164,6 +177,24 @@ def title(method: str) -> str:
     return TITLES.get(method, f"EI DEQ, {in_words(method.removeprefix(PREFIX))}")
 
 
+def _has_coils(recipe: Recipe) -> bool:
+    return recipe.physics.kind == "mri" and recipe.physics.n_coils is not None
+
+
+def zero(problem: str) -> str:
+    """The linear reconstruction from which gap closure counts on a problem.
+
+    The minimum-norm inverse; with several coils CG-SENSE, because there the inverse of noisy data is hardly an image.
+    """
+    recipe = problems().get(problem)
+    return SENSE if recipe is not None and _has_coils(recipe) else INVERSE
+
+
+def oracle(method: str) -> str:
+    """The supervised training that gap closure of a method is measured by: the one with as many steps."""
+    return ORACLE + _LONG if method.endswith(_LONG) else ORACLE
+
+
 def is_classical(method: str) -> bool:
     """Whether the method needs no training."""
     return method in CLASSICAL
@@ -181,6 +212,8 @@ def method_recipe(problem: str, method: str) -> Recipe:
             raise InputError(
                 f"Filtered back-projection is for tomography; {problem!r} is {base.physics.kind}."
             )
+        if method == SENSE and not _has_coils(base):
+            raise InputError(f"SENSE is for MRI with several coils, which {problem!r} has not.")
         return base
     if method.startswith(PREFIX):
         return ablation_recipe(problem, method.removeprefix(PREFIX))

@@ -13,7 +13,7 @@ from eiwork.files import write_atomically, write_text_atomically
 from eiwork.study.ablation_table import ablation_markdown, ablation_rows, is_ablation
 from eiwork.study.budgets import BUDGETS, at_equal_budgets, curve
 from eiwork.study.collection import Collection
-from eiwork.study.methods import INVERSE, title
+from eiwork.study.methods import title, zero
 from eiwork.study.tables import Row, as_csv, as_data, markdown, table_rows
 
 _CURVES = ("steps", "wall clock (s)", "NFE")
@@ -68,7 +68,7 @@ def _methods_figure(
     collection: Collection, rows: Sequence[Row], note: str
 ) -> tuple[DescribedFigure, dict[str, Any]]:
     problem = rows[0].problem
-    inverse = [row.psnr.mean for row in rows if row.method == INVERSE]
+    linear = [row.psnr.mean for row in rows if row.method == zero(problem)]
     points = [collection.values(problem, row.method).mean(axis=1).tolist() for row in rows]
     figure = method_intervals(
         [row.title for row in rows],
@@ -78,7 +78,7 @@ def _methods_figure(
         n_images=rows[0].n_images,
         n_seeds=max(row.n_seeds for row in rows),
         points=points,
-        reference=("minimum-norm inverse", inverse[0]) if inverse else None,
+        reference=(title(zero(problem)), linear[0]) if linear else None,
         description=f"{note} {problem}.".strip(),
     )
     return figure, {"rows": as_data(list(rows)), "seed_means": points}

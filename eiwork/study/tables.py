@@ -9,14 +9,14 @@ from rich.table import Table
 
 from eiwork.study.collection import Collection
 from eiwork.study.compared import common_values
-from eiwork.study.methods import INVERSE, ORACLE, REFERENCE, title
+from eiwork.study.methods import REFERENCE, oracle, title, zero
 from eiwork.study.statistics import Interval, gap_closure, mean_interval, paired_difference, share_text
 from eiwork.training.counting import total_nfe
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A method on a problem. psnr in dB, gap: closure between inverse and oracle; difference: PSNR minus that of "ei".
+    """A method on a problem. psnr in dB; gap: closure between `zero` and `oracle`; difference: PSNR minus that of "ei".
 
     gap and difference are of the seeds that all their methods have.
     nfe: mean and largest over images and seeds at tolerance 1e-4, with the share of images that reached it; seconds
@@ -53,7 +53,7 @@ def _row(collection: Collection, problem: str, method: str) -> Row:
     runs = collection.of(problem, method)
     psnr = collection.values(problem, method)
     gap = difference = None
-    ends = common_values(collection, problem, [method, INVERSE, ORACLE])
+    ends = common_values(collection, problem, [method, zero(problem), oracle(method)])
     if ends is not None and ends[2].mean() > ends[1].mean():
         gap = gap_closure(*ends)
     pair = common_values(collection, problem, [method, REFERENCE])

@@ -78,3 +78,10 @@ def test_gap_closure_by_seed(collected):
     assert found.interval.mean == found.over_seeds.mean == pytest.approx(0.65)
     assert found.interval.lower == pytest.approx(0.5)
     assert closure(collection, "mri", "mc") is None
+
+
+def test_twice_as_long_a_training_has_an_oracle_as_long(collected):
+    runs = [("inverse", 0, (10.0,)), ("supervised", 0, (20.0,)), ("ei-long", 0, (19.0,))]
+    assert closure(collected(*runs), "mri", "ei-long") is None
+    found = closure(collected(*runs, ("supervised-long", 0, (22.0,))), "mri", "ei-long")
+    assert found.interval.mean == pytest.approx(0.75)

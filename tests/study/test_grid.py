@@ -7,7 +7,7 @@ import pytest
 from eiwork.errors import InputError
 from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
-from eiwork.study.methods import applies, title
+from eiwork.study.methods import applies, oracle, title, zero
 from eiwork.training import recipes
 
 
@@ -33,6 +33,15 @@ def test_every_trained_method_differs_from_the_base_in_something(method):
         assert recipe.physics == base.physics
         assert (recipe == base) == (method == "ei")
         assert title(method)
+
+
+@pytest.mark.parametrize("method", ["ei", "supervised", "ei-cycle"])
+def test_a_long_training_is_the_same_with_twice_the_steps(method):
+    short, long = method_recipe("ct", method), method_recipe("ct", f"{method}-long")
+    assert long.steps == 2 * short.steps
+    unchanged = {"name": short.name, "summary": short.summary, "steps": short.steps}
+    assert long.with_overrides(**unchanged) == short.with_overrides(gradient_probe_every=None)
+    assert oracle(f"{method}-long") == "supervised-long"
 
 
 def test_there_are_many_ablations_and_each_changes_something():
@@ -107,3 +116,14 @@ def test_names_in_words_keep_their_numbers():
     assert in_words("measurement-cycle-20") == "measurement cycle 20"
     assert in_words("jfb-learning-rate-8e-3") == "jfb learning rate 8e-3"
     assert title("ablation-three-elements") == "EI DEQ, three elements"
+
+
+def test_gap_closure_counts_from_a_linear_reconstruction_that_noise_does_not_ruin():
+    assert {problem: zero(problem) for problem in ("ct", "mri-noisy", "mri-coils", "of somebody else")} == {
+        "ct": "inverse",
+        "mri-noisy": "inverse",
+        "mri-coils": "cg-sense",
+        "of somebody else": "inverse",
+    }
+    with pytest.raises(InputError, match="several coils"):
+        method_recipe("mri", "cg-sense")

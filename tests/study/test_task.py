@@ -9,7 +9,7 @@ import torch
 
 import eiwork.study.task as task_module
 from eiwork.errors import DataFormatError, InputError
-from eiwork.models.baselines import TotalVariation
+from eiwork.models.baselines import ConjugateGradientSENSE, TotalVariation
 from eiwork.study import classical, existing_result, run_task
 from eiwork.study.classical import golden_section
 from eiwork.study.task import TOLERANCE, progress_of
@@ -114,18 +114,26 @@ def test_golden_section_finds_the_top():
     assert len(calls) < 20
 
 
-def test_total_variation_gets_the_best_weight(small_grid, places, monkeypatch):
-    # Fewer iterations: what is tested is the search.
-    monkeypatch.setattr(classical, "TotalVariation", lambda weight: TotalVariation(weight, max_iter=200))
+def short_total_variation(weight):
+    """Fewer iterations: what is tested is the search."""
+    return TotalVariation(weight, max_iter=200)
+
+
+@pytest.mark.parametrize(
+    ("problem", "method", "build"),
+    [("mri", "total-variation", short_total_variation), ("mri-coils", "cg-sense", ConjugateGradientSENSE)],
+)
+def test_a_baseline_with_a_weight_gets_the_best_one(problem, method, build, small_grid, places, monkeypatch):
+    monkeypatch.setitem(classical._WEIGHTED, method, build)
     monkeypatch.setattr(classical, "_N_TUNED", 2)
-    (task,) = small_grid(methods=("total-variation",))
+    (task,) = small_grid((problem,), (method,), physics__noise_sigma=0.05)
     run_task(task, places)
     found = existing_result(task, places.results).details
     physics = task_module.build_physics(task.recipe.physics, 16)
     images = task_module.test_set(task.recipe, physics)[[0, -1]]
     for factor in (0.1, 10):
         weight = found["weight"] * factor
-        other = task_module.evaluate_model(TotalVariation(weight, max_iter=200), images, physics)
+        other = task_module.evaluate_model(build(weight), images, physics)
         assert sum(other["psnr"]) / 2 < found["psnr_of_tuning"]
 
 
