@@ -1,9 +1,11 @@
 """Tasks on Dask: processes of this machine, and a cluster that is already there."""
 
+import os
+
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.study import collect, run_task, run_tasks
+from eiwork.study import collect, run_task, run_tasks, schedule
 from eiwork.study.task import Places
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -41,6 +43,14 @@ def test_processes_do_a_grid_and_one_failure_does_not_stop_the_others(small_grid
     assert seen[-1] == (9, 2)
     assert not places.stop_file.exists()
     assert len(collect(tasks, places.results).runs) == 2
+
+
+def test_a_process_keeps_its_memory_and_has_one_thread():
+    """With Dask's own settings memory goes back to the system after every tensor, and trainings take twice as long."""
+    with schedule._client(None, 1) as client:
+        environment = client.submit(lambda: dict(os.environ)).result()
+    assert "MALLOC_TRIM_THRESHOLD_" not in environment
+    assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
 
 
 def test_a_grid_that_was_interrupted_and_run_again_equals_one_that_was_not(
