@@ -93,7 +93,8 @@ fi
 
 rm -f "$stamp"
 say "installing eiwork with all its extras into $environment (PyTorch is large: a few minutes the first time)"
-"$python" -m pip install --disable-pip-version-check --editable ".[all]" ||
+# Bytecode of 17000 files takes longer than the few that are used: Python compiles those when they are imported.
+"$python" -m pip install --disable-pip-version-check --no-compile --editable ".[all]" ||
   fail "the installation failed; pip's message is above. Run the same command again to continue it."
 say "checking that deepinv can be imported"
 "$python" -c 'import deepinv' ||

@@ -29,6 +29,7 @@ def build_loss(
     n_elements: int = 1,
     whitening: float | int | None = None,
     cycle_weight: float | int = 0.0,
+    stop_gradient: bool = False,
 ) -> WeightedLoss:
     """The loss of a way of training.
 
@@ -37,15 +38,17 @@ def build_loss(
     where `noisy` adds the physics' noise to the virtual measurement, `warm_start` begins a DEQ's second solve at
     T_g x_net and `n_elements` group elements are drawn for every image. All are means over batch and pixels.
     whitening: r > 0 weighs the residual of mc by (A A^T + r I)^-1, see `WhitenedConsistencyLoss`; None for no weight.
-    cycle_weight: of the return to the measurement, see `EquivarianceLoss`, whitened like mc.
+    cycle_weight: of the return to the measurement, see `EquivarianceLoss`, whitened like mc. stop_gradient: whether
+    T_g x_net is a constant of the loss, see there.
     Raises InputError where an argument does not apply to the method.
     """
     if method == "ei" and transform is None:
         raise InputError("method='ei' needs a transform (the group), for example eiwork.symmetry.Rotation().")
-    if method != "ei" and (transform is not None or noisy or warm_start or n_elements != 1 or cycle_weight):
+    of_group = (transform is not None, noisy, warm_start, n_elements != 1, cycle_weight, stop_gradient)
+    if method != "ei" and any(of_group):
         raise InputError(
-            f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start`, `n_elements` and "
-            "`cycle_weight`."
+            f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start`, `n_elements`, "
+            "`cycle_weight` and `stop_gradient`."
         )
     if method == "supervised" and whitening is not None:
         raise InputError("method='supervised' fits images, not measurements: leave out `whitening`.")
@@ -56,7 +59,7 @@ def build_loss(
     if method == "ei":
         terms["ei"] = (
             ei_weight,
-            _equivariance(transform, noisy, warm_start, n_elements, cycle_weight, whitening),
+            _equivariance(transform, noisy, warm_start, n_elements, cycle_weight, whitening, stop_gradient),
         )
     elif method != "mc":
         raise InputError(f"method={method!r} is unknown: choose 'ei', 'mc' or 'supervised'.")
@@ -74,6 +77,7 @@ def build_robust_loss(
     n_elements: int = 1,
     whitening: float | int | None = None,
     cycle_weight: float | int = 0.0,
+    stop_gradient: bool = False,
 ) -> WeightedLoss:
     """Robust equivariant imaging: SURE in place of measurement consistency, EI with noise on the virtual measurement.
 
@@ -90,7 +94,9 @@ def build_robust_loss(
             "sure": (sure_weight, sure),
             "ei": (
                 ei_weight,
-                _equivariance(transform, True, warm_start, n_elements, cycle_weight, whitening),
+                _equivariance(
+                    transform, True, warm_start, n_elements, cycle_weight, whitening, stop_gradient
+                ),
             ),
         }
     )
@@ -106,10 +112,13 @@ def build_recorrupted_loss(
     warm_start: bool = False,
     n_elements: int = 1,
     whitening: float | int | None = None,
+    stop_gradient: bool = False,
 ) -> RecorruptedTraining:
     """Equivariant imaging with recorrupted measurements, see `RecorruptedTraining`; other arguments as `build_loss`."""
     consistency = MCLoss() if whitening is None else WhitenedConsistencyLoss(whitening)
-    equivariance = _equivariance(transform, True, warm_start, n_elements, cycle_weight, whitening)
+    equivariance = _equivariance(
+        transform, True, warm_start, n_elements, cycle_weight, whitening, stop_gradient
+    )
     return RecorruptedTraining({"mc": (mc_weight, consistency), "ei": (ei_weight, equivariance)}, alpha=alpha)
 
 
@@ -154,6 +163,7 @@ def _equivariance(
     n_elements: int,
     cycle_weight: float | int,
     whitening: float | int | None,
+    stop_gradient: bool,
 ) -> EquivarianceLoss:
     kind = WarmStartedEILoss if warm_start else EquivarianceLoss
     consistency = WhitenedConsistencyLoss(whitening) if whitening is not None and cycle_weight else None
@@ -163,4 +173,5 @@ def _equivariance(
         apply_noise=noisy,
         cycle_weight=cycle_weight,
         consistency=consistency,
+        no_grad=stop_gradient,
     )

@@ -21,7 +21,8 @@ class EquivarianceLoss(EILoss):
 
     transform: T_g, one element for each image of a batch. n_elements: elements per image and step, >= 1: the second
     call of the model sees a batch that many times as large. options: those of deepinv's EILoss (metric, weight,
-    no_grad, apply_noise as in robust EI).
+    apply_noise as in robust EI, no_grad). With no_grad T_g x_net is a constant: the second call learns to reach it, and
+    it is not drawn to what the second call reaches easily, which shrinks what A does not see (arXiv 2312.11232).
     cycle_weight: >= 0, of ||A T_g^-1 f(A T_g x_net) - y||^2, the second image turned back and measured. What EI
     compares with is partly the model's own guess, which shrinks what it does not know; this term compares with y alone,
     and the second call has to find there what A T_g does not see. With noise it fits y's noise as far as x_net carries

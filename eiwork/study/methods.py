@@ -37,6 +37,9 @@ TITLES = {
     "ei-cycle": "EI DEQ with a measurement cycle (ours)",
     "ei-cycle-multi": "EI DEQ with a measurement cycle, three group elements a step (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
+    "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
+    "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
+    "ei-cycle-stopped": "EI DEQ with a measurement cycle and the gradient stopped (ours)",
     "ei-phantom": "EI DEQ, phantom gradients",
     "ei-noiseless": "EI DEQ, virtual measurement without noise",
     "ei-steady": "EI DEQ, contracting on foreign scans too (ours)",
@@ -119,6 +122,10 @@ def _steady(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(contraction__foreign=foreign, gradient_probe_every=None)
 
 
+def _stopped(recipe: Recipe) -> Recipe:
+    return recipe.with_overrides(loss__stop_gradient=True)
+
+
 def _long(recipe: Recipe) -> Recipe:
     """Twice the steps; warm-up as long, decay twice as slow."""
     return recipe.with_overrides(steps=2 * recipe.steps, gradient_probe_every=None)
@@ -145,6 +152,9 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "ei-cycle-multi-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__n_elements=3),
     ),
+    "ei-stopped": ("ei-stopped-deq", _stopped),
+    "ei-stopped-jfb": ("ei-stopped-deq-jfb", lambda base: _stopped(_relative(base, "ei-jfb"))),
+    "ei-cycle-stopped": ("ei-cycle-stopped-deq", lambda base: _stopped(_relative(base, "ei-cycle"))),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
     "ei-noiseless": (
         # EI as first published (Chen, Tachella & Davies, ICCV 2021).

@@ -83,6 +83,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
                 n_elements=loss.n_elements,
                 whitening=loss.whitening,
                 cycle_weight=loss.cycle_weight,
+                stop_gradient=loss.stop_gradient,
             )
         if isinstance(loss, RecorruptedSettings):
             return build_recorrupted_loss(
@@ -91,6 +92,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
                 mc_weight=loss.mc_weight,
                 ei_weight=loss.ei_weight,
                 cycle_weight=loss.cycle_weight,
+                stop_gradient=loss.stop_gradient,
                 warm_start=loss.warm_start,
                 n_elements=loss.n_elements,
                 whitening=loss.whitening,
@@ -105,6 +107,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             n_elements=loss.n_elements,
             whitening=loss.whitening,
             cycle_weight=loss.cycle_weight,
+            stop_gradient=loss.stop_gradient,
         )
     if isinstance(loss, SplittingSettings):
         masks = build_masks(loss, recipe)

@@ -77,6 +77,7 @@ class EquivariantSettings(Settings):
     whitening: r of the weight (A A^T + r I)^-1 of measurement consistency (tomography); None for no weight.
     cycle_weight: of ||A T_g^-1 f(A T_g x) - y||^2, see `eiwork.losses.EquivarianceLoss`.
     virtual_noise: whether the virtual measurement A T_g x has the noise of the physics, where that has any.
+    stop_gradient: whether T_g x, which is measured again and compared with, is a constant of the loss; see there, too.
     """
 
     method: Literal["ei"] = "ei"
@@ -88,6 +89,7 @@ class EquivariantSettings(Settings):
     whitening: Positive | None = None
     cycle_weight: NonNegative = 0.0
     virtual_noise: bool = True
+    stop_gradient: bool = False
 
 
 class RobustEquivariantSettings(Settings):
@@ -106,6 +108,7 @@ class RobustEquivariantSettings(Settings):
     warm_start: bool = False
     whitening: Positive | None = None
     cycle_weight: NonNegative = 0.0
+    stop_gradient: bool = False
 
 
 class RecorruptedSettings(Settings):
@@ -123,6 +126,7 @@ class RecorruptedSettings(Settings):
     n_elements: Count = 1
     warm_start: bool = False
     whitening: Positive | None = None
+    stop_gradient: bool = False
 
 
 class SplittingSettings(Settings):

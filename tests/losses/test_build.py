@@ -90,6 +90,31 @@ def test_ei_is_the_two_call_loss(scene):
     torch.testing.assert_close(total, terms["mc"] + terms["ei"])
 
 
+class Scaled(nn.Module):
+    """s A^T y, with a known derivative in s."""
+
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+
+    def forward(self, y, physics):
+        return self.s * physics.A_adjoint(y)
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_with_a_stopped_gradient_the_image_compared_with_is_a_constant(stopped):
+    """f(y) = s A^T y and P = A^T A: ||s P u - u||^2 with u = s P v; the derivative in s with and without that of u."""
+    physics, truth = inpainting(8, keep=0.5).double(), torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    model, y = Scaled(), physics.A(truth)
+    loss = build_loss("ei", Identity(), stop_gradient=stopped)
+    _, terms = loss(x_net=model(y, physics), y=y, physics=physics, model=model, x=None)
+    (found,) = torch.autograd.grad(terms["ei"], model.s)
+    # With P a projection and v = P v, both sides are multiples of v: (s^2 - s)^2 ||v||^2.
+    s, power = 0.5, physics.A_adjoint(y).square().mean()
+    slope = s if stopped else 2 * s - 1
+    torch.testing.assert_close(found, 2 * (s**2 - s) * slope * power)
+
+
 def test_noise_on_the_virtual_measurement_changes_the_loss():
     physics = inpainting(8, keep=0.5, noise_sigma=0.1)
     x_net = torch.rand(2, 1, 8, 8)
@@ -106,6 +131,7 @@ def test_noise_on_the_virtual_measurement_changes_the_loss():
         (lambda: build_loss("ei"), "needs a transform"),
         (lambda: build_loss("mc", Rotation()), "uses no group"),
         (lambda: build_loss("supervised", noisy=True), "uses no group"),
+        (lambda: build_loss("mc", stop_gradient=True), "uses no group"),
         (
             lambda: build_loss("supervised")(x_net=None, y=None, physics=None, model=None),
             "needs the ground truth",

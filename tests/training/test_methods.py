@@ -63,6 +63,15 @@ CHANGES = {
     ),
     "broyden": ({}, {"model__solver": "broyden"}),
     "virtual noise": (NOISY, NOISY | {"loss__virtual_noise": False}),
+    "stopped gradient": ({}, {"loss__stop_gradient": True}),
+    "recorrupted stopped gradient": (
+        NOISY | {"loss": RECORRUPTED},
+        NOISY | {"loss": RECORRUPTED | {"stop_gradient": True}},
+    ),
+    "robust stopped gradient": (
+        NOISY | {"loss": ROBUST},
+        NOISY | {"loss": ROBUST | {"stop_gradient": True}},
+    ),
     "recorrupted": (NOISY, NOISY | {"loss": RECORRUPTED}),
     "alpha": (NOISY | {"loss": RECORRUPTED}, NOISY | {"loss": RECORRUPTED | {"alpha": 0.2}}),
     "recorrupted return": (
