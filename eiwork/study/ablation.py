@@ -45,6 +45,7 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "measurement-cycle-three-elements": _CYCLE | {"loss__n_elements": 3},
     "measurement-cycle-tight-contraction": _CYCLE
     | {"contraction": {"weight": 1.0, "target": 0.9, "samples": 2}},
+    "stopped-gradient": {"loss__stop_gradient": True},
     "weight-10": {"loss__ei_weight": 10.0},
     "weight-0.1": {"loss__ei_weight": 0.1},
     "three-elements": {"loss__n_elements": 3},
