@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help environment lab test lint notebooks book clean
+.PHONY: help environment lab test lint notebooks book clean _types _lessons
 
 BIN := .venv/bin
 # Options of JupyterLab, for example LAB_ARGS="--no-browser --port=9000" on a server.
@@ -30,11 +30,20 @@ lint: environment ## Check style and types (ruff and mypy).
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint ## Run every check and every test: style, types, package, lessons, browser.
+test: environment ## Run every check and every test: style, types, package, lessons, browser.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	@./scripts/debian_packages.sh chromium || echo "eiwork: without Chromium the browser tests are left out."
-	$(if $(TEST_ARGS),,-$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS))
+	@+$(MAKE) --no-print-directory --jobs=2 _types $(if $(TEST_ARGS),,_lessons)
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
 	  --no-loadscope-reorder $(TEST_ARGS)
+
+# Side by side in `make test`: checking the types keeps one processor busy for a minute.
+_types:
+	$(BIN)/mypy
+
+_lessons:
+	-$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS)
 
 notebooks: environment ## Run the lessons in fast mode; executed copies go to build/notebooks.
 	$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS)
