@@ -49,7 +49,7 @@ def test_all_is_everything_but_the_peers(extras):
 
 def test_the_makefile_installs_the_same_extra(root):
     assert (
-        'install --disable-pip-version-check --editable ".[all]"'
+        'install --disable-pip-version-check --no-compile --editable ".[all]"'
         in (root / "scripts/environment.sh").read_text()
     )
 
