@@ -57,6 +57,10 @@ def test_a_page_is_complete_and_needs_nothing_from_elsewhere(read, name):
         "() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 80))"
     )
     assert broken == [], "pictures that did not load"
+    unread = page.evaluate(
+        "() => [...document.querySelectorAll('p')].map(p => p.innerText).filter(t => /^\\|.*\\|/.test(t))"
+    )
+    assert unread == [], "a table that is shown as its source"
     watch.assert_clean()
 
 
