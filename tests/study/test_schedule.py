@@ -46,7 +46,7 @@ def test_processes_do_a_grid_and_one_failure_does_not_stop_the_others(small_grid
 
 
 def test_a_process_keeps_its_memory_and_has_one_thread():
-    """With Dask's own settings memory goes back to the system after every tensor, and trainings take twice as long."""
+    """With Dask's own settings memory goes back after every tensor, and trainings take half as long again."""
     with schedule._client(None, 1) as client:
         environment = client.submit(lambda: dict(os.environ)).result()
     assert "MALLOC_TRIM_THRESHOLD_" not in environment
