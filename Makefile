@@ -34,7 +34,7 @@ test: environment ## Run every check and every test: style, types, package, less
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	@./scripts/debian_packages.sh chromium || echo "eiwork: without Chromium the browser tests are left out."
-	@+$(MAKE) --no-print-directory --jobs=2 _types $(if $(TEST_ARGS),,_lessons)
+	@$(MAKE) --no-print-directory --jobs=2 _types $(if $(TEST_ARGS),,_lessons)
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
 	  --no-loadscope-reorder $(TEST_ARGS)
 
