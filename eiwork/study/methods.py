@@ -40,6 +40,7 @@ TITLES = {
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
     "ei-cycle-stopped": "EI DEQ with a measurement cycle and the gradient stopped (ours)",
+    "ei-stopped-steady": "EI DEQ with the gradient stopped, contracting on foreign scans too (ours)",
     "ei-phantom": "EI DEQ, phantom gradients",
     "ei-noiseless": "EI DEQ, virtual measurement without noise",
     "ei-steady": "EI DEQ, contracting on foreign scans too (ours)",
@@ -52,6 +53,7 @@ TITLES = {
     "ei-unet": "EI U-Net on A^+ y",
     "mc": "DEQ, measurement consistency only",
     "robust-ei": "robust EI DEQ (SURE)",
+    "robust-ei-stopped": "robust EI DEQ (SURE), gradient stopped at the image compared with",
     "recorrupted-ei": "recorrupted EI DEQ with a measurement cycle (ours)",
     "splitting": "equivariant splitting DEQ",
     "denoising": "DEQ by denoising regularisation",
@@ -94,7 +96,7 @@ def _unet(base: Recipe) -> Recipe:
 
 def _robust(base: Recipe) -> Recipe:
     assert isinstance(base.loss, EquivariantSettings)
-    kept = base.loss.model_dump(include={"group", "ei_weight", "warm_start", "n_elements", "whitening"})
+    kept = base.loss.model_dump(exclude={"method", "mc_weight", "cycle_weight", "virtual_noise"})
     return base.with_overrides(loss=RobustEquivariantSettings(**kept))
 
 
@@ -155,6 +157,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-stopped": ("ei-stopped-deq", _stopped),
     "ei-stopped-jfb": ("ei-stopped-deq-jfb", lambda base: _stopped(_relative(base, "ei-jfb"))),
     "ei-cycle-stopped": ("ei-cycle-stopped-deq", lambda base: _stopped(_relative(base, "ei-cycle"))),
+    "ei-stopped-steady": ("ei-stopped-steady-deq", lambda base: _steady(_stopped(base))),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
     "ei-noiseless": (
         # EI as first published (Chen, Tachella & Davies, ICCV 2021).
@@ -171,6 +174,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-unet": ("ei-unet", _unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),
     "robust-ei": ("robust-ei-deq", _robust),
+    "robust-ei-stopped": ("robust-ei-stopped-deq", lambda base: _stopped(_robust(base))),
     "recorrupted-ei": ("recorrupted-ei-deq", _recorrupted),
     "splitting": ("splitting-deq", _splitting),
     "denoising": ("denoising-deq", lambda base: base.with_overrides(loss=DenoisingSettings())),

@@ -112,6 +112,23 @@ def test_the_noisy_methods_keep_the_settings_of_the_base():
     assert method_recipe("mri-noisy", "recorrupted-ei").loss.cycle_weight > 0
 
 
+@pytest.mark.parametrize(
+    ("problem", "method", "plain"),
+    [
+        ("ct", "ei-stopped", "ei"),
+        ("mri", "ei-stopped-jfb", "ei-jfb"),
+        ("ct", "ei-cycle-stopped", "ei-cycle"),
+        ("mri", "ei-stopped-steady", "ei-steady"),
+        ("mri-noisy", "robust-ei-stopped", "robust-ei"),
+    ],
+)
+def test_a_stopped_gradient_is_all_that_a_stopped_method_changes(problem, method, plain):
+    stopped, before = method_recipe(problem, method), method_recipe(problem, plain)
+    assert stopped.loss.stop_gradient
+    same = {"name": before.name, "summary": before.summary, "loss__stop_gradient": False}
+    assert stopped.with_overrides(**same) == before
+
+
 def test_names_in_words_keep_their_numbers():
     assert in_words("measurement-cycle-20") == "measurement cycle 20"
     assert in_words("jfb-learning-rate-8e-3") == "jfb learning rate 8e-3"
