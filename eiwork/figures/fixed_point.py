@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array, to_picture
-from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, look, style
 
 
@@ -126,7 +126,7 @@ def solver_step(
                 to_picture(images[i], f"images[{i}]"), vmin=value_range[0], vmax=value_range[1], cmap="gray"
             )
             axis.set_title(title)
-            axis.set_axis_off()
+            blank(axis)
         axis = axes[0, -1]
         for i, (name, curve) in enumerate(curves.items()):
             steps = np.arange(1, len(curve) + 1)

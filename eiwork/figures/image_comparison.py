@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_picture
-from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import PALETTE, look, style
 
 # From the palette's blue over white to its vermilion, which every kind of colour vision tells apart.
@@ -69,7 +69,7 @@ def image_comparison(
         for axis in axes[0, :3]:
             mark = axis.axhline if line == "row" else axis.axvline
             mark(position, color=PALETTE[5], linestyle="--", linewidth=1.0)
-            axis.set_axis_off()
+            blank(axis)
         parts = []
         for i, (name, picture) in enumerate(pictures.items()):
             values = picture[position] if line == "row" else picture[:, position]

@@ -7,7 +7,7 @@ import numpy as np
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_picture
-from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import ERROR_COLOUR_MAP, style
 
 
@@ -77,7 +77,7 @@ def image_row(
     )
     with style():
         for axis in axes.flat:
-            axis.set_axis_off()
+            blank(axis)
         for axis, picture, label in zip(axes.flat, pictures, labels, strict=False):
             axis.imshow(
                 np.clip((picture - low) / (high - low), 0, 1) if picture.ndim == 3 else picture,

@@ -6,7 +6,7 @@ import numpy as np
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array, to_picture
-from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.image_comparison import DIFFERENCE_COLOUR_MAP
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
 
@@ -121,7 +121,7 @@ def image_parts(
                     axis.spines[:].set(visible=True, color="#bbbbbb")
                     shown = axis.imshow(picture, vmin=-top, vmax=top, cmap=DIFFERENCE_COLOUR_MAP)
                 else:
-                    axis.set_axis_off()
+                    blank(axis)
                     axis.imshow(picture, vmin=value_range[0], vmax=value_range[1], cmap="gray")
             if shown is not None:
                 figure.colorbar(shown, ax=list(panels), fraction=0.05, pad=0.01).ax.tick_params(labelsize=8)

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array, to_picture
-from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, look, style
 
 KINDS: dict[str, tuple[str, str, str]] = {
@@ -176,7 +176,7 @@ def picture_and_curves(
         for axis, image, title in zip(axes[0], images, titles, strict=False):
             axis.imshow(to_picture(image), vmin=value_range[0], vmax=value_range[1], cmap="gray")
             axis.set_title(title)
-            axis.set_axis_off()
+            blank(axis)
         axis = axes[0, -1]
         for place in to_array(special, "special"):
             axis.axvline(place, color="#bbbbbb", linewidth=0.8, zorder=0)

@@ -7,7 +7,7 @@ import numpy as np
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array, to_picture
-from eiwork.figures.described import DescribedFigure, new_figure
+from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, look, style
 
 
@@ -61,7 +61,7 @@ def seen_by_group(
                 )
             axis.imshow(to_picture(image), vmin=low, vmax=high, cmap="gray")
             axis.set_title(title)
-            axis.set_axis_off()
+            blank(axis)
         curve = axes[0, -1]
         for label, values in shares.items():
             y = to_array(values, f"shares[{label!r}]")

@@ -5,10 +5,13 @@ import re
 
 import IPython.display
 import matplotlib as mpl
+import numpy as np
 import pytest
+from matplotlib.axes import Axes
 
 from eiwork.errors import InputError
 from eiwork.figures import convergence, figure_html, figure_png, new_figure, show
+from eiwork.figures.described import blank
 
 
 @pytest.fixture
@@ -61,3 +64,17 @@ def test_global_settings_stay_as_they_were():
     before = dict(mpl.rcParams)
     figure_png(convergence([[1.0, 0.5]], ["Picard"]))
     assert dict(mpl.rcParams) == before
+
+
+def test_a_blank_axis_shows_its_picture_and_nothing_else_and_makes_no_ticks():
+    pictures = []
+    for hide in (blank, Axes.set_axis_off):
+        figure, axes = new_figure(1, 2)
+        for axis in axes.flat:
+            axis.imshow(np.eye(8))
+            axis.set_title("eye")
+            hide(axis)
+        pictures.append(figure_png(figure))
+        n_ticks = [len(part.get_majorticklabels()) for axis in axes.flat for part in (axis.xaxis, axis.yaxis)]
+        assert (n_ticks == [0] * 4) == (hide is blank)
+    assert pictures[0] == pictures[1]
