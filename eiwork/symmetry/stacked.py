@@ -1,5 +1,6 @@
 """The stacked operator [A T_g]_g: all that a scanner could measure of an image and its transformed versions."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,9 +11,12 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.symmetry.elements import Params
+from eiwork.symmetry.per_sample import PerSampleTransform
 
 MAX_PIXELS = 8192
 """Numbers per image up to which `matrix` writes M out (0.5 GiB in float64)."""
+_AT_ONCE = 64
+"""Images that are transformed in one call: many small calls cost several times as much as one of this size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,15 +49,26 @@ class StackedOperator:
     def normal(self, x: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch c h w"]:
         """M x with M = mean over g of T_g^T A^T A T_g, by exact adjoints whatever the interpolation."""
         total = torch.zeros_like(x)
-        for g in self.elements:
+        for n, g in self._together(len(x)):
             with torch.enable_grad():
                 u = x.detach().requires_grad_()
-                turned = self.transform.transform(u, **g)
+                turned = self.transform.transform(u.repeat(n, 1, 1, 1), **g)
             with torch.no_grad():
                 seen = self.physics.A_adjoint(self.physics.A(turned))
             (pulled,) = torch.autograd.grad(turned, u, seen)
             total += pulled
         return total / len(self.elements)
+
+    def _together(self, batch: int) -> Iterator[tuple[int, Params]]:
+        """The elements, several for as many copies of the batch where the transform takes one for each image."""
+        several = max(1, _AT_ONCE // batch)
+        if several == 1 or not isinstance(self.transform, PerSampleTransform):
+            yield from ((1, g) for g in self.elements)
+            return
+        for start in range(0, len(self.elements), several):
+            part = self.elements[start : start + several]
+            each = {name: [g[name].reshape(1, -1).expand(1, batch) for g in part] for name in part[0]}
+            yield len(part), {name: torch.cat(values, dim=1) for name, values in each.items()}
 
     def matrix(self, image_shape: tuple[int, int, int]) -> Float[Tensor, "pixel pixel"]:
         """M as a dense float64 matrix for images (channel, height, width); the elements must be shared by all images.

@@ -34,6 +34,22 @@ def test_images_may_have_elements_of_their_own():
         torch.testing.assert_close(together[[i]], alone)
 
 
+@pytest.mark.parametrize(
+    "transform", [Rotation("fourier"), Shift() * Reflection(), Rotation(multiples_of=90)]
+)
+def test_elements_transformed_together_give_the_mean_of_each_alone(transform, monkeypatch):
+    x = torch.rand(3, 1, 6, 6, dtype=torch.float64)
+    operator = stack(tomography(6, 3), transform, 6, limit=7)
+    calls = []
+    real = transform.transform
+    monkeypatch.setattr(transform, "transform", lambda u, **g: calls.append(1) or real(u, **g))
+    together, n_calls = operator.normal(x), len(calls)
+    monkeypatch.setattr("eiwork.symmetry.stacked._AT_ONCE", 1)
+    torch.testing.assert_close(together, operator.normal(x))
+    assert n_calls == 1
+    assert len(calls) == 1 + len(operator.elements)
+
+
 def test_shifts_tell_cartesian_mri_nothing_new():
     physics = mri(6, acceleration=2)
     alone, shifted = (stack(physics, group, 6).matrix((2, 6, 6)) for group in (Identity(), Shift()))
