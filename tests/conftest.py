@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 # Before numpy and torch are imported: threads are read once, and two test processes share the machine's cores.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -12,10 +13,12 @@ os.environ["MPLBACKEND"] = "Agg"
 import jaxtyping
 
 assert "eiwork" not in sys.modules, "eiwork was imported before its annotations could be checked"
-jaxtyping.install_import_hook("eiwork", "beartype.beartype")
+sys.path.insert(0, str(Path(__file__).parent))  # the hook finds its type checker by name
+jaxtyping.install_import_hook("eiwork", "shape_checks.checked")
 
 import numpy as np
 import pytest
+import shape_checks
 import torch
 
 SLOW_FIRST = ("tests/notebooks", "tests/browser")
@@ -23,7 +26,8 @@ SLOW_FIRST = ("tests/notebooks", "tests/browser")
 
 @pytest.fixture(autouse=True)
 def _deterministic() -> Iterator[None]:
-    """Every test starts from the same random state and leaves no figure open."""
+    """Every test starts from the same random state, with its shapes checked, and leaves no figure open."""
+    shape_checks.begin()
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002  # libraries that still draw from the global state
     yield
