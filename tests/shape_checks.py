@@ -12,13 +12,12 @@ import jaxtyping
 from beartype import beartype
 
 CALLS = 2000
-_made = 0
+_made = [0]  # in this test
 
 
 def begin() -> None:
     """Check from here on, again."""
-    global _made
-    _made = 0
+    _made[0] = 0
     jaxtyping.config.update("jaxtyping_disable", False)
 
 
@@ -30,9 +29,8 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(strict)
     def counted(*args: Any, **kwargs: Any) -> Any:
-        global _made
-        _made += 1
-        if _made == CALLS:
+        _made[0] += 1
+        if _made[0] == CALLS:
             jaxtyping.config.update("jaxtyping_disable", True)
         return strict(*args, **kwargs)
 
