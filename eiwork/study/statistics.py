@@ -5,6 +5,7 @@ intervals over images are for images like these, and no claim about other patien
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -99,11 +100,19 @@ def _resampled_means(
     matrices: list[Values], n_resamples: int, seed: int
 ) -> list[Float[np.ndarray, " resample"]]:
     """Means of matrices of one shape, all over the same resampled seeds and images."""
+    seeds, images = _resamples(*matrices[0].shape, n_resamples, seed)
+    return [((seeds @ values) * images).sum(axis=1) for values in matrices]
+
+
+@lru_cache(maxsize=8)
+def _resamples(
+    n_seeds: int, n_images: int, n_resamples: int, seed: int
+) -> tuple[Float[np.ndarray, "resample seed"], Float[np.ndarray, "resample image"]]:
+    """The weights of seeds and images in each resample; kept, as drawing them takes longer than using them."""
     generator = np.random.default_rng(seed)
-    n_seeds, n_images = matrices[0].shape
     seeds = generator.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_resamples) / n_seeds
     images = generator.multinomial(n_images, np.full(n_images, 1 / n_images), size=n_resamples) / n_images
-    return [((seeds @ values) * images).sum(axis=1) for values in matrices]
+    return seeds, images
 
 
 def _interval(mean: float, resampled: Float[np.ndarray, " resample"]) -> Interval:
