@@ -17,11 +17,18 @@ def attempt(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) 
 
     Where a value was not finite it is the best finite one before. Raises ConvergenceError where there is none.
     """
+    return attempt_and_tell(model, y, physics, start)[0]
+
+
+def attempt_and_tell(
+    model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None
+) -> tuple[Solution, bool]:
+    """As `attempt`, and whether it was cut short by a value that was not finite, for the whole batch."""
     with warnings.catch_warnings(), unrecorded():
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
-            return model.solve(y, physics, start)
+            return model.solve(y, physics, start), False
         except ConvergenceError as error:
             if not isinstance(error.solution, Solution):
                 raise
-            return error.solution
+            return error.solution, True

@@ -15,7 +15,7 @@ from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import Solution
 from eiwork.fixed_point.solve import publish_solution
 from eiwork.fixed_point.state import State, as_tuple, rows_of
-from eiwork.models.attempt import attempt
+from eiwork.models.attempt import attempt, attempt_and_tell
 from eiwork.models.batch_map import BatchMap
 from eiwork.models.blended import Blended
 from eiwork.models.deq import DEQ
@@ -73,16 +73,30 @@ class GuardedDEQ(nn.Module):
         """The fixed points with one report over all attempts, and the weight of each sample."""
         everything = torch.arange(y.shape[0], device=y.device)
         separable = BatchMap(self.model.iterate, y, physics).separable
-        first = attempt(self.model, y, physics, z0)
+        first, cut_short = attempt_and_tell(self.model, y, physics, z0)
         found = GuardedSolution(**vars(first), weights=torch.ones_like(first.residual))
+        if cut_short and separable:
+            found = self._each_alone(self.model, 1.0, y, physics, found)
         for weight in self.weights[1:]:
             left = torch.nonzero(~found.converged).flatten()
             if len(left) == 0:
                 break
             chosen, rows = (left, everything[: len(left)]) if separable else (everything, left)
-            milder = attempt(self._with(weight), y[chosen], physics, rows_of(found.value, chosen))
+            model, start = self._with(weight), rows_of(found.value, chosen)
+            milder, cut_short = attempt_and_tell(model, y[chosen], physics, start)
             found = _merged(found, milder, left, rows, weight)
+            if cut_short and separable:
+                found = self._each_alone(model, weight, y, physics, found)
         self._report(found)
+        return found
+
+    def _each_alone(
+        self, model: DEQ, weight: float, y: Tensor, physics: LinearPhysics, found: GuardedSolution
+    ) -> GuardedSolution:
+        """Go on with the unsolved samples one by one, so that one that is not finite ends none but its own attempt."""
+        for sample in torch.nonzero(~found.converged):
+            alone = attempt(model, y[sample], physics, rows_of(found.value, sample))
+            found = _merged(found, alone, sample, torch.zeros_like(sample), weight)
         return found
 
     def _report(self, found: GuardedSolution) -> None:

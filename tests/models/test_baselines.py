@@ -86,6 +86,15 @@ def test_total_variation_warns_when_stopped_early_and_does_not_remember_the_last
     assert torch.equal(model(y, physics), first)
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_total_variation_refuses_measurements_that_are_not_finite(scan, bad):
+    physics, _, y = scan
+    broken = y.clone()
+    broken[..., 3, 5] = bad
+    with pytest.raises(InputError, match="NaN or infinite"):
+        TotalVariation(1e-4)(broken, physics)
+
+
 def test_an_unrolled_network_is_its_iteration_repeated(scan):
     physics, _, y = scan
     iteration = ProximalGradient(ResidualCNN(1, width=4, depth=2), WhitenedStep())

@@ -83,6 +83,25 @@ def test_without_any_trained_part_there_is_always_a_fixed_point():
         assert float(found.weights) == 0
 
 
+def test_a_sample_whose_values_are_not_finite_ends_its_own_attempt_alone():
+    class Bursting(Steep):
+        def forward(self, x):
+            bright = x.abs().amax(dim=(1, 2, 3), keepdim=True) > 2
+            return torch.where(bright, 3 * x / (x.abs().amax() < 80), self.gain * x)
+
+    physics = PHYSICS["inpainting"]()
+    model = DEQ(ITERATIONS["proximal_gradient"](Bursting()), Picard(tol=1e-8, max_iter=100))
+    y = measured(physics, [1.0, 50.0, 0.5])
+    with pytest.raises(ConvergenceError, match="non-finite values for 1 of 3"):
+        model.solve(y, physics)
+    found = GuardedDEQ(model, weights=(1.0, 0.0)).solve(y, physics)
+    assert found.converged.all()
+    assert found.weights.tolist() == [1.0, 0.0, 1.0]
+    for sample in (0, 2):
+        alone = model.solve(y[sample : sample + 1], physics)
+        torch.testing.assert_close(found.value[sample : sample + 1], alone.value, rtol=1e-7, atol=1e-9)
+
+
 def test_all_attempts_are_one_report_whose_evaluations_add_up():
     physics, model = PHYSICS["inpainting"](), steep()
     y = measured(physics, [1.0, 50.0])

@@ -1,5 +1,6 @@
 """Total variation: the classical nonlinear reconstruction, by deepinv."""
 
+import math
 import warnings
 
 import torch
@@ -39,9 +40,13 @@ class TotalVariation(nn.Module):
         self.prior = TVPrior()
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """Reconstruct."""
+        """Reconstruct. Raises InputError for measurements that are not finite."""
         start = physics.A_adjoint(y)
         step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight
+        if not math.isfinite(step):
+            raise InputError(
+                "y holds NaN or infinite values, or A^T y overflows: check the measurements for missing samples."
+            )
         if step == 0:  # y = 0, whose reconstruction is 0
             return start
         optimiser = PDCP(
