@@ -1,6 +1,7 @@
 """Reports of trained models under shifts are read, and compared seed by seed."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,13 @@ def test_foreign_files_are_named(tmp_path, content):
     (tmp_path / "odd.json").write_text(content)
     with pytest.raises(DataFormatError, match=r"odd\.json"):
         shifted_results(tmp_path)
+
+
+@pytest.mark.parametrize("problem", ["ct", "mri"])
+def test_the_model_that_readers_are_told_to_try_first_was_solved_on_every_changed_scan(problem):
+    reports = shifted_results(Path(__file__).parents[2] / "results" / "generalisation")
+    (own,) = [r for r in reports if (r.problem, r.method, r.seed) == (problem, "ei-stopped-steady", 0)]
+    summary = own.summary()
+    assert summary.n_sets > 12
+    assert summary.solved == summary.n_sets
+    assert summary.max_nfe < 60
