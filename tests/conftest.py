@@ -26,8 +26,7 @@ SLOW_FIRST = ("tests/notebooks", "tests/browser")
 
 @pytest.fixture(autouse=True)
 def _deterministic() -> Iterator[None]:
-    """Every test starts from the same random state, with its shapes checked, and leaves no figure open."""
-    shape_checks.begin()
+    """Every test starts from the same random state and leaves no figure open."""
     torch.manual_seed(0)
     np.random.seed(0)  # noqa: NPY002  # libraries that still draw from the global state
     yield
@@ -38,6 +37,12 @@ def _deterministic() -> Iterator[None]:
 def pytest_configure() -> None:
     """One thread per process, whatever the machine."""
     torch.set_num_threads(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Check shapes anew, before the fixtures of the test, whatever their scope."""
+    shape_checks.begin()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -23,8 +23,6 @@ def begin() -> None:
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """The type checker of the import hook: beartype, counted."""
-    if isinstance(function, type):
-        return beartype(function)
     strict = beartype(function)
 
     @wraps(strict)
