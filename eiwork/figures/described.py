@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from eiwork.errors import InputError
@@ -47,9 +48,14 @@ def blank(axis: Axes) -> None:
 
 def figure_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
     """Render a figure as PNG bytes: the same figure gives the same bytes (no date, no version inside)."""
-    buffer = io.BytesIO()
-    with style():
-        figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": None})
+    buffer, own = io.BytesIO(), figure.dpi
+    figure.dpi = dots_per_inch
+    try:
+        with style():
+            # The bytes of `savefig`, which draws everything once more only to find the layout.
+            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    finally:
+        figure.dpi = own
     return buffer.getvalue()
 
 
