@@ -71,22 +71,24 @@ class GuardedDEQ(nn.Module):
     @torch.no_grad()
     def solve(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> GuardedSolution:
         """The fixed points with one report over all attempts, and the weight of each sample."""
-        everything = torch.arange(y.shape[0], device=y.device)
+        everything = left = torch.arange(y.shape[0], device=y.device)
         separable = BatchMap(self.model.iterate, y, physics).separable
-        first, cut_short = attempt_and_tell(self.model, y, physics, z0)
-        found = GuardedSolution(**vars(first), weights=torch.ones_like(first.residual))
-        if cut_short and separable:
-            found = self._each_alone(self.model, 1.0, y, physics, found)
-        for weight in self.weights[1:]:
+        found, start = None, z0
+        for weight in self.weights:
+            model = self.model if weight == 1 else self._with(weight)
+            chosen, rows = (left, everything[: len(left)]) if separable else (everything, left)
+            tried, cut_short = attempt_and_tell(model, y[chosen], physics, start)
+            if found is None:
+                found = GuardedSolution(**vars(tried), weights=torch.ones_like(tried.residual))
+            else:
+                found = _merged(found, tried, left, rows, weight)
+            if cut_short and separable:
+                found = self._each_alone(model, weight, y, physics, found)
             left = torch.nonzero(~found.converged).flatten()
             if len(left) == 0:
                 break
-            chosen, rows = (left, everything[: len(left)]) if separable else (everything, left)
-            model, start = self._with(weight), rows_of(found.value, chosen)
-            milder, cut_short = attempt_and_tell(model, y[chosen], physics, start)
-            found = _merged(found, milder, left, rows, weight)
-            if cut_short and separable:
-                found = self._each_alone(model, weight, y, physics, found)
+            start = rows_of(found.value, left if separable else everything)
+        assert found is not None
         self._report(found)
         return found
 
