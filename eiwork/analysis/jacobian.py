@@ -1,5 +1,6 @@
 """The Jacobian of a denoiser at images, as products with vectors."""
 
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from eiwork.fixed_point.state import Packing, norms
 
 Image = Float[Tensor, "batch channel height width"]
 ImageMap = Callable[[Tensor], Tensor]
+# Numbers in the vectors multiplied: with more of them the half second of tracing is less than the time it saves.
+_WORTH_LINEARISING = 2**20
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,10 @@ def draw_normal(like: Tensor, generator: torch.Generator) -> Tensor:
 def jacobian(denoiser: ImageMap, x: Image) -> Jacobian:
     """J = dD/dx at each image of the batch x; D must not mix the images.
 
-    J^T u is one backward pass. J v is as cheap through `torch.func.linearize`, which is checked once against a double
-    backward pass, in exact arithmetic the same number, and replaced by it where they differ (functions without forward
-    derivatives; gradients inside D, which `linearize` gets wrong in silence). Raises InputError if D changes the
-    shape of its images or returns no gradient.
+    J^T u is one backward pass, J v two. After many products J v is as cheap through `torch.func.linearize`, which is
+    checked once against the two passes, in exact arithmetic the same number, and left aside where they differ
+    (functions without forward derivatives; gradients inside D, which `linearize` gets wrong in silence). Raises
+    InputError if D changes the shape of its images or returns no gradient.
     """
     leaf = x.detach().clone().requires_grad_()
     with torch.enable_grad():
@@ -89,7 +92,7 @@ def jacobian(denoiser: ImageMap, x: Image) -> Jacobian:
     def transpose(u: Image) -> Image:
         return torch.autograd.grad(out, leaf, u, retain_graph=True, materialize_grads=True)[0]
 
-    return Jacobian(leaf.detach(), _forward_product(denoiser, leaf, out), transpose)
+    return Jacobian(leaf.detach(), _ForwardProduct(denoiser, leaf, out), transpose)
 
 
 def range_projector(physics: LinearPhysics) -> ImageMap:
@@ -108,7 +111,7 @@ def null_space_projector(physics: LinearPhysics) -> ImageMap:
     return lambda v: v - physics.A_dagger(physics.A(v))
 
 
-def _forward_product(denoiser: ImageMap, leaf: Image, out: Image) -> ImageMap:
+def _two_backward_passes(leaf: Image, out: Image) -> ImageMap:
     # The gradient of the (linear) map u -> J^T u at any u is J.
     dummy = torch.zeros_like(leaf).requires_grad_()
     with torch.enable_grad():
@@ -116,26 +119,47 @@ def _forward_product(denoiser: ImageMap, leaf: Image, out: Image) -> ImageMap:
             out, leaf, dummy, create_graph=True, retain_graph=True, materialize_grads=True
         )
 
-    def through_two_backward_passes(v: Image) -> Image:
+    def product(v: Image) -> Image:
         if not back.requires_grad:
             return torch.zeros_like(v)
         return torch.autograd.grad(back, dummy, v, retain_graph=True, materialize_grads=True)[0]
 
-    probe = draw_normal(leaf.detach(), torch.Generator().manual_seed(0))
-    expected = through_two_backward_passes(probe)
+    return product
+
+
+class _ForwardProduct:
+    """J v by two backward passes, and linearised after as many products as linearising takes time for."""
+
+    def __init__(self, denoiser: ImageMap, leaf: Image, out: Image) -> None:
+        self.denoiser, self.x = denoiser, leaf.detach()
+        self.product = _two_backward_passes(leaf, out)
+        self.n_left: float = _WORTH_LINEARISING
+
+    def __call__(self, v: Image) -> Image:
+        if self.n_left <= 0:
+            self.product = _linearised(self.denoiser, self.x, self.product)
+            self.n_left = math.inf
+        self.n_left -= v.numel()
+        return self.product(v)
+
+
+def _linearised(denoiser: ImageMap, x: Image, exact: ImageMap) -> ImageMap:
+    """J v by `torch.func.linearize`, or `exact` where that fails or says something else."""
+    probe = draw_normal(x, torch.Generator().manual_seed(0))
+    expected = exact(probe)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # torch's own, about its forward formulas
-            _, linear = torch.func.linearize(denoiser, leaf.detach())
+            _, linear = torch.func.linearize(denoiser, x)
             agrees = _agree(linear(probe), expected, probe)
     except (RuntimeError, NotImplementedError, TypeError, AssertionError):
-        return through_two_backward_passes
+        return exact
 
-    def linearised(v: Image) -> Image:
+    def product(v: Image) -> Image:
         with torch.no_grad():  # the weights may ask for gradients
             return linear(v)
 
-    return linearised if agrees else through_two_backward_passes
+    return product if agrees else exact
 
 
 def _agree(a: Image, b: Image, v: Image) -> bool:

@@ -33,11 +33,21 @@ class NoForward(torch.autograd.Function):
         return g * ctx.saved_tensors[0] ** 2
 
 
+def after(n_products, j):
+    """A Jacobian that will think about linearising after as many products."""
+    j.apply.n_left = n_products * j.x.numel()
+    return j
+
+
+FIRST_AND_LATER = pytest.mark.parametrize("n_products", [9, 0], ids=["first products", "later ones"])
+
+
+@FIRST_AND_LATER
 @pytest.mark.parametrize("name", DENOISERS)
-def test_products_equal_the_dense_jacobian(name):
+def test_products_equal_the_dense_jacobian(name, n_products):
     denoiser, x = DENOISERS[name](), images(2)
     dense = dense_jacobian(denoiser, x)
-    j, v = jacobian(denoiser, x), torch.randn_like(x)
+    j, v = after(n_products, jacobian(denoiser, x)), torch.randn_like(x)
     forward = (dense @ v.flatten(1)[:, :, None]).view_as(x)
     backward = (dense.mT @ v.flatten(1)[:, :, None]).view_as(x)
     torch.testing.assert_close(j.apply(v), forward, rtol=1e-10, atol=1e-12)
@@ -46,16 +56,31 @@ def test_products_equal_the_dense_jacobian(name):
     torch.testing.assert_close(j.antisymmetric(v), (forward - backward) / 2, rtol=1e-10, atol=1e-12)
 
 
-def test_a_small_learnt_part_is_not_lost_beside_the_identity():
+def test_many_products_are_linearised_once(monkeypatch):
+    seen, linearize = [], torch.func.linearize
+    monkeypatch.setattr(torch.func, "linearize", lambda f, x: seen.append(x) or linearize(f, x))
+    x = images(2)
+    j = after(3, jacobian(network(), x))
+    products = [j.apply(x) for _ in range(3)]
+    assert seen == []
+    products += [j.apply(x) for _ in range(2)]
+    assert len(seen) == 1
+    assert torch.equal(products[0], products[2])
+    torch.testing.assert_close(products[0], products[4], rtol=1e-12, atol=1e-14)
+
+
+@FIRST_AND_LATER
+def test_a_small_learnt_part_is_not_lost_beside_the_identity(n_products):
     # torch.func.linearize is wrong for gradients inside D, by as much as the learnt part: here 1e-4 of the product.
     denoiser, x = gradient_network(strength=0.1).float(), images(2).float()
-    j, v = jacobian(denoiser, x), torch.randn_like(images(2)).float()
+    j, v = after(n_products, jacobian(denoiser, x)), torch.randn_like(images(2)).float()
     torch.testing.assert_close(j.apply(v), j.transpose(v), rtol=0, atol=1e-6)
     assert float((j.apply(v) - 0.9 * v).norm()) > 1e-4
 
 
-def test_products_carry_no_graph():
-    j, v = jacobian(network(), images(2)), images(2)
+@FIRST_AND_LATER
+def test_products_carry_no_graph(n_products):
+    j, v = after(n_products, jacobian(network(), images(2))), images(2)
     assert not j.apply(v).requires_grad
     assert not j.transpose(v).requires_grad
 

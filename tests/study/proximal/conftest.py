@@ -1,9 +1,12 @@
-"""A recipe small enough for a test, and its trained model."""
+"""A recipe small enough for a test, its trained model, and controls that are fitted for fewer steps."""
+
+from functools import partial
 
 import pytest
 
 from eiwork.analysis import AnalysisSettings
 from eiwork.study import method_recipe
+from eiwork.study.proximal import fit_denoiser, subjects
 from eiwork.training import load_checkpoint, train
 
 SMALL = {
@@ -15,6 +18,14 @@ SMALL = {
     "model__iteration__depth": 4,
     "gradient_probe_every": None,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_fits():
+    """What a control is by construction does not depend on how long it is fitted."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subjects, "fit_denoiser", partial(fit_denoiser, steps=40))
+        yield
 
 
 @pytest.fixture(scope="module")
