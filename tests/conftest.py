@@ -10,6 +10,8 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+sys.modules["rfc3987_syntax"] = None  # see eiwork/publishing/quick_start.py
+
 import jaxtyping
 
 assert "eiwork" not in sys.modules, "eiwork was imported before its annotations could be checked"

@@ -21,10 +21,11 @@ class InputConvexPotential(nn.Module):
     z_1 = s(H_1 x + b_1), z_{l+1} = s(W_l z_l + H_{l+1} x + b_{l+1}) are convolutions on pixel-unshuffled images, s is
     softplus, and w, W_l, c are not negative: sums and convex increasing functions of convex functions are convex
     (arXiv 1609.07152). Then J_D is symmetric with eigenvalues >= strong_convexity, and D is invertible. Source: Fang,
-    Buchanan & Sulam, arXiv 2310.14344; the learnt quadratic term and the start near 0.9 x are ours.
+    Buchanan & Sulam, arXiv 2310.14344; the learnt quadratic term and the start near a shrinkage are ours.
 
-    channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1.
-    strong_convexity: in (0, 1). sharpness: beta of softplus, > 0. Raises InputError for values out of range.
+    channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1. shrinkage: in
+    [0, 1); D starts near (1 - shrinkage) x. strong_convexity: in (0, 1 - shrinkage). sharpness: beta of softplus, > 0.
+    Raises InputError for values out of range.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class InputConvexPotential(nn.Module):
         width: int = 32,
         depth: int = 4,
         unshuffle: int = 2,
+        shrinkage: float | int = 0.1,
         strong_convexity: float | int = 0.05,
         sharpness: float | int = 10.0,
     ) -> None:
@@ -42,10 +44,14 @@ class InputConvexPotential(nn.Module):
                 f"InputConvexPotential: channels={channels}, width={width}, depth={depth}, unshuffle={unshuffle} must "
                 "be >= 1."
             )
-        if not 0 < strong_convexity < 0.9:
+        if not 0 <= shrinkage < 1:
             raise InputError(
-                f"InputConvexPotential(strong_convexity={strong_convexity}): must lie in (0, 0.9); 0.05 leaves the "
-                "network room."
+                f"InputConvexPotential(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start."
+            )
+        if not 0 < strong_convexity < 1 - shrinkage:
+            raise InputError(
+                f"InputConvexPotential(strong_convexity={strong_convexity}): must lie in (0, {1 - shrinkage:g}), below "
+                "1 - shrinkage; 0.05 leaves the network room."
             )
         if not sharpness > 0:
             raise InputError(f"InputConvexPotential(sharpness={sharpness}): must be positive, such as 10.0.")
@@ -59,7 +65,7 @@ class InputConvexPotential(nn.Module):
         raw = math.log(math.expm1(1 / (9 * width)))
         self.between = nn.ParameterList(raw + 0.1 * torch.randn(width, width, 3, 3) for _ in range(depth - 1))
         self.readout = nn.Parameter(torch.full((width,), math.log(math.expm1(1e-3))))
-        self.quadratic = nn.Parameter(torch.tensor(math.log(math.expm1(0.9 - strong_convexity))))
+        self.quadratic = nn.Parameter(torch.tensor(math.log(math.expm1(1 - shrinkage - strong_convexity))))
 
     def psi(self, x: Image) -> Float[Tensor, " batch"]:
         """The convex potential, one number per image."""

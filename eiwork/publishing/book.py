@@ -12,6 +12,7 @@ from eiwork.files import ensure_output_folder, write_text_atomically
 from eiwork.publishing.errors import PublishingError
 from eiwork.publishing.execute import executed_record
 from eiwork.publishing.fingerprint import identity, is_up_to_date
+from eiwork.publishing.quick_start import QUICK_START
 from eiwork.publishing.staging import stage_notebook
 from eiwork.publishing.status import status_page
 
@@ -97,7 +98,8 @@ def _stage(source: Path, executed: Path, records: dict[str, dict[str, Any]], sta
 
 
 def _jupyter_book(staged: Path) -> Path:
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
+    program = QUICK_START + "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program]
     options = ["build", str(staged), "--all", "-W", "-n", "--keep-going"]
     # Warnings of the tools' own code are not ours to fix; those about the book are Sphinx's and do count.
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1"}

@@ -7,13 +7,14 @@ by side, and Ctrl-C reaches each. A failure is told as JSON on standard output, 
 import json
 import sys
 
-import papermill
-from jupyter_client.kernelspec import NoSuchKernel
-from nbclient.exceptions import DeadKernelError
-
 
 def main(arguments: dict[str, object]) -> int:
     """Run `papermill.execute_notebook(**arguments)` and return the exit status."""
+    sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]  # see quick_start.py
+    import papermill
+    from jupyter_client.kernelspec import NoSuchKernel
+    from nbclient.exceptions import DeadKernelError
+
     try:
         papermill.execute_notebook(**arguments)
     except papermill.PapermillExecutionError as error:

@@ -26,6 +26,7 @@ from eiwork.models import (
     GradientStep,
     HalfQuadraticSplitting,
     Inertial,
+    InputConvexPotential,
     ProximalGradient,
     ResidualBlockCNN,
     ResidualCNN,
@@ -92,7 +93,8 @@ def _denoiser(settings: IterationBase, channels: int) -> nn.Module:
         return ResidualBlockCNN(
             channels, width=width, blocks=blocks, shrinkage=shrinkage, unshuffle=unshuffle
         )
-    return ResidualCNN(channels, width=width, depth=settings.depth, shrinkage=shrinkage, unshuffle=unshuffle)
+    kind = InputConvexPotential if settings.network == "convex" else ResidualCNN
+    return kind(channels, width=width, depth=settings.depth, shrinkage=shrinkage, unshuffle=unshuffle)
 
 
 def _iteration(settings: IterationBase, denoiser: nn.Module) -> nn.Module:

@@ -132,11 +132,12 @@ class WhitenedStepSettings(Settings):
 class IterationBase(Settings):
     """The network inside an iteration, and its momentum (None for none; see `eiwork.Inertial`).
 
-    network: "plain", ResidualCNN with `depth` convolutions, or "blocks", ResidualBlockCNN with (depth - 2) / 2 blocks
-    of two convolutions between the first and the last (an even depth).
+    network: "plain", ResidualCNN with `depth` convolutions; "blocks", ResidualBlockCNN with (depth - 2) / 2 blocks of
+    two convolutions between the first and the last (an even depth); "convex", InputConvexPotential with `depth` layers,
+    a proximal map whatever its weights.
     """
 
-    network: Literal["plain", "blocks"] = "plain"
+    network: Literal["plain", "blocks", "convex"] = "plain"
     width: Count = 32
     depth: Annotated[int, Field(ge=2)] = 5
     shrinkage: Annotated[float, Field(ge=0, lt=1)] = 0.1

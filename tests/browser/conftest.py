@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from eiwork.publishing import build_book, run_notebooks
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can use watch.py
 
-from watch import Watch
+from watch import Watch, opened
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -58,23 +58,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[OpenPage]:
-    """Open an address in a fresh profile, light or dark, and watch it."""
-    contexts = []
-
-    def open_address(
-        url: str, scheme: str = "light", width: int = 1280, height: int = 900
-    ) -> tuple[Page, Watch]:
-        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        watch = Watch()
-        watch.attach(page)
-        page.goto(url)
-        return page, watch
-
-    yield open_address
-    for context in contexts:
-        context.close()
+    """Open an address in a fresh profile until the test ends; see `opened`."""
+    with ExitStack() as stack:
+        yield lambda url, scheme="light", **size: stack.enter_context(opened(browser, url, scheme, **size))
 
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):

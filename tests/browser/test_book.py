@@ -1,17 +1,19 @@
 """The built book at a plain file server: mathematics, widgets, alternative texts, and nothing from elsewhere."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from watch import Watch, opened
 
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = [f"notebooks/{path.stem}" for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))]
 PROSE = [path.stem for path in sorted((ROOT / "book").glob("*.md"))]
-PAGES = [*PROSE, "status", "search", "genindex", *LESSONS]
 
 DRAWN = """() => [...document.querySelectorAll('.math')].every(e => e.querySelector('mjx-container')) &&
   document.querySelectorAll('.widget-subarea').length ===
@@ -31,22 +33,37 @@ CONTRAST = """element => {
 }"""
 
 
-@pytest.fixture
-def read(open_page, book_url):
-    """Open a page of the book and wait until its mathematics and its widgets are drawn."""
-
-    def open_and_wait(name: str, scheme: str = "light") -> tuple[Page, object]:
-        page, watch = open_page(f"{book_url}/{name}.html", scheme)
+@contextmanager
+def drawn(browser, book_url, name: str, scheme: str = "light") -> Iterator[tuple[Page, Watch]]:
+    """A page of the book once its mathematics and its widgets are drawn."""
+    with opened(browser, f"{book_url}/{name}.html", scheme) as (page, watch):
         page.wait_for_load_state("networkidle")
         page.wait_for_function(DRAWN)
-        return page, watch
-
-    return open_and_wait
+        yield page, watch
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_complete_and_needs_nothing_from_elsewhere(read, name):
-    page, watch = read(name)
+@pytest.fixture(scope="module", params=LESSONS)
+def lesson(request, browser, book_url):
+    """A lesson; loading one takes seconds, so every test of it looks at the same page and leaves it as it was."""
+    with drawn(browser, book_url, request.param) as found:
+        yield found
+
+
+@pytest.mark.parametrize("name", [*PROSE, "status", "search", "genindex"])
+def test_a_page_is_complete_and_needs_nothing_from_elsewhere(browser, book_url, name):
+    with drawn(browser, book_url, name) as (page, watch):
+        is_complete(page)
+        watch.assert_clean()
+
+
+def test_a_lesson_is_complete_and_needs_nothing_from_elsewhere(lesson):
+    page, watch = lesson
+    is_complete(page)
+    watch.assert_clean()
+
+
+def is_complete(page: Page) -> None:
+    """Mathematics is typeset, pictures are loaded and described, tables are drawn."""
     assert page.locator("h1").count() >= 1
     assert page.locator("mjx-merror").count() == 0, "mathematics that could not be typeset"
     silent = page.evaluate(
@@ -61,12 +78,10 @@ def test_a_page_is_complete_and_needs_nothing_from_elsewhere(read, name):
         "() => [...document.querySelectorAll('p')].map(p => p.innerText).filter(t => /^\\|.*\\|/.test(t))"
     )
     assert unread == [], "a table that is shown as its source"
-    watch.assert_clean()
 
 
-@pytest.mark.parametrize("name", LESSONS)
-def test_every_slider_changes_its_picture_without_a_kernel(read, name):
-    page, watch = read(name)
+def test_every_slider_changes_its_picture_without_a_kernel(lesson):
+    page, watch = lesson
     for explorer in page.locator(".eiwork-explorer").all():
         picture = explorer.locator("img.eiwork-picture")
         for slider in explorer.locator(".eiwork-slider").all():
@@ -78,33 +93,38 @@ def test_every_slider_changes_its_picture_without_a_kernel(read, name):
     watch.assert_clean()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", LESSONS)
-def test_texts_of_widgets_are_readable_in_both_themes(read, name, scheme):
-    page, _ = read(name, scheme)
-    assert page.evaluate("() => document.documentElement.dataset.theme") == scheme
-    for text in page.locator(".eiwork-title, .eiwork-caption, .eiwork-name").all():
-        assert text.evaluate(CONTRAST) > 4.5
-    for figure in page.locator("img.eiwork-figure, img.eiwork-picture").all():
-        ground = figure.evaluate("e => getComputedStyle(e).backgroundColor")
-        assert ground == "rgb(255, 255, 255)", "figures bring their white ground with them"
+def test_texts_of_widgets_are_readable_in_both_themes(lesson):
+    page, _ = lesson
+    is_readable(page, "light")
+    page.emulate_media(color_scheme="dark")
+    is_readable(page, "dark")
+    page.emulate_media(color_scheme="light")
 
 
-def test_the_contents_lead_to_every_lesson(read):
-    page, _ = read("intro")
-    links = {link.get_attribute("href") for link in page.locator("nav.bd-links a").all()}
-    assert {f"{name}.html" for name in LESSONS} <= links
+def is_readable(page: Page, scheme: str) -> None:
+    """Texts of widgets stand out from the theme, and pictures from their own white."""
+    expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+    texts = page.locator(".eiwork-title, .eiwork-caption, .eiwork-name")
+    assert [c for c in texts.evaluate_all(f"texts => texts.map({CONTRAST})") if c <= 4.5] == []
+    grounds = page.locator("img.eiwork-figure, img.eiwork-picture").evaluate_all(
+        "figures => figures.map(e => getComputedStyle(e).backgroundColor)"
+    )
+    assert set(grounds) <= {"rgb(255, 255, 255)"}, "figures bring their white ground with them"
 
 
-def test_solutions_open_and_close(read):
-    n_solutions = 0
-    for name in LESSONS:
-        page, _ = read(name)
-        for solution in page.locator(".solution.dropdown").all():
-            expect(solution).to_have_class(re.compile("toggle-hidden"))
-            solution.locator(".toggle-button").click()
-            expect(solution).not_to_have_class(re.compile("toggle-hidden"))
-            solution.locator(".toggle-button").click()
-            expect(solution).to_have_class(re.compile("toggle-hidden"))
-            n_solutions += 1
-    assert n_solutions > 0, "a course has exercises with solutions"
+def test_the_contents_lead_to_every_lesson(browser, book_url):
+    with drawn(browser, book_url, "intro") as (page, _):
+        links = {link.get_attribute("href") for link in page.locator("nav.bd-links a").all()}
+        assert {f"{name}.html" for name in LESSONS} <= links
+
+
+def test_solutions_open_and_close(lesson):
+    page, _ = lesson
+    solutions = page.locator(".solution.dropdown").all()
+    assert len(solutions) >= 1, "a lesson has exercises with solutions"
+    for solution in solutions:
+        expect(solution).to_have_class(re.compile("toggle-hidden"))
+        solution.locator(".toggle-button").click()
+        expect(solution).not_to_have_class(re.compile("toggle-hidden"))
+        solution.locator(".toggle-button").click()
+        expect(solution).to_have_class(re.compile("toggle-hidden"))

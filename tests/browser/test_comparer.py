@@ -4,6 +4,7 @@ import re
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from watch import opened
 
 from eiwork import data
 
@@ -11,15 +12,30 @@ pytestmark = pytest.mark.browser
 
 LESSON = "notebooks/01_inverse_problems_and_null_spaces"
 PICTURE = "canvas => canvas.toDataURL()"
+CHOICES = ("view", "left", "right", "values along")
+
+
+@pytest.fixture(scope="module")
+def lesson(browser, book_url):
+    """The lesson on null spaces, loaded once, what it complained about, and the choices it came with."""
+    with opened(browser, f"{book_url}/{LESSON}.html") as (page, watch):
+        page.wait_for_load_state("networkidle")
+        widget = page.locator(".eiwork-comparer").first
+        expect(widget.locator(".eiwork-profile path")).to_have_count(4)
+        chosen = {label: widget.get_by_label(label, exact=True).input_value() for label in CHOICES}
+        yield page, watch, chosen
 
 
 @pytest.fixture
-def comparer(open_page, book_url):
-    """The first comparer of the lesson on null spaces, its page, and what the page complained about."""
-    page, watch = open_page(f"{book_url}/{LESSON}.html")
-    page.wait_for_load_state("networkidle")
+def comparer(lesson):
+    """The first comparer of the lesson as a reader finds it, and its page."""
+    page, watch, chosen = lesson
     widget = page.locator(".eiwork-comparer").first
-    expect(widget.locator(".eiwork-profile path")).to_have_count(4)
+    for label, option in chosen.items():
+        choose(widget, label, option)
+    canvas(widget).press("0")
+    widget.locator(".eiwork-slider").fill("50")
+    page.evaluate("document.activeElement.blur()")
     widget.scroll_into_view_if_needed()
     yield page, widget
     watch.assert_clean()

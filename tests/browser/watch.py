@@ -1,8 +1,10 @@
 """A browser page that remembers everything that went wrong on it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Error, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response
 
 OWN_SCHEMES = ("data:", "blob:", "about:")
 # JupyterLab 4.6's cell toolbar measures a Markdown cell before it is rendered; the page is not affected.
@@ -50,3 +52,19 @@ class Watch:
     def _page_error(self, error: Error) -> None:
         if KNOWN_IN_JUPYTERLAB not in (error.stack or ""):
             self.errors.append(str(error))
+
+
+@contextmanager
+def opened(
+    browser: Browser, url: str, scheme: str = "light", width: int = 1280, height: int = 900
+) -> Iterator[tuple[Page, Watch]]:
+    """An address in a fresh profile, light or dark, and what goes wrong on it."""
+    context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+    try:
+        page = context.new_page()
+        watch = Watch()
+        watch.attach(page)
+        page.goto(url)
+        yield page, watch
+    finally:
+        context.close()

@@ -50,9 +50,10 @@ def test_convexity_survives_any_parameters():
     assert float(torch.linalg.eigvalsh(dense_jacobian(denoiser, X)).min()) >= 0.05 - 1e-9
 
 
-def test_at_initialisation_it_is_close_to_a_shrinkage():
-    out = potential(readout=0.0)(X)
-    assert 0 < float((out - 0.9 * X).detach().norm() / X.norm()) < 0.05
+@pytest.mark.parametrize("shrinkage", [0.0, 0.1, 0.3])
+def test_at_initialisation_it_is_close_to_a_shrinkage(shrinkage):
+    out = potential(readout=0.0, shrinkage=shrinkage)(X)
+    assert 0 < float((out - (1 - shrinkage) * X).detach().norm() / X.norm()) < 0.05
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,13 @@ def test_implicit_gradients_through_a_deq_are_exact():
 
 @pytest.mark.parametrize(
     "options",
-    [{"width": 0}, {"strong_convexity": 0.0}, {"strong_convexity": 1.0}, {"sharpness": 0.0}],
+    [
+        {"width": 0},
+        {"strong_convexity": 0.0},
+        {"strong_convexity": 1.0},
+        {"sharpness": 0.0},
+        {"shrinkage": 1.0},
+    ],
     ids=str,
 )
 def test_unusable_options_are_named(options):

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from eiwork.publishing.quick_start import QUICK_START
+
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
+PYTEST = QUICK_START + "import pytest; sys.exit(pytest.main())"
 
 
 @pytest.fixture
@@ -29,7 +32,7 @@ def compare(tmp_path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
             str(tmp_path / "empty.ini"),
         ]
         (tmp_path / "empty.ini").write_text("[pytest]\n")
-        command = [sys.executable, "-m", "pytest", *options, *plain, str(copy)]
+        command = [sys.executable, "-c", PYTEST, *options, *plain, str(copy)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     return run
