@@ -194,11 +194,25 @@ def test_continuous_integration_requires_the_browser_and_runs_make_test(machine,
     for package in ("chromium", "env"):
         machine.program(package, "")
     machine.python(before="*ensurepip*) exit 0 ;;")
-    machine.program("make", 'echo "browser required: $EIWORK_REQUIRE_BROWSER"')
-    command = [shutil.which("bash"), str(machine.folder / ".ci" / "run")]
-    done = subprocess.run(command, env={"PATH": str(machine.bin)}, capture_output=True, text=True)
+    machine.program("make", 'echo "$1, browser required: $EIWORK_REQUIRE_BROWSER"')
+    done = continuous_integration(machine)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "browser required: 1"
-    assert machine.calls("make test")
+    assert done.stdout.splitlines() == ["environment, browser required: 1", "test, browser required: 1"]
     assert os.access(root / ".ci" / "run", os.X_OK)
     assert os.access(root / "scripts" / "environment.sh", os.X_OK)
+
+
+def test_continuous_integration_fails_without_the_browser(machine, root):
+    shutil.copytree(root / ".ci", machine.folder / ".ci")
+    machine.program("make", "")
+    machine.python(before="*ensurepip*) exit 0 ;;")
+    machine.program("sudo", "exit 1")
+    done = continuous_integration(machine)
+    assert done.returncode == 1
+    assert "missing: chromium" in done.stderr
+    assert machine.calls("make") == ["make environment"]
+
+
+def continuous_integration(machine: Machine) -> subprocess.CompletedProcess[str]:
+    command = [shutil.which("bash"), str(machine.folder / ".ci" / "run")]
+    return subprocess.run(command, env={"PATH": str(machine.bin)}, capture_output=True, text=True)
