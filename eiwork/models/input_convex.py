@@ -25,7 +25,8 @@ class InputConvexPotential(nn.Module):
 
     channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1. shrinkage: in
     [0, 1); D starts near (1 - shrinkage) x. strong_convexity: in (0, 1 - shrinkage). sharpness: beta of softplus, > 0.
-    Raises InputError for values out of range.
+    gain: every weight w at the start, > 0; a larger one learns faster and starts further from the shrinkage. Raises
+    InputError for values out of range.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class InputConvexPotential(nn.Module):
         shrinkage: float | int = 0.1,
         strong_convexity: float | int = 0.05,
         sharpness: float | int = 10.0,
+        gain: float | int = 1e-3,
     ) -> None:
         super().__init__()
         if min(channels, width, depth, unshuffle) < 1:
@@ -53,8 +55,10 @@ class InputConvexPotential(nn.Module):
                 f"InputConvexPotential(strong_convexity={strong_convexity}): must lie in (0, {1 - shrinkage:g}), below "
                 "1 - shrinkage; 0.05 leaves the network room."
             )
-        if not sharpness > 0:
-            raise InputError(f"InputConvexPotential(sharpness={sharpness}): must be positive, such as 10.0.")
+        if not sharpness > 0 or not gain > 0:
+            raise InputError(
+                f"InputConvexPotential(sharpness={sharpness}, gain={gain}): both must be positive, as 10.0 and 1e-3."
+            )
         self.channels, self.unshuffle = channels, unshuffle
         self.strong_convexity, self.sharpness = strong_convexity, sharpness
         outer = channels * unshuffle**2
@@ -64,7 +68,7 @@ class InputConvexPotential(nn.Module):
         # Non-negative weights are softplus of what is learnt; the start makes each row sum to about one.
         raw = math.log(math.expm1(1 / (9 * width)))
         self.between = nn.ParameterList(raw + 0.1 * torch.randn(width, width, 3, 3) for _ in range(depth - 1))
-        self.readout = nn.Parameter(torch.full((width,), math.log(math.expm1(1e-3))))
+        self.readout = nn.Parameter(torch.full((width,), math.log(math.expm1(gain))))
         self.quadratic = nn.Parameter(torch.tensor(math.log(math.expm1(1 - shrinkage - strong_convexity))))
 
     def psi(self, x: Image) -> Float[Tensor, " batch"]:

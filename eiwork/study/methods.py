@@ -49,6 +49,7 @@ TITLES = {
     "supervised-long": "supervised DEQ, twice the steps",
     "ei-long": "EI DEQ, implicit gradients, twice the steps",
     "ei-cycle-long": "EI DEQ with a measurement cycle, twice the steps (ours)",
+    "ei-convex": "EI DEQ, D a proximal map by construction (ours)",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",
     "mc": "DEQ, measurement consistency only",
@@ -128,6 +129,17 @@ def _stopped(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(loss__stop_gradient=True)
 
 
+def _convex(recipe: Recipe) -> Recipe:
+    """D is the gradient of a convex potential: slow to evaluate and to learn, hence small and in a hurry."""
+    return recipe.with_overrides(
+        model__iteration__network="convex",
+        model__iteration__depth=3,
+        model__iteration__width=16,
+        optimiser__learning_rate=1e-2,
+        gradient_probe_every=None,
+    )
+
+
 def _long(recipe: Recipe) -> Recipe:
     """Twice the steps; warm-up as long, decay twice as slow."""
     return recipe.with_overrides(steps=2 * recipe.steps, gradient_probe_every=None)
@@ -170,6 +182,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised-long": ("supervised-long-deq", lambda base: _long(_relative(base, "supervised"))),
     "ei-long": ("ei-long-deq", _long),
     "ei-cycle-long": ("ei-cycle-long-deq", lambda base: _long(_relative(base, "ei-cycle"))),
+    "ei-convex": ("ei-convex-deq", _convex),
     "ei-unrolled": ("ei-unrolled", _unrolled),
     "ei-unet": ("ei-unet", _unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),

@@ -59,6 +59,9 @@ from eiwork.training.settings import (
 from eiwork.training.tolerance_schedule import Tolerances, ToleranceSchedule
 from eiwork.training.warm_start import EquilibriumCache
 
+# With the potential's own default the features would still be asleep after hundreds of steps.
+_GAIN = 0.03
+
 
 def build_physics(
     settings: TomographySettings | MRISettings | InpaintingSettings, image_size: int
@@ -93,8 +96,12 @@ def _denoiser(settings: IterationBase, channels: int) -> nn.Module:
         return ResidualBlockCNN(
             channels, width=width, blocks=blocks, shrinkage=shrinkage, unshuffle=unshuffle
         )
-    kind = InputConvexPotential if settings.network == "convex" else ResidualCNN
-    return kind(channels, width=width, depth=settings.depth, shrinkage=shrinkage, unshuffle=unshuffle)
+    depth = settings.depth
+    if settings.network == "convex":
+        return InputConvexPotential(
+            channels, width=width, depth=depth, unshuffle=unshuffle, shrinkage=shrinkage, gain=_GAIN
+        )
+    return ResidualCNN(channels, width=width, depth=depth, shrinkage=shrinkage, unshuffle=unshuffle)
 
 
 def _iteration(settings: IterationBase, denoiser: nn.Module) -> nn.Module:

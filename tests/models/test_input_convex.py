@@ -58,7 +58,14 @@ def test_at_initialisation_it_is_close_to_a_shrinkage(shrinkage):
 
 @pytest.mark.parametrize(
     "options",
-    [{"width": 5}, {"depth": 2}, {"unshuffle": 4}, {"strong_convexity": 0.5}, {"sharpness": 3.0}],
+    [
+        {"width": 5},
+        {"depth": 2},
+        {"unshuffle": 4},
+        {"strong_convexity": 0.5},
+        {"sharpness": 3.0},
+        {"gain": 0.1},
+    ],
     ids=str,
 )
 def test_every_option_changes_the_output(options):

@@ -3,12 +3,16 @@
 import pickle
 
 import pytest
+import torch
 
+from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
+from eiwork.models import InputConvexPotential
 from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
 from eiwork.study.methods import applies, oracle, title, zero
 from eiwork.training import recipes
+from eiwork.training.build import build_model
 
 
 def test_the_core_table_is_three_problems_by_seven_methods_by_three_seeds():
@@ -127,6 +131,16 @@ def test_a_stopped_gradient_is_all_that_a_stopped_method_changes(problem, method
     assert stopped.loss.stop_gradient
     same = {"name": before.name, "summary": before.summary, "loss__stop_gradient": False}
     assert stopped.with_overrides(**same) == before
+
+
+def test_a_convex_method_has_a_proximal_map_by_construction():
+    recipe = method_recipe("mri", "ei-convex")
+    assert recipe.loss == method_recipe("mri", "ei").loss
+    denoiser = build_model(recipe).iterate.denoiser
+    assert isinstance(denoiser, InputConvexPotential)
+    j = dense_jacobian(denoiser, torch.rand(1, 2, 4, 4)).double()
+    assert float((j - j.mT).abs().max()) < 1e-6
+    assert float(torch.linalg.eigvalsh(j).min()) > 0
 
 
 def test_names_in_words_keep_their_numbers():

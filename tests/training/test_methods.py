@@ -19,6 +19,7 @@ SPLITTING = {"method": "splitting", "share": 0.6, "group": ("quarter_turns",)}
 ROBUST = {"method": "robust_ei"}
 RECORRUPTED = {"method": "recorrupted_ei"}
 DENOISING = {"method": "denoising"}
+CONVEX = {"model__iteration__network": "convex", "model__iteration__depth": 2}
 
 
 def first_steps(recipe, n=2):
@@ -93,6 +94,7 @@ CHANGES = {
     "denoising sigma": ({"loss": DENOISING}, {"loss": DENOISING | {"sigma": (0.0, 0.5)}}),
     "denoising target": ({"loss": DENOISING}, {"loss": DENOISING | {"target": "reconstruction"}}),
     "coils": ({}, {"physics__n_coils": 2}),
+    "convex": (CONVEX, CONVEX | {"model__iteration__shrinkage": 0.3}),
 }
 
 

@@ -12,7 +12,7 @@ from eiwork.study.proximal.table import ProximalRow
 from eiwork.training import load_checkpoint
 from eiwork.training.measurements import clean_images
 
-METHODS = ("supervised", "ei", "ei-stopped", "ei-cycle", "ei-jfb", "ei-cycle-jfb", "mc")
+METHODS = ("supervised", "ei", "ei-stopped", "ei-cycle", "ei-jfb", "ei-cycle-jfb", "mc", "ei-convex")
 
 
 def wanted(
