@@ -12,6 +12,7 @@ def small(name: str = "ct-ei-deq", **fields) -> Recipe:
         "data__n_train": 12,
         "steps": 4,
         "monitor_every": 2,
+        "gradient_probe_every": None,
         "optimiser__batch_size": 2,
         "model__iteration__network": "plain",
         "model__iteration__width": 4,
