@@ -99,6 +99,7 @@ def test_implicit_gradients_through_a_deq_are_exact():
         {"strong_convexity": 1.0},
         {"sharpness": 0.0},
         {"shrinkage": 1.0},
+        {"gain": 0.0},
     ],
     ids=str,
 )

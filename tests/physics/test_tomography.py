@@ -231,7 +231,7 @@ def test_conjugate_gradients_reach_the_same_inverse(only_iterative):
 def test_the_iterative_inverse_has_implicit_derivatives(only_iterative):
     physics = tomography(4, 3, rtol=1e-6)
     y = randn(2, 1, 6, 3).requires_grad_()
-    assert torch.autograd.gradcheck(physics.A_dagger, (y,), check_forward_ad=True, fast_mode=True)
+    assert torch.autograd.gradcheck(physics.A_dagger, (y,), check_forward_ad=True)
     assert torch.autograd.gradgradcheck(lambda v: physics.A_dagger(v) ** 2, (y,), fast_mode=True)
     expected = torch.linalg.pinv(dense(physics), rtol=1e-6)
     jacobian = torch.func.jacrev(physics.A_dagger)(y[:1].detach()).view(16, 18)
