@@ -55,6 +55,7 @@ TITLES = {
     "mc": "DEQ, measurement consistency only",
     "robust-ei": "robust EI DEQ (SURE)",
     "robust-ei-stopped": "robust EI DEQ (SURE), gradient stopped at the image compared with",
+    "robust-ei-cycle": "robust EI DEQ (SURE) with a measurement cycle (ours)",
     "recorrupted-ei": "recorrupted EI DEQ with a measurement cycle (ours)",
     "splitting": "equivariant splitting DEQ",
     "denoising": "DEQ by denoising regularisation",
@@ -188,6 +189,10 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),
     "robust-ei": ("robust-ei-deq", _robust),
     "robust-ei-stopped": ("robust-ei-stopped-deq", lambda base: _stopped(_robust(base))),
+    "robust-ei-cycle": (
+        "robust-ei-cycle-deq",
+        lambda base: _robust(base).with_overrides(loss__cycle_weight=CYCLE_WEIGHT),
+    ),
     "recorrupted-ei": ("recorrupted-ei-deq", _recorrupted),
     "splitting": ("splitting-deq", _splitting),
     "denoising": ("denoising-deq", lambda base: base.with_overrides(loss=DenoisingSettings())),
