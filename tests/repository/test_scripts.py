@@ -35,7 +35,7 @@ class Machine:
         """A program that is this very Python, except for the cases in `before`."""
         return self.program(name, f'case "$*" in\n{before}\nesac\nexec {sys.executable} "$@"', folder)
 
-    def environment(self, before: str = "*install*|*deepinv*) exit 0 ;;") -> None:
+    def environment(self, before: str = "*install*|*'pip config'*|*deepinv*) exit 0 ;;") -> None:
         """An environment that exists; its Python does nothing when it is asked to install."""
         self.python("python", self.folder / ".venv" / "bin", before=before)
         (self.folder / ".venv" / "pyvenv.cfg").touch()
@@ -108,7 +108,28 @@ def test_an_environment_is_created_and_filled(machine):
     done = machine.run("environment.sh")
     assert done.returncode == 0, done.stderr
     assert "creating the environment .venv with Python 3." in done.stdout
+    assert machine.calls("-m uv pip install --python .venv/bin/python")
+    assert not machine.calls("--no-compile"), "what uv has installed pip does not install again"
+
+
+@pytest.mark.parametrize("failing", ["'-m pip install'*uv", "'-m uv pip install'*"])
+def test_pip_installs_where_uv_cannot(machine, failing):
+    machine.environment(before=f"*{failing}) exit 1 ;; *install*|*deepinv*) exit 0 ;;")
+    done = machine.run("environment.sh")
+    assert done.returncode == 0, done.stderr
+    assert "installing with pip" in done.stdout
     assert machine.calls("-m pip install --disable-pip-version-check --no-compile --editable .[all]")
+
+
+def test_uv_asks_the_indexes_that_pip_is_set_up_for(machine):
+    settings = "global.index-url='https://mirror.example/simple'\n:env:.constraint='/etc/caps.txt'\nglobal.timeout='9'"
+    report = f'echo "uv asks $UV_DEFAULT_INDEX within $UV_CONSTRAINT $UV_INDEX" >> {machine.log}'
+    machine.environment(
+        before=f"*'pip config list'*) printf \"{settings}\\n\"; exit 0 ;; "
+        f"*'uv pip install'*) {report}; exit 0 ;; *install*|*deepinv*) exit 0 ;;"
+    )
+    assert machine.run("environment.sh", UV_INDEX="kept").returncode == 0
+    assert machine.calls("uv asks") == ["uv asks https://mirror.example/simple within /etc/caps.txt kept"]
 
 
 def test_a_second_run_installs_nothing(machine):
@@ -117,7 +138,7 @@ def test_a_second_run_installs_nothing(machine):
     done = machine.run("environment.sh")
     assert done.returncode == 0
     assert "up to date" in done.stdout
-    assert len(machine.calls("pip install")) == 1
+    assert len(machine.calls("uv pip install")) == 1
 
 
 def test_a_changed_pyproject_is_installed_again(machine):
@@ -125,7 +146,7 @@ def test_a_changed_pyproject_is_installed_again(machine):
     machine.run("environment.sh")
     (machine.folder / "pyproject.toml").write_text("[project]\nname = 'other'\n")
     machine.run("environment.sh")
-    assert len(machine.calls("pip install")) == 2
+    assert len(machine.calls("uv pip install")) == 2
 
 
 @pytest.mark.parametrize(
@@ -138,8 +159,9 @@ def test_a_failed_installation_is_told_and_tried_again(machine, failing, message
     assert done.returncode == 1
     assert message in done.stderr
     machine.environment()
+    attempts = len(machine.calls("pip install"))
     assert machine.run("environment.sh").returncode == 0
-    assert len(machine.calls("pip install")) == 2
+    assert len(machine.calls("pip install")) > attempts
 
 
 def test_a_folder_that_is_no_environment_is_left_alone(machine):
