@@ -91,9 +91,14 @@ def _outcomes(
         for path in notebooks:
             yield path, _attempt(path, folder / path.name, mode, show_progress)
         return
+    # A long text takes longer, and one that began last would be waited for alone.
+    longest_first = sorted(
+        notebooks, key=lambda path: path.stat().st_size if path.exists() else 0, reverse=True
+    )
     with ThreadPoolExecutor(jobs) as pool:
         futures = {
-            pool.submit(_attempt, path, folder / path.name, mode, show_progress): path for path in notebooks
+            pool.submit(_attempt, path, folder / path.name, mode, show_progress): path
+            for path in longest_first
         }
         try:
             for future in as_completed(futures):

@@ -1,10 +1,12 @@
 """Lessons run by papermill."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import nbformat
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.publishing import PublishingError, fingerprint, run_notebooks
+from eiwork.publishing import PublishingError, execute, fingerprint, run_notebooks
 from eiwork.publishing.execute import executed_record
 
 pytestmark = pytest.mark.notebook
@@ -54,6 +56,24 @@ def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_
     assert not full.skipped, "another mode is another run"
     assert outputs(full.executed) == ["full []\n"]
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["00_lesson.ipynb"]
+
+
+def test_side_by_side_the_longest_lessons_begin_first_and_reports_keep_their_order(
+    tmp_path, write_notebook, monkeypatch
+):
+    lessons = [write_notebook(tmp_path / f"{n}.ipynb", "pass\n" * n) for n in (2, 40, 1, 20)]
+    begun = []
+
+    def attempt(notebook, executed, mode, show_progress):
+        begun.append(notebook)
+        return execute.RunReport(notebook, executed, mode, 0.0, skipped=False)
+
+    monkeypatch.setattr(execute, "_attempt", attempt)
+    # One thread stands for two, so that the order is that of the queue.
+    monkeypatch.setattr(execute, "ThreadPoolExecutor", lambda jobs: ThreadPoolExecutor(1))
+    reports = run_notebooks(lessons, tmp_path / "out", jobs=2)
+    assert [int(path.stem) for path in begun] == [40, 20, 2, 1]
+    assert [report.notebook for report in reports] == lessons
 
 
 def test_a_failing_lesson_is_named_with_its_cell_and_the_others_are_done(tmp_path, write_notebook):
