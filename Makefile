@@ -8,7 +8,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # Options of JupyterLab, for example LAB_ARGS="--no-browser --port=9000" on a server.
 LAB_ARGS ?=
-# Tests and lessons run in this many processes, each with one thread: as fast, and the same bits every time.
+# Lessons run in this many processes, each with one thread: as fast, and the same bits every time. Tests take one
+# more, since those with a browser or a server wait for it.
 WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Options of pytest, for example TEST_ARGS="tests/physics -x".
@@ -35,7 +36,7 @@ test: environment ## Run every check and every test: style, types, package, less
 	$(BIN)/ruff format --check .
 	@./scripts/debian_packages.sh chromium || echo "eiwork: without Chromium the browser tests are left out."
 	@$(MAKE) --no-print-directory --jobs=2 _types $(if $(TEST_ARGS),,_lessons)
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$$(( $(WORKERS) + 1 )) --dist=loadgroup \
 	  --no-loadscope-reorder $(TEST_ARGS)
 
 # Side by side in `make test`: checking the types keeps one processor busy for a minute.
