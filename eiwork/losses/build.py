@@ -30,6 +30,7 @@ def build_loss(
     whitening: float | int | None = None,
     cycle_weight: float | int = 0.0,
     stop_gradient: bool = False,
+    null_gain: float | int = 1.0,
 ) -> WeightedLoss:
     """The loss of a way of training.
 
@@ -39,16 +40,24 @@ def build_loss(
     T_g x_net and `n_elements` group elements are drawn for every image. All are means over batch and pixels.
     whitening: r > 0 weighs the residual of mc by (A A^T + r I)^-1, see `WhitenedConsistencyLoss`; None for no weight.
     cycle_weight: of the return to the measurement, see `EquivarianceLoss`, whitened like mc. stop_gradient: whether
-    T_g x_net is a constant of the loss, see there.
+    T_g x_net is a constant of the loss, see there. null_gain: of what A does not see of x_net, see there, too.
     Raises InputError where an argument does not apply to the method.
     """
     if method == "ei" and transform is None:
         raise InputError("method='ei' needs a transform (the group), for example eiwork.symmetry.Rotation().")
-    of_group = (transform is not None, noisy, warm_start, n_elements != 1, cycle_weight, stop_gradient)
+    of_group = (
+        transform is not None,
+        noisy,
+        warm_start,
+        n_elements != 1,
+        cycle_weight,
+        stop_gradient,
+        null_gain != 1,
+    )
     if method != "ei" and any(of_group):
         raise InputError(
             f"method={method!r} uses no group: leave out `transform`, `noisy`, `warm_start`, `n_elements`, "
-            "`cycle_weight` and `stop_gradient`."
+            "`cycle_weight`, `stop_gradient` and `null_gain`."
         )
     if method == "supervised" and whitening is not None:
         raise InputError("method='supervised' fits images, not measurements: leave out `whitening`.")
@@ -59,7 +68,9 @@ def build_loss(
     if method == "ei":
         terms["ei"] = (
             ei_weight,
-            _equivariance(transform, noisy, warm_start, n_elements, cycle_weight, whitening, stop_gradient),
+            _equivariance(
+                transform, noisy, warm_start, n_elements, cycle_weight, whitening, stop_gradient, null_gain
+            ),
         )
     elif method != "mc":
         raise InputError(f"method={method!r} is unknown: choose 'ei', 'mc' or 'supervised'.")
@@ -164,6 +175,7 @@ def _equivariance(
     cycle_weight: float | int,
     whitening: float | int | None,
     stop_gradient: bool,
+    null_gain: float | int = 1.0,
 ) -> EquivarianceLoss:
     kind = WarmStartedEILoss if warm_start else EquivarianceLoss
     consistency = WhitenedConsistencyLoss(whitening) if whitening is not None and cycle_weight else None
@@ -174,4 +186,6 @@ def _equivariance(
         cycle_weight=cycle_weight,
         consistency=consistency,
         no_grad=stop_gradient,
+        null_gain=null_gain,
+        whitening=whitening if null_gain > 1 else None,
     )

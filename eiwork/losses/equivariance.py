@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from eiwork.errors import InputError
 from eiwork.losses.warm import solve_near
+from eiwork.losses.whitened import whitened
 from eiwork.models import DEQ
 
 Image = Float[Tensor, "batch channel height width"]
@@ -27,7 +28,12 @@ class EquivarianceLoss(EILoss):
     compares with is partly the model's own guess, which shrinks what it does not know; this term compares with y alone,
     and the second call has to find there what A T_g does not see. With noise it fits y's noise as far as x_net carries
     it through T_g. consistency: loss(x_net=, y=, physics=) of that term; deepinv's MCLoss by default. The term is ours.
-    Raises InputError for n_elements < 1, a negative weight, or a consistency without weight.
+    null_gain: c >= 1. What y leaves open x_net fills with about its mean, so that it is calmer there than any object,
+    and what is learnt from it calmer still. With c > 1 the virtual object is x_net + (c - 1) (x_net - R x_net) in place
+    of x_net, the addition being a constant; R x is what a measurement tells of x, A^T (A A^T + whitening I)^-1 A x, or
+    A^+ A x where `whitening` is None. Ours; with a cycle, which then keeps what is made up in bounds.
+    Raises InputError for n_elements < 1, a negative weight, a consistency without weight, a null_gain below 1, or a
+    whitening that nothing uses.
     """
 
     def __init__(
@@ -37,6 +43,8 @@ class EquivarianceLoss(EILoss):
         n_elements: int = 1,
         cycle_weight: float | int = 0.0,
         consistency: Loss | None = None,
+        null_gain: float | int = 1.0,
+        whitening: float | int | None = None,
         **options: Any,
     ) -> None:
         if n_elements < 1:
@@ -45,14 +53,21 @@ class EquivarianceLoss(EILoss):
             raise InputError(
                 f"EquivarianceLoss(cycle_weight={cycle_weight}): must be >= 0, and positive for a `consistency` to act."
             )
+        if null_gain < 1 or (whitening is not None and null_gain == 1):
+            raise InputError(
+                f"EquivarianceLoss(null_gain={null_gain}): must be >= 1, and above 1 for a `whitening` to act."
+            )
         super().__init__(transform, **options)
         self.n_elements, self.cycle_weight = n_elements, float(cycle_weight)
+        self.null_gain, self.whitening = float(null_gain), whitening
         self.consistency = MCLoss() if consistency is None else consistency
 
     def forward(
         self, x_net: Image, physics: LinearPhysics, model: nn.Module, y: Tensor | None = None, **kwargs: Any
     ) -> Float[Tensor, ""]:
         """||f(A T_g x_net) - T_g x_net||^2, the mean over elements, batch and pixels, plus the weighted return to y."""
+        if self.null_gain > 1:
+            x_net = x_net + (self.null_gain - 1) * unseen(x_net.detach(), physics, self.whitening)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.no_grad):
             repeated = x_net.repeat(self.n_elements, 1, 1, 1) if self.n_elements > 1 else x_net
             # Only the way back needs the parameters, and not every transform tells them.
@@ -71,6 +86,17 @@ class EquivarianceLoss(EILoss):
 
     def _solve(self, model: nn.Module, y: Tensor, physics: LinearPhysics, near: Image) -> Image:
         return model(y, physics)
+
+
+def unseen(x: Image, physics: LinearPhysics, whitening: float | int | None = None) -> Image:
+    """x - R x, what a measurement does not tell of x: R = A^+ A, or A^T (A A^T + whitening I)^-1 A for a number.
+
+    Raises InputError for a number and a physics without `whiten`.
+    """
+    y = physics.A(x)
+    return x - (
+        physics.A_dagger(y) if whitening is None else physics.A_adjoint(whitened(y, physics, whitening))
+    )
 
 
 class WarmStartedEILoss(EquivarianceLoss):

@@ -12,6 +12,17 @@ from eiwork.errors import InputError
 from eiwork.losses.warm import solve_near
 
 
+def whitened(r: Tensor, physics: LinearPhysics, regularisation: float) -> Tensor:
+    """(A A^T + regularisation I)^-1 r; raises InputError for a physics without `whiten`."""
+    whiten = getattr(physics, "whiten", None)
+    if whiten is None:
+        raise InputError(
+            f"A whitened loss needs a physics with `whiten`, which {type(physics).__name__} lacks. The singular "
+            "values of MRI and inpainting are 0 or 1 already: leave whitening out."
+        )
+    return whiten(r, regularisation)
+
+
 class _Whitened(Loss):
     """<a, (A A^T + r I)^-1 b> / number of pixels."""
 
@@ -25,13 +36,7 @@ class _Whitened(Loss):
         self.regularisation = float(regularisation)
 
     def _weigh(self, r: Tensor, physics: LinearPhysics) -> Tensor:
-        whiten = getattr(physics, "whiten", None)
-        if whiten is None:
-            raise InputError(
-                f"A whitened loss needs a physics with `whiten`, which {type(physics).__name__} lacks. The singular "
-                "values of MRI and inpainting are 0 or 1 already: leave whitening out."
-            )
-        return whiten(r, self.regularisation)
+        return whitened(r, physics, self.regularisation)
 
 
 class WhitenedConsistencyLoss(_Whitened):

@@ -6,7 +6,7 @@ from typing import Any
 from eiwork.errors import InputError
 from eiwork.study.problems import base_recipe
 from eiwork.training import Recipe
-from eiwork.training.catalogue import CYCLE_WEIGHT
+from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
 
 PREFIX = "ablation-"
 STEPS = 200
@@ -45,6 +45,7 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "measurement-cycle-three-elements": _CYCLE | {"loss__n_elements": 3},
     "measurement-cycle-tight-contraction": _CYCLE
     | {"contraction": {"weight": 1.0, "target": 0.9, "samples": 2}},
+    "measurement-cycle-null-gain": _CYCLE | {"loss__null_gain": NULL_GAIN},
     "stopped-gradient": {"loss__stop_gradient": True},
     "weight-10": {"loss__ei_weight": 10.0},
     "weight-0.1": {"loss__ei_weight": 0.1},

@@ -6,7 +6,7 @@ from eiwork.errors import EiworkError, InputError
 from eiwork.study.ablation import PREFIX, ablation_recipe, ablations, in_words
 from eiwork.study.problems import base_recipe, problems
 from eiwork.training import Recipe, recipes
-from eiwork.training.catalogue import CYCLE_WEIGHT
+from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
 from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -36,6 +36,7 @@ TITLES = {
     "ei-jfb": "EI DEQ, Jacobian-free",
     "ei-cycle": "EI DEQ with a measurement cycle (ours)",
     "ei-cycle-multi": "EI DEQ with a measurement cycle, three group elements a step (ours)",
+    "ei-cycle-gain": "EI DEQ with a measurement cycle and a null-space gain (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -98,13 +99,13 @@ def _unet(base: Recipe) -> Recipe:
 
 def _robust(base: Recipe) -> Recipe:
     assert isinstance(base.loss, EquivariantSettings)
-    kept = base.loss.model_dump(exclude={"method", "mc_weight", "cycle_weight", "virtual_noise"})
+    kept = base.loss.model_dump(exclude={"method", "mc_weight", "cycle_weight", "virtual_noise", "null_gain"})
     return base.with_overrides(loss=RobustEquivariantSettings(**kept))
 
 
 def _recorrupted(base: Recipe) -> Recipe:
     assert isinstance(base.loss, EquivariantSettings)
-    kept = base.loss.model_dump(exclude={"method", "cycle_weight", "virtual_noise"})
+    kept = base.loss.model_dump(exclude={"method", "cycle_weight", "virtual_noise", "null_gain"})
     return base.with_overrides(loss=RecorruptedSettings(**kept, cycle_weight=CYCLE_WEIGHT))
 
 
@@ -162,6 +163,10 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         lambda base: base.with_overrides(
             loss__cycle_weight=CYCLE_WEIGHT, model__gradient=JacobianFreeSettings()
         ),
+    ),
+    "ei-cycle-gain": (
+        "ei-cycle-gain-deq",
+        lambda base: _relative(base, "ei-cycle").with_overrides(loss__null_gain=NULL_GAIN),
     ),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",

@@ -108,6 +108,7 @@ def build_training_loss(recipe: Recipe) -> WeightedLoss:
             whitening=loss.whitening,
             cycle_weight=loss.cycle_weight,
             stop_gradient=loss.stop_gradient,
+            null_gain=loss.null_gain,
         )
     if isinstance(loss, SplittingSettings):
         masks = build_masks(loss, recipe)

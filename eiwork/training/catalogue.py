@@ -36,6 +36,8 @@ _TIGHT = ContractionSettings(weight=1.0, target=0.9, samples=2)
 _STEPS, _PROBE_EVERY = 500, 100
 CYCLE_WEIGHT = 5.0
 """Weight of the return to the measurement, in units of the EI term's; ours."""
+NULL_GAIN = 1.3
+"""Gain of what the measurement does not tell, where a recipe has one: restores its energy on CT; ours."""
 
 
 def _deq(iteration: IterationSettings) -> DEQSettings:

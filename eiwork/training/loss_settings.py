@@ -78,6 +78,7 @@ class EquivariantSettings(Settings):
     cycle_weight: of ||A T_g^-1 f(A T_g x) - y||^2, see `eiwork.losses.EquivarianceLoss`.
     virtual_noise: whether the virtual measurement A T_g x has the noise of the physics, where that has any.
     stop_gradient: whether T_g x, which is measured again and compared with, is a constant of the loss; see there, too.
+    null_gain: >= 1, of what the measurement does not tell of x before it is turned and measured again; see there.
     """
 
     method: Literal["ei"] = "ei"
@@ -90,6 +91,7 @@ class EquivariantSettings(Settings):
     cycle_weight: NonNegative = 0.0
     virtual_noise: bool = True
     stop_gradient: bool = False
+    null_gain: Annotated[float, Field(ge=1)] = 1.0
 
 
 class RobustEquivariantSettings(Settings):

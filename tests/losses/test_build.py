@@ -7,14 +7,16 @@ from torch import nn
 from eiwork.errors import InputError
 from eiwork.losses import (
     DenoisingLoss,
+    EquivarianceLoss,
     MeasuredSureLoss,
     build_denoising_loss,
     build_loss,
     build_robust_loss,
     denoiser_of,
 )
+from eiwork.losses.equivariance import unseen
 from eiwork.models import DEQ, Inertial, ProximalGradient, ResidualCNN
-from eiwork.physics import inpainting
+from eiwork.physics import inpainting, tomography
 from eiwork.symmetry import Identity, Rotation
 
 
@@ -115,6 +117,40 @@ def test_with_a_stopped_gradient_the_image_compared_with_is_a_constant(stopped):
     torch.testing.assert_close(found, 2 * (s**2 - s) * slope * power)
 
 
+def test_a_null_gain_adds_to_what_is_not_measured_as_a_constant():
+    """v = x + (c - 1) (1 - mask) x, and the derivative is that of v with the addition held."""
+    physics = inpainting(8, keep=0.5)
+    x_net = torch.rand(2, 1, 8, 8, requires_grad=True)
+    loss = build_loss("ei", Identity(), null_gain=1.5, cycle_weight=2.0)
+    y = physics.A(torch.rand(2, 1, 8, 8))
+    _, terms = loss(x_net=x_net, y=y, physics=physics, model=Halve())
+    unseen = (x_net * (1 - physics.mask)).detach()
+    v = x_net + 0.5 * unseen
+    again = Halve()(physics.A(v), physics)
+    expected = (again - v).square().mean() + 2 * (physics.A(again) - y).square().mean()
+    torch.testing.assert_close(terms["ei"], expected)
+    torch.testing.assert_close(
+        *(torch.autograd.grad(value, x_net, retain_graph=True)[0] for value in (terms["ei"], expected))
+    )
+    _, without = build_loss("ei", Identity(), cycle_weight=2.0)(
+        x_net=x_net, y=y, physics=physics, model=Halve()
+    )
+    assert not torch.isclose(without["ei"], terms["ei"])
+
+
+def test_with_whitening_the_gain_acts_on_what_the_weighted_measurement_does_not_tell():
+    physics = tomography(12, 3)
+    x = torch.rand(2, 1, 12, 12)
+    A = physics.A(torch.eye(144).reshape(144, 1, 12, 12)).flatten(1).T
+    seen = A.T @ torch.linalg.solve(A @ A.T + 0.1 * torch.eye(A.shape[0]), A)
+    expected = x - (x.flatten(1) @ seen.T).reshape(x.shape)
+    torch.testing.assert_close(unseen(x, physics, 0.1), expected, atol=1e-4, rtol=1e-4)
+    loss = build_loss("ei", Identity(), null_gain=1.5, whitening=0.1)
+    _, terms = loss(x_net=x, y=physics.A(x), physics=physics, model=Halve())
+    v = x + 0.5 * expected
+    torch.testing.assert_close(terms["ei"], (Halve()(physics.A(v), physics) - v).square().mean())
+
+
 def test_noise_on_the_virtual_measurement_changes_the_loss():
     physics = inpainting(8, keep=0.5, noise_sigma=0.1)
     x_net = torch.rand(2, 1, 8, 8)
@@ -132,6 +168,9 @@ def test_noise_on_the_virtual_measurement_changes_the_loss():
         (lambda: build_loss("mc", Rotation()), "uses no group"),
         (lambda: build_loss("supervised", noisy=True), "uses no group"),
         (lambda: build_loss("mc", stop_gradient=True), "uses no group"),
+        (lambda: build_loss("mc", null_gain=1.5), "uses no group"),
+        (lambda: build_loss("ei", Identity(), null_gain=0.5), "must be >= 1"),
+        (lambda: EquivarianceLoss(Identity(), whitening=0.1), "for a `whitening` to act"),
         (
             lambda: build_loss("supervised")(x_net=None, y=None, physics=None, model=None),
             "needs the ground truth",

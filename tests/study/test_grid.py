@@ -116,6 +116,13 @@ def test_the_noisy_methods_keep_the_settings_of_the_base():
     assert method_recipe("mri-noisy", "recorrupted-ei").loss.cycle_weight > 0
 
 
+def test_a_null_gain_is_all_that_its_method_adds_to_the_cycle():
+    with_gain, cycle = method_recipe("ct", "ei-cycle-gain"), method_recipe("ct", "ei-cycle")
+    assert with_gain.loss.null_gain > 1 == cycle.loss.null_gain
+    same = {"name": cycle.name, "summary": cycle.summary, "loss__null_gain": 1.0}
+    assert with_gain.with_overrides(**same) == cycle
+
+
 @pytest.mark.parametrize(
     ("problem", "method", "plain"),
     [

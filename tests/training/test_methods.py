@@ -40,6 +40,7 @@ CHANGES = {
     "contraction samples": (CONTRACTION, {"contraction": CONTRACTION["contraction"] | {"samples": 1}}),
     "elements": ({}, {"loss__n_elements": 2}),
     "return to the measurement": ({}, {"loss__cycle_weight": 2.0}),
+    "null gain": ({}, {"loss__null_gain": 2.0}),
     "bicubic": ({}, {"loss__group": ({"kind": "rotation", "interpolation": "bicubic"},)}),
     "angles": ({}, {"loss__group": ({"kind": "rotation", "max_degrees": 20.0},)}),
     "multiples": ({}, {"loss__group": ({"kind": "rotation", "multiples_of": 30.0},)}),
