@@ -6,7 +6,7 @@ from typing import Any
 from eiwork.errors import InputError
 from eiwork.study.problems import base_recipe
 from eiwork.training import Recipe
-from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
+from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN, TIGHT
 
 PREFIX = "ablation-"
 STEPS = 200
@@ -15,6 +15,7 @@ REFERENCE = "nothing"
 
 _JFB: dict[str, Any] = {"model__gradient": {"kind": "jacobian_free"}}
 _CYCLE: dict[str, Any] = {"loss__cycle_weight": CYCLE_WEIGHT}
+_TIGHT: dict[str, Any] = {"contraction": TIGHT.model_dump()}
 # Rotations of the same kind as the catalogue's, so that what is added to them is the only change.
 _ROTATION: dict[str, Any] = {"kind": "rotation", "interpolation": "fourier"}
 _ROBUST: dict[str, Any] = {"method": "robust_ei", "group": (_ROTATION,), "warm_start": True}
@@ -43,8 +44,10 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "measurement-cycle-and-shifts": _CYCLE | {"loss__group": (_ROTATION, "shift")},
     "measurement-cycle-and-flips": _CYCLE | {"loss__group": (_ROTATION, "reflection")},
     "measurement-cycle-three-elements": _CYCLE | {"loss__n_elements": 3},
-    "measurement-cycle-tight-contraction": _CYCLE
-    | {"contraction": {"weight": 1.0, "target": 0.9, "samples": 2}},
+    "measurement-cycle-tight-contraction": _CYCLE | _TIGHT,
+    "measurement-cycle-20-tight-contraction": _TIGHT | {"loss__cycle_weight": 20.0},
+    "measurement-cycle-weight-1-tight-contraction": _CYCLE | _TIGHT | {"loss__ei_weight": 1.0},
+    "measurement-cycle-weight-3-tight-contraction": _CYCLE | _TIGHT | {"loss__ei_weight": 3.0},
     "measurement-cycle-null-gain": _CYCLE | {"loss__null_gain": NULL_GAIN},
     "stopped-gradient": {"loss__stop_gradient": True},
     "weight-10": {"loss__ei_weight": 10.0},

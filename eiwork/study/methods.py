@@ -6,7 +6,7 @@ from eiwork.errors import EiworkError, InputError
 from eiwork.study.ablation import PREFIX, ablation_recipe, ablations, in_words
 from eiwork.study.problems import base_recipe, problems
 from eiwork.training import Recipe, recipes
-from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
+from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN, TIGHT
 from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -37,6 +37,7 @@ TITLES = {
     "ei-cycle": "EI DEQ with a measurement cycle (ours)",
     "ei-cycle-multi": "EI DEQ with a measurement cycle, three group elements a step (ours)",
     "ei-cycle-gain": "EI DEQ with a measurement cycle and a null-space gain (ours)",
+    "ei-cycle-strong": "EI DEQ with a measurement cycle, weight 1 in a tight contraction (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -131,6 +132,14 @@ def _stopped(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(loss__stop_gradient=True)
 
 
+def _strong(recipe: Recipe) -> Recipe:
+    """As heavy an EI term as on MRI, which needs as tight a contraction: a stronger pull leads out of a loose one."""
+    stronger = recipe.with_overrides(loss__ei_weight=1.0, contraction=TIGHT, gradient_probe_every=None)
+    if stronger == recipe:
+        raise InputError("its recipe has that weight and that contraction already.")
+    return stronger
+
+
 def _convex(recipe: Recipe) -> Recipe:
     """D is the gradient of a convex potential: slow to evaluate and to learn, hence small and in a hurry."""
     return recipe.with_overrides(
@@ -168,6 +177,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "ei-cycle-gain-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__null_gain=NULL_GAIN),
     ),
+    "ei-cycle-strong": ("ei-cycle-strong-deq", lambda base: _strong(_relative(base, "ei-cycle"))),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__n_elements=3),

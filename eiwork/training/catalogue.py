@@ -32,7 +32,8 @@ _GRADIENT = ImplicitSettings(tol=0.1, max_iter=20)
 _OPTIMISER = OptimiserSettings(warmup=50, clip=0.03, scalar_rate=5.0)
 # Orthogonal, exact and the fastest; its periodicity does not matter where slices lie in air.
 _ROTATIONS: Group = (RotationSettings(interpolation="fourier"),)
-_TIGHT = ContractionSettings(weight=1.0, target=0.9, samples=2)
+TIGHT = ContractionSettings(weight=1.0, target=0.9, samples=2)
+"""Contraction control for losses that pull the iteration out of a loose one; ours."""
 _STEPS, _PROBE_EVERY = 500, 100
 CYCLE_WEIGHT = 5.0
 """Weight of the return to the measurement, in units of the EI term's; ours."""
@@ -73,7 +74,7 @@ _MRI = Recipe(
     physics=MRISettings(acceleration=4, noise_sigma=0.005),
     model=_deq(_PROXIMAL_GRADIENT),
     loss=EquivariantSettings(group=_ROTATIONS, warm_start=True),
-    contraction=_TIGHT,
+    contraction=TIGHT,
     optimiser=_OPTIMISER,
     steps=_STEPS,
     gradient_probe_every=_PROBE_EVERY,
@@ -98,7 +99,7 @@ _INPAINTING = Recipe(
     physics=InpaintingSettings(keep=0.5, noise_sigma=0.01),
     model=_deq(_PROXIMAL_GRADIENT),
     loss=EquivariantSettings(group=("shift", "quarter_turns", "reflection"), warm_start=True),
-    contraction=_TIGHT,
+    contraction=TIGHT,
     optimiser=_OPTIMISER,
     steps=_STEPS,
     gradient_probe_every=_PROBE_EVERY,
@@ -117,7 +118,7 @@ def _variants(base: Recipe) -> list[Recipe]:
             summary=f"{title}, the same DEQ trained with ground truth: the oracle.",
             loss=SupervisedSettings(),
             # With the truth as its target the operator expands more readily than EI lets it.
-            contraction=_TIGHT,
+            contraction=TIGHT,
             gradient_probe_every=None,
         ),
         base.with_overrides(

@@ -123,6 +123,16 @@ def test_a_null_gain_is_all_that_its_method_adds_to_the_cycle():
     assert with_gain.with_overrides(**same) == cycle
 
 
+def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():
+    strong, cycle, mri = (
+        method_recipe(*task) for task in (("ct", "ei-cycle-strong"), ("ct", "ei-cycle"), ("mri", "ei-cycle"))
+    )
+    assert strong.loss == cycle.loss.model_copy(update={"ei_weight": mri.loss.ei_weight})
+    assert strong.contraction == mri.contraction != cycle.contraction
+    with pytest.raises(InputError, match="already"):
+        method_recipe("mri", "ei-cycle-strong")
+
+
 @pytest.mark.parametrize(
     ("problem", "method", "plain"),
     [
