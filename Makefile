@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help environment lab test lint notebooks book clean _types _lessons
+.PHONY: help environment lab test lint notebooks book clean _style _types _lessons
 
 BIN := .venv/bin
 # Options of JupyterLab, for example LAB_ARGS="--no-browser --port=9000" on a server.
@@ -27,17 +27,18 @@ lab: environment ## Open JupyterLab on the first lesson, at 127.0.0.1 with a tok
 	@$(BIN)/eiwork lab -- $(LAB_ARGS)
 
 lint: environment ## Check style and types (ruff and mypy).
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@$(MAKE) --no-print-directory _style _types
 
 test: environment ## Run every check and every test: style, types, package, lessons, browser.
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	@$(MAKE) --no-print-directory _style
 	@./scripts/debian_packages.sh chromium || echo "eiwork: without Chromium the browser tests are left out."
 	@$(MAKE) --no-print-directory --jobs=2 _types $(if $(TEST_ARGS),,_lessons)
 	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$$(( $(WORKERS) + 1 )) --dist=loadgroup \
 	  --no-loadscope-reorder $(TEST_ARGS)
+
+_style:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # Side by side in `make test`: checking the types keeps one processor busy for a minute.
 _types:

@@ -30,6 +30,7 @@ def bench(
     or NOT met; the exit status is 0 in either case. The full run takes hours, a quick one minutes to tens of minutes.
     """
     from eiwork import benchmarking
+    from eiwork.figures import figure_png
 
     chosen = benchmarking.check_axes(axes or [])
     check_json_path(json_path)
@@ -55,6 +56,7 @@ def bench(
         terminal.print("A quick run: the requirements are meant for the full problems.", style="yellow")
     if figure is not None:
         picture = benchmarking.bars_figure(benchmarking.bars(outcomes))
-        write_atomically(figure, lambda path: picture.savefig(path, dpi=150, format="png"), InputError)
+        png = figure_png(picture, dots_per_inch=150)
+        write_atomically(figure, lambda path: path.write_bytes(png), InputError)
         terminal.print(f"Figure written to {figure}", soft_wrap=True, highlight=False)
     write_json(json_path, benchmarking.as_json(libraries, outcomes, quick))
