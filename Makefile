@@ -8,8 +8,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 # Options of JupyterLab, for example LAB_ARGS="--no-browser --port=9000" on a server.
 LAB_ARGS ?=
-# Lessons run in this many processes, each with one thread: as fast, and the same bits every time. Tests take one
-# more, since those with a browser or a server wait for it.
+# Tests and lessons run in this many processes, each with one thread: as fast, and the same bits every time.
 WORKERS ?= 2
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # Options of pytest, for example TEST_ARGS="tests/physics -x".
@@ -33,7 +32,7 @@ test: environment ## Run every check and every test: style, types, package, less
 	@$(MAKE) --no-print-directory _style
 	@./scripts/debian_packages.sh chromium || echo "eiwork: without Chromium the browser tests are left out."
 	@$(MAKE) --no-print-directory --jobs=2 _types $(if $(TEST_ARGS),,_lessons)
-	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$$(( $(WORKERS) + 1 )) --dist=loadgroup \
+	$(ONE_THREAD) $(BIN)/python -m pytest --numprocesses=$(WORKERS) --dist=loadfile \
 	  --no-loadscope-reorder $(TEST_ARGS)
 
 _style:

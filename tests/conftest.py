@@ -47,11 +47,10 @@ def pytest_runtest_setup() -> None:
     shape_checks.begin()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep each file in one process, for its fixtures, unless its tests say otherwise; put the long files first.
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long files first, so that no process is left alone with one at the end.
 
-    So no process is left alone with a long file at the end.
+    The lessons keep one process busy while the other builds the book, for which both would else wait.
     """
 
     def place(item: pytest.Item) -> int:
@@ -60,7 +59,3 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
 
     items.sort(key=place)
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            if item.get_closest_marker("xdist_group") is None:
-                item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))

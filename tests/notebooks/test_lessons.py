@@ -8,13 +8,10 @@ import pytest
 from eiwork.publishing import run_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
-# The longest first, each in whichever process is free.
-LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"), key=lambda path: (-path.stat().st_size, path))
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 EXECUTED = ROOT / "build" / "notebooks"
 
-lessons = pytest.mark.parametrize(
-    "lesson", [pytest.param(path, id=path.stem, marks=pytest.mark.xdist_group(path.stem)) for path in LESSONS]
-)
+lessons = pytest.mark.parametrize("lesson", LESSONS, ids=lambda path: path.stem)
 
 
 def read(lesson: Path) -> nbformat.NotebookNode:
