@@ -102,7 +102,6 @@ set_from() {
   fi
 }
 
-# Bytecode of 17000 files takes longer than the few that are used: Python compiles those when they are imported.
 install() {
   install_with_uv && return
   rm -rf "$environment/uv-cache"
@@ -125,9 +124,22 @@ fi
 rm -f "$stamp"
 say "installing eiwork with all its extras into $environment (PyTorch is large: some minutes the first time)"
 install || fail "the installation failed; pip's message is above. Run the same command again to continue it."
-say "checking that deepinv can be imported"
+say "checking that deepinv can be imported, and compiling what lessons and tests import"
+# Not all 17000 files, which takes longer. Where PYTHONDONTWRITEBYTECODE is set, every later process would compile PyTorch anew: 15 seconds for each lesson.
+unset PYTHONDONTWRITEBYTECODE
 "$python" -c 'import deepinv' ||
   fail "deepinv was installed but cannot be imported. The usual cause is a torch and a torchvision of different builds." \
     "Remove $environment and run the same make command again; to keep a torch of your own, install the torchvision of that release."
+"$python" -c '
+import deepinv, contextlib, importlib
+names = """torch._dynamo.utils torch.distributed torch.optim scipy.stats scipy.optimize scipy.sparse.linalg sklearn
+matplotlib.backends.backend_agg mpl_toolkits.mplot3d PIL.Image pydantic typer rich.progress rich.table tqdm.auto
+safetensors.torch jaxtyping beartype dask.distributed anywidget ipywidgets plotly.graph_objects IPython ipykernel.kernelapp
+nbclient nbconvert nbformat papermill jupyterlab.labapp jupyter_server.serverapp jupyter_book.cli.main
+sphinx.cmd.build myst_nb sphinx_book_theme pytest xdist nbval.plugin playwright.sync_api yaml"""
+for name in names.split():
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
+' >/dev/null 2>&1 || say "not everything could be compiled: the first start of each tool takes longer"
 stamp_content >"$stamp"
 say "the environment is ready: $environment"

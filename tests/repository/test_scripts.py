@@ -132,6 +132,14 @@ def test_uv_asks_the_indexes_that_pip_is_set_up_for(machine):
     assert machine.calls("uv asks") == ["uv asks https://mirror.example/simple within /etc/caps.txt kept"]
 
 
+def test_libraries_are_compiled_even_where_python_is_told_not_to(machine):
+    report = f'echo "bytecode unwanted: $PYTHONDONTWRITEBYTECODE" >> {machine.log}'
+    machine.environment(before=f"*deepinv*) {report}; exit 0 ;; *install*|*'pip config'*) exit 0 ;;")
+    assert machine.run("environment.sh", PYTHONDONTWRITEBYTECODE="1").returncode == 0
+    assert machine.calls("bytecode unwanted") == ["bytecode unwanted: "] * 2
+    assert machine.calls("jupyterlab.labapp")
+
+
 def test_a_second_run_installs_nothing(machine):
     machine.environment()
     assert machine.run("environment.sh").returncode == 0
