@@ -125,7 +125,8 @@ rm -f "$stamp"
 say "installing eiwork with all its extras into $environment (PyTorch is large: some minutes the first time)"
 install || fail "the installation failed; pip's message is above. Run the same command again to continue it."
 say "checking that deepinv can be imported, and compiling what lessons and tests import"
-# Not all 17000 files, which takes longer. Where PYTHONDONTWRITEBYTECODE is set, every later process would compile PyTorch anew: 15 seconds for each lesson.
+# Not all 17000 files, which takes longer. Where PYTHONDONTWRITEBYTECODE is set, every later process would compile
+# PyTorch anew: 15 seconds for each lesson.
 unset PYTHONDONTWRITEBYTECODE
 "$python" -c 'import deepinv' ||
   fail "deepinv was installed but cannot be imported. The usual cause is a torch and a torchvision of different builds." \
