@@ -10,9 +10,8 @@ from torch import Tensor
 from eiwork.training import Recipe, build_model, build_physics
 from eiwork.training.build import build_cache, build_optimiser, build_tolerances
 from eiwork.training.build_loss import build_training_loss
-from eiwork.training.measurements import training_set
+from eiwork.training.measurements import training_set, training_set_with_truth
 from eiwork.training.randomness import seeded
-from eiwork.training.settings import SupervisedSettings
 from eiwork.training.state import TrainingState
 from eiwork.training.step import StepContext, train_step
 
@@ -30,8 +29,7 @@ def weights_after(recipe: Recipe, steps: int, change: Change | None = None) -> F
     physics = build_physics(recipe.physics, recipe.data.image_size)
     images = training_set(recipe, physics)
     if change is not None:
-        with_truth = recipe.with_overrides(loss=SupervisedSettings(), gradient_probe_every=None)
-        truth = training_set(with_truth, physics).x
+        truth = training_set_with_truth(recipe, physics).x
         assert truth is not None
         images = replace(images, x=change(truth))
     with seeded(recipe.seed, "weights"):

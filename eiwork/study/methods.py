@@ -17,6 +17,7 @@ from eiwork.training.settings import (
     PhantomSettings,
     RecorruptedSettings,
     RobustEquivariantSettings,
+    ScanSettings,
     Settings,
     SplittingSettings,
     SupervisedSettings,
@@ -38,6 +39,8 @@ TITLES = {
     "ei-cycle-multi": "EI DEQ with a measurement cycle, three group elements a step (ours)",
     "ei-cycle-gain": "EI DEQ with a measurement cycle and a null-space gain (ours)",
     "ei-cycle-strong": "EI DEQ with a measurement cycle, weight 1 in a tight contraction (ours)",
+    "ei-scan": "EI DEQ, trained on the very scans of the test (ours)",
+    "ei-cycle-scan": "EI DEQ with a measurement cycle, trained on the very scans of the test (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -132,6 +135,12 @@ def _stopped(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(loss__stop_gradient=True)
 
 
+def _on_the_scan(recipe: Recipe) -> Recipe:
+    """Trained on the measurements that it is evaluated on, as only a method without ground truth may."""
+    scans = ScanSettings(split="test", name=recipe.data.name, image_size=recipe.data.image_size)
+    return recipe.with_overrides(data=scans, gradient_probe_every=None)
+
+
 def _strong(recipe: Recipe) -> Recipe:
     """As heavy an EI term as on MRI, which needs as tight a contraction: a stronger pull leads out of a loose one."""
     stronger = recipe.with_overrides(loss__ei_weight=1.0, contraction=TIGHT, gradient_probe_every=None)
@@ -178,6 +187,8 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__null_gain=NULL_GAIN),
     ),
     "ei-cycle-strong": ("ei-cycle-strong-deq", lambda base: _strong(_relative(base, "ei-cycle"))),
+    "ei-scan": ("ei-scan-deq", _on_the_scan),
+    "ei-cycle-scan": ("ei-cycle-scan-deq", lambda base: _on_the_scan(_relative(base, "ei-cycle"))),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__n_elements=3),

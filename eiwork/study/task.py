@@ -186,7 +186,7 @@ def _result(task: Task, values: dict[str, Any], **fields: Any) -> RunResult:
         method=task.method,
         seed=task.seed,
         recipe=task.recipe.model_dump(mode="json"),
-        data_hash=data.data_hash(name, "train"),
+        data_hash=data.data_hash(name, task.recipe.data.split),
         test_data_hash=data.data_hash(name, "test"),
         code=code_version(),
         machine=machine(),

@@ -8,9 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork import data
+from eiwork.errors import InputError
 from eiwork.physics import real_to_complex
 from eiwork.training.randomness import seeded
 from eiwork.training.recipe import Recipe
+from eiwork.training.settings import DataSettings
 
 Image = Float[Tensor, "n channel height width"]
 
@@ -49,8 +51,16 @@ def measure(
 
 
 def clean_images(recipe: Recipe) -> Image:
-    """`n_train` seeded warps of the training images, which no self-supervised method may see."""
+    """`n_train` seeded warps of the training images, which no self-supervised method may see.
+
+    Raises InputError for a recipe that trains on the scans of the test: it has no such images.
+    """
     settings = recipe.data
+    if not isinstance(settings, DataSettings):
+        raise InputError(
+            f"Recipe {recipe.name!r} trains on the measurements of the test's own scans (data.split='test') and has no "
+            "training images. Take those of the recipe with the same problem whose data have no split."
+        )
     originals = data.load(settings.name, "train", settings.image_size)
     # Slices lie in air, photographs go on beyond their edge.
     padding = "reflection" if settings.name == "natural" else "zeros"
@@ -59,11 +69,19 @@ def clean_images(recipe: Recipe) -> Image:
 
 
 def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
-    """`clean_images` measured; the images are kept for a supervised recipe alone."""
+    """What the recipe's training may see; images with their measurements for a supervised recipe alone."""
+    images = training_set_with_truth(recipe, physics)
+    return images if recipe.loss.method == "supervised" else replace(images, x=None)
+
+
+def training_set_with_truth(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
+    """`clean_images` and their measurements; where the recipe trains on the test's scans, the test set as it is."""
+    if recipe.data.split == "test":
+        return test_set(recipe, physics)
     images = clean_images(recipe)
-    y = measure(images, physics, recipe.seed)
-    x = images if recipe.loss.method == "supervised" else None
-    return MeasurementSet(y, x, data.data_hash(recipe.data.name, "train"))
+    return MeasurementSet(
+        measure(images, physics, recipe.seed), images, data.data_hash(recipe.data.name, "train")
+    )
 
 
 def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:

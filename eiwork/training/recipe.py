@@ -9,11 +9,11 @@ from eiwork.training.settings import (
     ConsistencySettings,
     ContractionSettings,
     Count,
-    DataSettings,
     DenoisingSettings,
     DEQSettings,
     EquivariantSettings,
     InpaintingSettings,
+    MeasuredSettings,
     MRISettings,
     OptimiserSettings,
     PretrainingSettings,
@@ -39,7 +39,7 @@ class Recipe(Settings):
 
     name: str
     summary: str
-    data: DataSettings
+    data: MeasuredSettings
     physics: TomographySettings | MRISettings | InpaintingSettings = Field(discriminator="kind")
     model: DEQSettings | UnrolledSettings | UNetSettings = Field(
         default_factory=DEQSettings, discriminator="kind"
@@ -75,6 +75,8 @@ class Recipe(Settings):
             )
         if self.loss.method == "splitting":
             self._splits(self.loss)
+        if self.data.split == "test" and self.loss.method == "supervised":
+            raise ValueError("data.split='test' with ground truth would train on the answers of the test")
         if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):
             raise ValueError("a U-Net holds no operator D to train as a denoiser: choose another model.kind")
         if self.physics.kind == "mri" and self.data.name != "mri":

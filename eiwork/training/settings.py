@@ -6,6 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from eiwork.training.base_settings import Count, Interval, NonNegative, Positive, Settings
 from eiwork.training.contraction_settings import ContractionSettings, ForeignScansSettings
+from eiwork.training.data_settings import DataSettings, MeasuredSettings, ScanSettings
 from eiwork.training.loss_settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -48,6 +49,7 @@ __all__ = [
     "IterationSettings",
     "JacobianFreeSettings",
     "MRISettings",
+    "MeasuredSettings",
     "NeumannSettings",
     "NonNegative",
     "OptimiserSettings",
@@ -61,6 +63,7 @@ __all__ = [
     "RobustEquivariantSettings",
     "RotationSettings",
     "SHINESettings",
+    "ScanSettings",
     "Settings",
     "ShiftSettings",
     "SplittingSettings",
@@ -103,15 +106,6 @@ class InpaintingSettings(Settings):
     keep: Annotated[float, Field(gt=0, le=1)] = 0.5
     noise_sigma: NonNegative = 0.0
     mask_seed: int = 0
-
-
-class DataSettings(Settings):
-    """Which embedded images are measured, and how many warped copies of them make the training set."""
-
-    name: Literal["ct", "mri", "natural"]
-    image_size: Annotated[int, Field(ge=8)] = 64
-    n_train: Count = 2000
-    seed: int = 0
 
 
 class GradientStepSettings(Settings):

@@ -11,7 +11,7 @@ def not_a_number(x):
     return torch.full_like(x, float("nan"))
 
 
-@pytest.mark.parametrize("method", ["ei", "mc"])
+@pytest.mark.parametrize("method", ["ei", "mc", "ei-scan"])
 def test_destroyed_truth_changes_no_bit(small_grid, method):
     (task,) = small_grid(methods=(method,))
     assert torch.equal(weights_after(task.recipe, 2), weights_after(task.recipe, 2, not_a_number))

@@ -123,6 +123,15 @@ def test_a_null_gain_is_all_that_its_method_adds_to_the_cycle():
     assert with_gain.with_overrides(**same) == cycle
 
 
+@pytest.mark.parametrize(("method", "plain"), [("ei-scan", "ei"), ("ei-cycle-scan", "ei-cycle")])
+def test_training_on_the_scans_changes_the_data_alone(method, plain):
+    on_scan, elsewhere = method_recipe("ct", method), method_recipe("ct", plain)
+    assert (on_scan.data.split, elsewhere.data.split) == ("test", "train")
+    names = {"name": elsewhere.name, "summary": elsewhere.summary}
+    back = on_scan.with_overrides(**names, data=elsewhere.data, gradient_probe_every=100)
+    assert back == elsewhere.with_overrides(gradient_probe_every=100)
+
+
 def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():
     strong, cycle, mri = (
         method_recipe(*task) for task in (("ct", "ei-cycle-strong"), ("ct", "ei-cycle"), ("mri", "ei-cycle"))

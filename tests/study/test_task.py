@@ -43,6 +43,13 @@ def test_a_result_says_everything_that_it_depends_on(small_grid, places):
     assert progress_of(task, places) >= 1
 
 
+def test_a_result_names_the_scans_that_it_was_trained_on(small_grid, places):
+    (task,) = small_grid(methods=("ei-scan",))
+    run_task(task, places)
+    result = existing_result(task, places.results)
+    assert result.data_hash == result.test_data_hash
+
+
 def test_a_run_that_is_done_is_not_done_again(small_grid, places, monkeypatch):
     (task,) = small_grid(methods=("inverse",))
     run_task(task, places)

@@ -1,9 +1,12 @@
 """Recipes: validated, immutable, and every wrong field is named."""
 
 import pytest
+import torch
 
-from eiwork.errors import RecipeError
-from eiwork.training import Recipe, get_recipe, recipes
+from eiwork.errors import InputError, RecipeError
+from eiwork.training import Recipe, build_physics, get_recipe, recipes
+from eiwork.training.measurements import clean_images, training_set
+from eiwork.training.measurements import test_set as held_out_set
 
 
 def test_names_are_keys_and_recipes_survive_json():
@@ -25,6 +28,33 @@ def test_the_methods_of_a_problem_differ_in_the_method_alone():
         }
         assert {k for k in base if base[k] != jfb[k]} == {"name", "summary", "model"}
         assert {k for k in base["model"] if base["model"][k] != jfb["model"][k]} == {"gradient"}
+
+
+SCAN = {"split": "test", "name": "ct", "image_size": 16}
+
+
+@pytest.mark.parametrize(
+    ("fields", "match"),
+    [
+        ({"loss": {"method": "supervised"}}, "answers of the test"),
+        ({"data": SCAN | {"n_train": 5}}, "n_train"),
+        ({"data": SCAN | {"split": "both"}}, "both"),
+    ],
+)
+def test_training_on_the_scans_of_the_test_takes_no_other_data_and_no_truth(fields, match):
+    with pytest.raises(RecipeError, match=match):
+        get_recipe("ct-ei-deq").with_overrides(data=SCAN).with_overrides(**fields)
+
+
+def test_training_on_the_scans_of_the_test_sees_their_measurements_and_no_image():
+    recipe = get_recipe("ct-ei-deq").with_overrides(data=SCAN)
+    physics = build_physics(recipe.physics, 16)
+    seen, judged = training_set(recipe, physics), held_out_set(recipe, physics)
+    assert seen.x is None
+    assert torch.equal(seen.y, judged.y)
+    assert seen.data_hash == judged.data_hash
+    with pytest.raises(InputError, match="has no training images"):
+        clean_images(recipe)
 
 
 def test_an_unknown_recipe_suggests_its_neighbours():

@@ -1,0 +1,45 @@
+"""Settings of a training's measurements: of whose images they are."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from eiwork.training.base_settings import Count, Settings
+
+Name = Literal["ct", "mri", "natural"]
+Size = Annotated[int, Field(ge=8)]
+
+
+class DataSettings(Settings):
+    """Which embedded images are measured, and how many warped copies of them make the training set.
+
+    split: "train", always.
+    """
+
+    split: Literal["train"] = "train"
+    name: Name
+    image_size: Size = 64
+    n_train: Count = 2000
+    seed: int = 0
+
+
+class ScanSettings(Settings):
+    """Training on the very scans to be reconstructed: the measurements of the test images, and never these images.
+
+    Every image is measured once and as it is, with the noise that the evaluation sees: nothing is warped. That needs no
+    other patient, and a method that needs no ground truth. split: "test", always.
+    """
+
+    split: Literal["test"]
+    name: Name
+    image_size: Size = 64
+
+
+def _split(values: Any) -> str:
+    """Recipes from before there was a choice name no split."""
+    return str(values.get("split", "train") if isinstance(values, dict) else values.split)
+
+
+MeasuredSettings = Annotated[
+    Annotated[DataSettings, Tag("train")] | Annotated[ScanSettings, Tag("test")], Discriminator(_split)
+]
