@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.training import Recipe, build_model, build_physics
+from eiwork.training import Recipe, build_physics
 from eiwork.training.build import build_cache, build_optimiser, build_tolerances
 from eiwork.training.build_loss import build_training_loss
 from eiwork.training.measurements import training_set, training_set_with_truth
-from eiwork.training.randomness import seeded
+from eiwork.training.start import starting_model
 from eiwork.training.state import TrainingState
 from eiwork.training.step import StepContext, train_step
 
@@ -32,8 +32,7 @@ def weights_after(recipe: Recipe, steps: int, change: Change | None = None) -> F
         truth = training_set_with_truth(recipe, physics).x
         assert truth is not None
         images = replace(images, x=change(truth))
-    with seeded(recipe.seed, "weights"):
-        model = build_model(recipe)
+    model = starting_model(recipe)
     state = TrainingState(
         model,
         build_optimiser(recipe, model),

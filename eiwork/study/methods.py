@@ -24,6 +24,7 @@ from eiwork.training.settings import (
     UNetSettings,
     UnrolledSettings,
 )
+from eiwork.training.shipped import shipped_checkpoints
 
 INVERSE, SENSE, ORACLE, REFERENCE = "inverse", "cg-sense", "supervised", "ei"
 """The ends of the scale of gap closure (see `zero` and `oracle`), and the method that others are compared with."""
@@ -41,6 +42,7 @@ TITLES = {
     "ei-cycle-strong": "EI DEQ with a measurement cycle, weight 1 in a tight contraction (ours)",
     "ei-scan": "EI DEQ, trained on the very scans of the test (ours)",
     "ei-cycle-scan": "EI DEQ with a measurement cycle, trained on the very scans of the test (ours)",
+    "ei-cycle-adapted": "EI DEQ with a measurement cycle, adapted to the very scans of the test (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -54,6 +56,7 @@ TITLES = {
     "supervised-long": "supervised DEQ, twice the steps",
     "ei-long": "EI DEQ, implicit gradients, twice the steps",
     "ei-cycle-long": "EI DEQ with a measurement cycle, twice the steps (ours)",
+    "ei-cycle-scan-long": "EI DEQ with a measurement cycle, on the very scans of the test, twice the steps (ours)",
     "ei-convex": "EI DEQ, D a proximal map by construction (ours)",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",
@@ -141,6 +144,20 @@ def _on_the_scan(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(data=scans, gradient_probe_every=None)
 
 
+def _adapted(recipe: Recipe) -> Recipe:
+    """A short training on the scans of the test that begins with the shipped model of the recipe."""
+    if recipe.name not in shipped_checkpoints():
+        raise InputError(f"no trained model {recipe.name!r} comes with the package to start from.")
+    return _on_the_scan(recipe).with_overrides(
+        start=recipe.name,
+        steps=150,
+        monitor_every=25,
+        optimiser__learning_rate=1e-3,
+        optimiser__warmup=10,
+        optimiser__ema=0.98,
+    )
+
+
 def _strong(recipe: Recipe) -> Recipe:
     """As heavy an EI term as on MRI, which needs as tight a contraction: a stronger pull leads out of a loose one."""
     stronger = recipe.with_overrides(loss__ei_weight=1.0, contraction=TIGHT, gradient_probe_every=None)
@@ -189,6 +206,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-cycle-strong": ("ei-cycle-strong-deq", lambda base: _strong(_relative(base, "ei-cycle"))),
     "ei-scan": ("ei-scan-deq", _on_the_scan),
     "ei-cycle-scan": ("ei-cycle-scan-deq", lambda base: _on_the_scan(_relative(base, "ei-cycle"))),
+    "ei-cycle-adapted": ("ei-cycle-adapted-deq", lambda base: _adapted(_relative(base, "ei-cycle"))),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__n_elements=3),
@@ -209,6 +227,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised-long": ("supervised-long-deq", lambda base: _long(_relative(base, "supervised"))),
     "ei-long": ("ei-long-deq", _long),
     "ei-cycle-long": ("ei-cycle-long-deq", lambda base: _long(_relative(base, "ei-cycle"))),
+    "ei-cycle-scan-long": ("ei-cycle-scan-long-deq", lambda base: _long(_relative(base, "ei-cycle-scan"))),
     "ei-convex": ("ei-convex-deq", _convex),
     "ei-unrolled": ("ei-unrolled", _unrolled),
     "ei-unet": ("ei-unet", _unet),

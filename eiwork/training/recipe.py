@@ -31,6 +31,7 @@ from eiwork.training.settings import (
 class Recipe(Settings):
     """Problem, data, model, loss and optimiser of one training; all settings are ours unless a source is named.
 
+    start: a model that comes with the package, whose weights the training begins with; None for random ones.
     steps: optimiser steps. seed: of the weights, the batches, the group elements and the noise.
     monitor_every: steps between looks at the held-out images, which never influence a training.
     gradient_probe_every: steps between comparisons of gradients on the step's batch (Jacobian-free and the recipe's own
@@ -55,6 +56,7 @@ class Recipe(Settings):
     ) = Field(default_factory=EquivariantSettings, discriminator="method")
     contraction: ContractionSettings | None = None
     pretraining: PretrainingSettings | None = None
+    start: str | None = None
     optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
     steps: Count = 1000
     seed: int = 0
@@ -75,6 +77,10 @@ class Recipe(Settings):
             )
         if self.loss.method == "splitting":
             self._splits(self.loss)
+        if self.start is not None and self.pretraining is not None:
+            raise ValueError(
+                "start: pretraining would undo what that model has learnt; leave one of them out"
+            )
         if self.data.split == "test" and self.loss.method == "supervised":
             raise ValueError("data.split='test' with ground truth would train on the answers of the test")
         if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):

@@ -32,6 +32,7 @@ from eiwork.training.measurements import MeasurementSet, test_set, training_set
 from eiwork.training.pretraining import pretrain
 from eiwork.training.randomness import seeded
 from eiwork.training.recipe import Recipe
+from eiwork.training.start import starting_model
 from eiwork.training.state import TrainingState
 from eiwork.training.step import StepContext, train_step
 
@@ -146,8 +147,7 @@ def _checked_folder(output: Path, resume: bool) -> Path:
 def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepContext, MeasurementSet]:
     physics = build_physics(recipe.physics, recipe.data.image_size)
     images, held_out = training_set(recipe, physics), test_set(recipe, physics)
-    with seeded(recipe.seed, "weights"):
-        model = build_model(recipe).to(place)
+    model = starting_model(recipe).to(place)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     optimiser = build_optimiser(recipe, model)
     foreign = recipe.contraction.foreign if recipe.contraction is not None else None

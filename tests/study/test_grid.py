@@ -39,7 +39,7 @@ def test_every_trained_method_differs_from_the_base_in_something(method):
         assert title(method)
 
 
-@pytest.mark.parametrize("method", ["ei", "supervised", "ei-cycle"])
+@pytest.mark.parametrize("method", ["ei", "supervised", "ei-cycle", "ei-cycle-scan"])
 def test_a_long_training_is_the_same_with_twice_the_steps(method):
     short, long = method_recipe("ct", method), method_recipe("ct", f"{method}-long")
     assert long.steps == 2 * short.steps
@@ -130,6 +130,15 @@ def test_training_on_the_scans_changes_the_data_alone(method, plain):
     names = {"name": elsewhere.name, "summary": elsewhere.summary}
     back = on_scan.with_overrides(**names, data=elsewhere.data, gradient_probe_every=100)
     assert back == elsewhere.with_overrides(gradient_probe_every=100)
+
+
+def test_adapting_is_a_short_training_on_the_scans_from_the_shipped_model():
+    adapted, whole = method_recipe("ct", "ei-cycle-adapted"), method_recipe("ct", "ei-cycle-scan")
+    assert adapted.start == "ct-ei-cycle-deq"
+    assert adapted.steps < whole.steps / 2
+    assert (adapted.data, adapted.loss, adapted.model) == (whole.data, whole.loss, whole.model)
+    with pytest.raises(InputError, match="no trained model 'inpainting-ei-cycle-deq'"):
+        method_recipe("inpainting", "ei-cycle-adapted")
 
 
 def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():

@@ -1,0 +1,46 @@
+"""Trainings that begin with a model of the package."""
+
+import pytest
+import torch
+
+from eiwork.errors import CheckpointError, RecipeError
+from eiwork.training import get_recipe, load_shipped
+from eiwork.training.start import starting_model
+from eiwork.training.trainer import _prepare
+
+NAME = "ct-ei-cycle-deq"
+
+
+def test_it_begins_with_the_weights_of_that_model_and_leaves_the_random_state_alone():
+    recipe = get_recipe(NAME)
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    model = starting_model(recipe.with_overrides(start=NAME))
+    assert torch.equal(torch.rand(2), expected)
+    weights, random = model.state_dict(), starting_model(recipe).state_dict()
+    shipped = load_shipped(NAME).weights
+    assert weights.keys() == shipped.keys()
+    assert all(torch.equal(weights[name], value) for name, value in shipped.items())
+    assert any(not torch.equal(weights[name], value) for name, value in random.items())
+
+
+def test_a_training_and_its_average_begin_there():
+    recipe = get_recipe(NAME).with_overrides(start=NAME, data__n_train=4)
+    state, _, _ = _prepare(recipe, torch.device("cpu"))
+    shipped = load_shipped(NAME).weights
+    for weights in (state.model.state_dict(), state.average):
+        assert all(torch.equal(weights[name], value) for name, value in shipped.items())
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "match"),
+    [
+        ({"start": "ct-magic"}, CheckpointError, "ct-magic.*there are ct-ei-cycle-deq"),
+        ({"start": NAME, "model__iteration__width": 8}, CheckpointError, "do not fit the model.*other shape"),
+        ({"start": NAME, "pretraining": {}}, RecipeError, "leave one of them out"),
+    ],
+)
+def test_a_start_that_cannot_be_is_told(fields, error, match):
+    with pytest.raises(error, match=match):
+        starting_model(get_recipe(NAME).with_overrides(**fields))
