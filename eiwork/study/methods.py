@@ -3,28 +3,18 @@
 from collections.abc import Callable
 
 from eiwork.errors import EiworkError, InputError
+from eiwork.study import variants
 from eiwork.study.ablation import PREFIX, ablation_recipe, ablations, in_words
 from eiwork.study.problems import base_recipe, problems
 from eiwork.training import Recipe, recipes
-from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN, TIGHT
+from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
 from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
-    EquivariantSettings,
-    ForeignScansSettings,
-    Group,
     JacobianFreeSettings,
     PhantomSettings,
-    RecorruptedSettings,
-    RobustEquivariantSettings,
-    ScanSettings,
-    Settings,
-    SplittingSettings,
     SupervisedSettings,
-    UNetSettings,
-    UnrolledSettings,
 )
-from eiwork.training.shipped import shipped_checkpoints
 
 INVERSE, SENSE, ORACLE, REFERENCE = "inverse", "cg-sense", "supervised", "ei"
 """The ends of the scale of gap closure (see `zero` and `oracle`), and the method that others are compared with."""
@@ -74,114 +64,6 @@ TITLES = {
 }
 
 
-def _group(base: Recipe) -> Group:
-    return base.loss.group if isinstance(base.loss, EquivariantSettings) else EquivariantSettings().group
-
-
-def _unrolled(base: Recipe) -> Recipe:
-    if base.model.kind != "deq":
-        raise InputError("only a DEQ can be unrolled.")
-    unrolled = UnrolledSettings(iteration=base.model.iteration)
-    return base.with_overrides(
-        model=unrolled, loss=_without_warm_start(base), contraction=None, gradient_probe_every=None
-    )
-
-
-def _without_warm_start(base: Recipe) -> Settings:
-    """The loss of a model that solves for nothing."""
-    loss = base.loss
-    return loss.model_copy(update={"warm_start": False}) if hasattr(loss, "warm_start") else loss
-
-
-def _unet(base: Recipe) -> Recipe:
-    return base.with_overrides(
-        model=UNetSettings(),
-        loss=_without_warm_start(base),
-        contraction=None,
-        gradient_probe_every=None,
-        pretraining=None,
-        optimiser__scalar_rate=1.0,
-    )
-
-
-def _robust(base: Recipe) -> Recipe:
-    assert isinstance(base.loss, EquivariantSettings)
-    kept = base.loss.model_dump(exclude={"method", "mc_weight", "cycle_weight", "virtual_noise", "null_gain"})
-    return base.with_overrides(loss=RobustEquivariantSettings(**kept))
-
-
-def _recorrupted(base: Recipe) -> Recipe:
-    assert isinstance(base.loss, EquivariantSettings)
-    kept = base.loss.model_dump(exclude={"method", "cycle_weight", "virtual_noise", "null_gain"})
-    return base.with_overrides(loss=RecorruptedSettings(**kept, cycle_weight=CYCLE_WEIGHT))
-
-
-def _splitting(base: Recipe) -> Recipe:
-    noisy = base.physics.noise_sigma > 0
-    if base.model.kind == "deq":
-        base = base.with_overrides(model__warm_start=None)
-    if base.contraction is not None:
-        # Every image has its own operator A_1 T_g: the batch cannot be taken apart.
-        base = base.with_overrides(contraction__samples=None)
-    return base.with_overrides(loss=SplittingSettings(group=_group(base), consistency=not noisy))
-
-
-def _steady(recipe: Recipe) -> Recipe:
-    if recipe.contraction is None:
-        raise InputError("it adds foreign scans to a contraction penalty, and the recipe has none.")
-    # MRI's first model was solved everywhere, but in up to 62 evaluations: fewer may go unpenalised.
-    foreign = ForeignScansSettings(evaluations=25 if recipe.physics.kind == "mri" else 30)
-    return recipe.with_overrides(contraction__foreign=foreign, gradient_probe_every=None)
-
-
-def _stopped(recipe: Recipe) -> Recipe:
-    return recipe.with_overrides(loss__stop_gradient=True)
-
-
-def _on_the_scan(recipe: Recipe) -> Recipe:
-    """Trained on the measurements that it is evaluated on, as only a method without ground truth may."""
-    scans = ScanSettings(split="test", name=recipe.data.name, image_size=recipe.data.image_size)
-    return recipe.with_overrides(data=scans, gradient_probe_every=None)
-
-
-def _adapted(recipe: Recipe) -> Recipe:
-    """A short training on the scans of the test that begins with the shipped model of the recipe."""
-    if recipe.name not in shipped_checkpoints():
-        raise InputError(f"no trained model {recipe.name!r} comes with the package to start from.")
-    return _on_the_scan(recipe).with_overrides(
-        start=recipe.name,
-        steps=150,
-        monitor_every=25,
-        optimiser__learning_rate=1e-3,
-        optimiser__warmup=10,
-        optimiser__ema=0.98,
-    )
-
-
-def _strong(recipe: Recipe) -> Recipe:
-    """As heavy an EI term as on MRI, which needs as tight a contraction: a stronger pull leads out of a loose one."""
-    stronger = recipe.with_overrides(loss__ei_weight=1.0, contraction=TIGHT, gradient_probe_every=None)
-    if stronger == recipe:
-        raise InputError("its recipe has that weight and that contraction already.")
-    return stronger
-
-
-def _convex(recipe: Recipe) -> Recipe:
-    """D is the gradient of a convex potential: slow to evaluate and to learn, hence small and in a hurry."""
-    return recipe.with_overrides(
-        model__iteration__network="convex",
-        model__iteration__depth=3,
-        model__iteration__width=16,
-        optimiser__learning_rate=1e-2,
-        gradient_probe_every=None,
-    )
-
-
-def _long(recipe: Recipe) -> Recipe:
-    """Twice the steps; warm-up as long, decay twice as slow."""
-    return recipe.with_overrides(steps=2 * recipe.steps, gradient_probe_every=None)
-
-
 def _relative(base: Recipe, method: str) -> Recipe:
     """The recipe of another method on the problem of a base recipe."""
     return method_recipe(origin(base.name)[0], method)
@@ -203,43 +85,49 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "ei-cycle-gain-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__null_gain=NULL_GAIN),
     ),
-    "ei-cycle-strong": ("ei-cycle-strong-deq", lambda base: _strong(_relative(base, "ei-cycle"))),
-    "ei-scan": ("ei-scan-deq", _on_the_scan),
-    "ei-cycle-scan": ("ei-cycle-scan-deq", lambda base: _on_the_scan(_relative(base, "ei-cycle"))),
-    "ei-cycle-adapted": ("ei-cycle-adapted-deq", lambda base: _adapted(_relative(base, "ei-cycle"))),
+    "ei-cycle-strong": ("ei-cycle-strong-deq", lambda base: variants.strong(_relative(base, "ei-cycle"))),
+    "ei-scan": ("ei-scan-deq", variants.on_the_scan),
+    "ei-cycle-scan": ("ei-cycle-scan-deq", lambda base: variants.on_the_scan(_relative(base, "ei-cycle"))),
+    "ei-cycle-adapted": ("ei-cycle-adapted-deq", lambda base: variants.adapted(_relative(base, "ei-cycle"))),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",
         lambda base: _relative(base, "ei-cycle").with_overrides(loss__n_elements=3),
     ),
-    "ei-stopped": ("ei-stopped-deq", _stopped),
-    "ei-stopped-jfb": ("ei-stopped-deq-jfb", lambda base: _stopped(_relative(base, "ei-jfb"))),
-    "ei-cycle-stopped": ("ei-cycle-stopped-deq", lambda base: _stopped(_relative(base, "ei-cycle"))),
-    "ei-stopped-steady": ("ei-stopped-steady-deq", lambda base: _steady(_stopped(base))),
+    "ei-stopped": ("ei-stopped-deq", variants.stopped),
+    "ei-stopped-jfb": ("ei-stopped-deq-jfb", lambda base: variants.stopped(_relative(base, "ei-jfb"))),
+    "ei-cycle-stopped": ("ei-cycle-stopped-deq", lambda base: variants.stopped(_relative(base, "ei-cycle"))),
+    "ei-stopped-steady": ("ei-stopped-steady-deq", lambda base: variants.steady(variants.stopped(base))),
     "ei-phantom": ("ei-deq-phantom", lambda base: base.with_overrides(model__gradient=PhantomSettings())),
     "ei-noiseless": (
         # EI as first published (Chen, Tachella & Davies, ICCV 2021).
         "ei-noiseless-deq",
         lambda base: base.with_overrides(loss__virtual_noise=False),
     ),
-    "ei-steady": ("ei-steady-deq", _steady),
-    "ei-cycle-steady": ("ei-cycle-steady-deq", lambda base: _steady(_relative(base, "ei-cycle"))),
-    "supervised-steady": ("supervised-steady-deq", lambda base: _steady(_relative(base, "supervised"))),
-    "supervised-long": ("supervised-long-deq", lambda base: _long(_relative(base, "supervised"))),
-    "ei-long": ("ei-long-deq", _long),
-    "ei-cycle-long": ("ei-cycle-long-deq", lambda base: _long(_relative(base, "ei-cycle"))),
-    "ei-cycle-scan-long": ("ei-cycle-scan-long-deq", lambda base: _long(_relative(base, "ei-cycle-scan"))),
-    "ei-convex": ("ei-convex-deq", _convex),
-    "ei-unrolled": ("ei-unrolled", _unrolled),
-    "ei-unet": ("ei-unet", _unet),
+    "ei-steady": ("ei-steady-deq", variants.steady),
+    "ei-cycle-steady": ("ei-cycle-steady-deq", lambda base: variants.steady(_relative(base, "ei-cycle"))),
+    "supervised-steady": (
+        "supervised-steady-deq",
+        lambda base: variants.steady(_relative(base, "supervised")),
+    ),
+    "supervised-long": ("supervised-long-deq", lambda base: variants.long(_relative(base, "supervised"))),
+    "ei-long": ("ei-long-deq", variants.long),
+    "ei-cycle-long": ("ei-cycle-long-deq", lambda base: variants.long(_relative(base, "ei-cycle"))),
+    "ei-cycle-scan-long": (
+        "ei-cycle-scan-long-deq",
+        lambda base: variants.long(_relative(base, "ei-cycle-scan")),
+    ),
+    "ei-convex": ("ei-convex-deq", variants.convex),
+    "ei-unrolled": ("ei-unrolled", variants.unrolled),
+    "ei-unet": ("ei-unet", variants.unet),
     "mc": ("mc-deq", lambda base: base.with_overrides(loss=ConsistencySettings())),
-    "robust-ei": ("robust-ei-deq", _robust),
-    "robust-ei-stopped": ("robust-ei-stopped-deq", lambda base: _stopped(_robust(base))),
+    "robust-ei": ("robust-ei-deq", variants.robust),
+    "robust-ei-stopped": ("robust-ei-stopped-deq", lambda base: variants.stopped(variants.robust(base))),
     "robust-ei-cycle": (
         "robust-ei-cycle-deq",
-        lambda base: _robust(base).with_overrides(loss__cycle_weight=CYCLE_WEIGHT),
+        lambda base: variants.robust(base).with_overrides(loss__cycle_weight=CYCLE_WEIGHT),
     ),
-    "recorrupted-ei": ("recorrupted-ei-deq", _recorrupted),
-    "splitting": ("splitting-deq", _splitting),
+    "recorrupted-ei": ("recorrupted-ei-deq", variants.recorrupted),
+    "splitting": ("splitting-deq", variants.splitting),
     "denoising": ("denoising-deq", lambda base: base.with_overrides(loss=DenoisingSettings())),
 }
 
