@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,7 +30,9 @@ def machine() -> dict[str, str | int]:
     }
 
 
+@cache
 def _commit() -> str | None:
+    # Asked once: files that change under a running process are not the code that runs.
     root = Path(__file__).resolve().parents[1]
     if not (root / ".git").exists():
         return None

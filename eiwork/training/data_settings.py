@@ -27,12 +27,14 @@ class ScanSettings(Settings):
     """Training on the very scans to be reconstructed: the measurements of the test images, and never these images.
 
     Every image is measured once and as it is, with the noise that the evaluation sees: nothing is warped. That needs no
-    other patient, and a method that needs no ground truth. split: "test", always.
+    other patient, and a method that needs no ground truth. split: "test", always. every: 1 takes all scans; n every
+    n-th, from the first on, so that the others show what the rest of the same patient gains.
     """
 
     split: Literal["test"]
     name: Name
     image_size: Size = 64
+    every: Count = 1
 
 
 def _split(values: Any) -> str:

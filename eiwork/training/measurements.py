@@ -12,7 +12,7 @@ from eiwork.errors import InputError
 from eiwork.physics import real_to_complex
 from eiwork.training.randomness import seeded
 from eiwork.training.recipe import Recipe
-from eiwork.training.settings import DataSettings
+from eiwork.training.settings import DataSettings, ScanSettings
 
 Image = Float[Tensor, "n channel height width"]
 
@@ -75,9 +75,9 @@ def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
 
 
 def training_set_with_truth(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
-    """`clean_images` and their measurements; where the recipe trains on the test's scans, the test set as it is."""
-    if recipe.data.split == "test":
-        return test_set(recipe, physics)
+    """`clean_images` and their measurements; where the recipe trains on the test's scans, these as they are."""
+    if isinstance(recipe.data, ScanSettings):
+        return test_set(recipe, physics)[:: recipe.data.every]
     images = clean_images(recipe)
     return MeasurementSet(
         measure(images, physics, recipe.seed), images, data.data_hash(recipe.data.name, "train")

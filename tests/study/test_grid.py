@@ -132,6 +132,12 @@ def test_training_on_the_scans_changes_the_data_alone(method, plain):
     assert back == elsewhere.with_overrides(gradient_probe_every=100)
 
 
+def test_half_the_scans_are_every_other_one():
+    half, whole = method_recipe("ct", "ei-cycle-half-scan"), method_recipe("ct", "ei-cycle-scan")
+    names = {"name": whole.name, "summary": whole.summary}
+    assert half.with_overrides(**names, data__every=1) == whole != half.with_overrides(**names)
+
+
 def test_adapting_is_a_short_training_on_the_scans_from_the_shipped_model():
     adapted, whole = method_recipe("ct", "ei-cycle-adapted"), method_recipe("ct", "ei-cycle-scan")
     assert adapted.start == "ct-ei-cycle-deq"

@@ -53,6 +53,8 @@ def test_training_on_the_scans_of_the_test_sees_their_measurements_and_no_image(
     assert seen.x is None
     assert torch.equal(seen.y, judged.y)
     assert seen.data_hash == judged.data_hash
+    half = training_set(recipe.with_overrides(data__every=2), physics)
+    assert torch.equal(half.y, judged.y[::2])
     with pytest.raises(InputError, match="has no training images"):
         clean_images(recipe)
 
