@@ -32,6 +32,7 @@ TITLES = {
     "ei-cycle-strong": "EI DEQ with a measurement cycle, weight 1 in a tight contraction (ours)",
     "ei-scan": "EI DEQ, trained on the very scans of the test (ours)",
     "ei-cycle-scan": "EI DEQ with a measurement cycle, trained on the very scans of the test (ours)",
+    "ei-cycle-precise": "EI DEQ with a measurement cycle, solved to 1e-4 in the training, too (ours)",
     "ei-cycle-half-scan": "EI DEQ with a measurement cycle, trained on every other scan of the test (ours)",
     "ei-cycle-adapted": "EI DEQ with a measurement cycle, adapted to the very scans of the test (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
@@ -89,6 +90,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-cycle-strong": ("ei-cycle-strong-deq", lambda base: variants.strong(_relative(base, "ei-cycle"))),
     "ei-scan": ("ei-scan-deq", variants.on_the_scan),
     "ei-cycle-scan": ("ei-cycle-scan-deq", lambda base: variants.on_the_scan(_relative(base, "ei-cycle"))),
+    "ei-cycle-precise": ("ei-cycle-precise-deq", lambda base: variants.precise(_relative(base, "ei-cycle"))),
     "ei-cycle-half-scan": (
         "ei-cycle-half-scan-deq",
         lambda base: _relative(base, "ei-cycle-scan").with_overrides(data__every=2),

@@ -89,6 +89,11 @@ def stopped(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(loss__stop_gradient=True)
 
 
+def precise(recipe: Recipe) -> Recipe:
+    """Trained at the tolerance of the study's evaluation: what is learnt is the fixed point, not an image before it."""
+    return recipe.with_overrides(model__tol=1e-4, model__max_iter=120, gradient_probe_every=None)
+
+
 def on_the_scan(recipe: Recipe) -> Recipe:
     """Trained on the measurements that it is evaluated on, as only a method without ground truth may."""
     scans = ScanSettings(split="test", name=recipe.data.name, image_size=recipe.data.image_size)

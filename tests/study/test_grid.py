@@ -11,6 +11,7 @@ from eiwork.models import InputConvexPotential
 from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
 from eiwork.study.methods import applies, oracle, title, zero
+from eiwork.study.task import TOLERANCE
 from eiwork.training import recipes
 from eiwork.training.build import build_model
 
@@ -130,6 +131,13 @@ def test_training_on_the_scans_changes_the_data_alone(method, plain):
     names = {"name": elsewhere.name, "summary": elsewhere.summary}
     back = on_scan.with_overrides(**names, data=elsewhere.data, gradient_probe_every=100)
     assert back == elsewhere.with_overrides(gradient_probe_every=100)
+
+
+def test_precise_solves_are_those_of_the_evaluation_and_change_nothing_else():
+    precise, cycle = method_recipe("ct", "ei-cycle-precise"), method_recipe("ct", "ei-cycle")
+    assert precise.model.tol == TOLERANCE < cycle.model.tol
+    same = {"name": cycle.name, "summary": cycle.summary, "model__tol": cycle.model.tol}
+    assert precise.with_overrides(**same, model__max_iter=cycle.model.max_iter) == cycle
 
 
 def test_half_the_scans_are_every_other_one():
