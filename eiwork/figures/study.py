@@ -1,14 +1,18 @@
 """Figures of the study: methods with their intervals, and training curves against what they cost."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
+from matplotlib.axes import Axes
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.comparison import comparison
 from eiwork.figures.described import DescribedFigure, new_figure
-from eiwork.figures.style import look, style
+from eiwork.figures.style import PALETTE, look, style
+
+_LEGEND_WIDTH = 36
 
 
 def method_intervals(
@@ -60,6 +64,8 @@ def cost_curves(
 ) -> DescribedFigure:
     """Training curves against several costs, one panel each: the mean over seeds, single seeds faint behind it.
 
+    Seven methods share a row of panels; more have further rows.
+
     Args:
         curves: cost (label of a panel's axis) -> method -> one (cost so far, quality) pair per seed, each (n,).
         y_label: label of the common axis.
@@ -70,24 +76,37 @@ def cost_curves(
     """
     if not curves or not all(methods and all(methods.values()) for methods in curves.values()):
         raise InputError("cost_curves needs at least one cost, with at least one method and seed each.")
-    figure, axes = new_figure(1, len(curves), size=(0.8 + 3.8 * len(curves), 3.4), sharey=True)
-    parts = []
+    names = list(dict.fromkeys(name for methods in curves.values() for name in methods))
+    # A row holds as many methods as there are looks that can be told apart.
+    rows = [names[i : i + len(PALETTE)] for i in range(0, len(names), len(PALETTE))]
+    size = (3.8 + 3.8 * len(curves), 3.4 * len(rows))
+    figure, axes = new_figure(len(rows), len(curves), size=size, sharey=True)
+    texts: dict[str, list[str]] = {cost: [] for cost in curves}
     with style():
-        for axis, (cost, methods) in zip(axes.flat, curves.items(), strict=True):
-            ends = []
-            for i, (method, seeds) in enumerate(methods.items()):
-                pairs = [_pair(x, y, f"{method} over {cost}") for x, y in seeds]
-                for x, y in pairs:
-                    axis.plot(x, y, color=look(i)["color"], alpha=0.25, linewidth=0.8)
-                x, y = mean_curve(pairs)
-                axis.plot(x, y, label=method, markevery=max(1, len(x) // 8), **look(i))
-                ends.append(f"{method} {y[0]:.2f} at {x[0]:.3g} and {y[-1]:.2f} at {x[-1]:.3g}")
-            axis.set_xlabel(cost)
-            parts.append(f"Against {cost}: {', '.join(ends)}.")
-        axes.flat[0].set_ylabel(y_label)
-        axes.flat[0].legend()
+        for own, panels in zip(rows, axes, strict=True):
+            for axis, (cost, methods) in zip(panels, curves.items(), strict=True):
+                for i, method in enumerate(own):
+                    if method in methods:
+                        texts[cost].append(_draw(axis, methods[method], method, cost, i))
+                axis.set_xlabel(cost)
+            panels[0].set_ylabel(y_label)
+            # Beside the panels: over them it would hide the ends of the curves.
+            handles, labels = panels[0].get_legend_handles_labels()
+            wrapped = [fill(label, _LEGEND_WIDTH) for label in labels]
+            panels[-1].legend(handles, wrapped, loc="upper left", bbox_to_anchor=(1.02, 1.02))
+    parts = [f"Against {cost}: {', '.join(ends)}." for cost, ends in texts.items()]
     figure.alt_text = f"{description.strip()} Curves of {y_label}. {' '.join(parts)}".strip()
     return figure
+
+
+def _draw(axis: Axes, seeds: Sequence[tuple[Numbers, Numbers]], method: str, cost: str, i: int) -> str:
+    """The curves of a method in the i-th look; returns their text."""
+    pairs = [_pair(x, y, f"{method} over {cost}") for x, y in seeds]
+    for x, y in pairs:
+        axis.plot(x, y, color=look(i)["color"], alpha=0.25, linewidth=0.8)
+    x, y = mean_curve(pairs)
+    axis.plot(x, y, label=method, markevery=max(1, len(x) // 8), **look(i))
+    return f"{method} {y[0]:.2f} at {x[0]:.3g} and {y[-1]:.2f} at {x[-1]:.3g}"
 
 
 def _pair(x: Numbers, y: Numbers, name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 import pytest
 
 from eiwork.errors import InputError
+from eiwork.figures import figure_png
 from eiwork.figures.study import cost_curves, method_intervals
 
 
@@ -32,6 +33,24 @@ def test_curves_are_averaged_where_all_seeds_have_one():
     assert mean.get_ydata().tolist() == [22.0, 23.0]
     assert "one 22.00 at 2 and 23.00 at 3" in figure.alt_text
     assert [axis.get_xlabel() for axis in figure.axes] == ["steps", "NFE"]
+
+
+def test_no_two_methods_of_a_row_look_alike_and_no_legend_covers_a_curve():
+    methods = {f"method {i}": [([1, 2, 3], [20.0 + i, 21.0, 22.0])] for i in range(9)}
+    figure = cost_curves({"steps": methods, "NFE": methods})
+    figure_png(figure)  # lays it out
+    panels = [axis for axis in figure.axes if axis.lines]
+    assert len(panels) == 4
+    named = []
+    for axis in panels:
+        means = [line for line in axis.lines if not line.get_label().startswith("_")]
+        looks = {(line.get_color(), line.get_linestyle(), line.get_marker()) for line in means}
+        assert len(looks) == len(means) <= 7
+        legend = axis.get_legend()
+        if legend is not None:
+            named += [text.get_text() for text in legend.get_texts()]
+            assert not any(legend.get_window_extent().overlaps(other.get_window_extent()) for other in panels)
+    assert named == list(methods)
 
 
 @pytest.mark.parametrize(
