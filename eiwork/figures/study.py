@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array
@@ -99,7 +99,7 @@ def cost_curves(
     return figure
 
 
-def _draw(axis: Axes, seeds: Sequence[tuple[Numbers, Numbers]], method: str, cost: str, i: int) -> str:
+def _draw(axis: Any, seeds: Sequence[tuple[Numbers, Numbers]], method: str, cost: str, i: int) -> str:
     """The curves of a method in the i-th look; returns their text."""
     pairs = [_pair(x, y, f"{method} over {cost}") for x, y in seeds]
     for x, y in pairs:
