@@ -74,7 +74,7 @@ def comparison(
                 f"{label} {middle[i]:.4g}"
                 + ("" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})")
             )
-        axis.set_yticks(rows, [_wrapped(label) for label in labels])
+        axis.set_yticks(rows, [wrapped(label) for label in labels])
         axis.set_ylim(len(labels) - 0.5, -0.5)
         if reference is not None:
             axis.axvline(reference[1], color=REFERENCE_COLOUR, linestyle="--")
@@ -87,14 +87,15 @@ def comparison(
                 fontsize=9,
             )
             parts.append(f"{reference[0]} {reference[1]:.4g} as a reference line")
-        axis.set_xlabel(_wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
+        axis.set_xlabel(wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
         axis.grid(axis="y", visible=False)
     text = f"Comparison in {quantity}{f', with {interval}' if interval else ''}: " + "; ".join(parts) + "."
     figure.alt_text = f"{description.strip()} {text}".strip()
     return figure
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """The name of a method in lines short enough to stand beside a figure."""
     return "\n".join(textwrap.fill(line, _LINE) for line in text.splitlines())
 
 

@@ -1,18 +1,15 @@
 """Figures of the study: methods with their intervals, and training curves against what they cost."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 import numpy as np
 
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array
-from eiwork.figures.comparison import comparison
+from eiwork.figures.comparison import comparison, wrapped
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import PALETTE, look, style
-
-_LEGEND_WIDTH = 36
 
 
 def method_intervals(
@@ -92,8 +89,7 @@ def cost_curves(
             panels[0].set_ylabel(y_label)
             # Beside the panels: over them it would hide the ends of the curves.
             handles, labels = panels[0].get_legend_handles_labels()
-            wrapped = [fill(label, _LEGEND_WIDTH) for label in labels]
-            panels[-1].legend(handles, wrapped, loc="upper left", bbox_to_anchor=(1.02, 1.02))
+            panels[-1].legend(handles, map(wrapped, labels), loc="upper left", bbox_to_anchor=(1.02, 1.02))
     parts = [f"Against {cost}: {', '.join(ends)}." for cost, ends in texts.items()]
     figure.alt_text = f"{description.strip()} Curves of {y_label}. {' '.join(parts)}".strip()
     return figure

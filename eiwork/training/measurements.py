@@ -59,7 +59,7 @@ def clean_images(recipe: Recipe) -> Image:
     if not isinstance(settings, DataSettings):
         raise InputError(
             f"Recipe {recipe.name!r} trains on the measurements of the test's own scans (data.split='test') and has no "
-            "training images. Take those of the recipe with the same problem whose data have no split."
+            "training images. Take those of the recipe with the same problem whose data.split is 'train'."
         )
     originals = data.load(settings.name, "train", settings.image_size)
     # Slices lie in air, photographs go on beyond their edge.
