@@ -35,6 +35,7 @@ TITLES = {
     "ei-cycle-precise": "EI DEQ with a measurement cycle, solved to 1e-4 in the training, too (ours)",
     "ei-cycle-half-scan": "EI DEQ with a measurement cycle, trained on every other scan of the test (ours)",
     "ei-cycle-adapted": "EI DEQ with a measurement cycle, adapted to the very scans of the test (ours)",
+    "synthetic": "DEQ supervised on random bodies, which needs no scan at all (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -95,6 +96,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "ei-cycle-half-scan-deq",
         lambda base: _relative(base, "ei-cycle-scan").with_overrides(data__every=2),
     ),
+    "synthetic": ("synthetic-deq", lambda base: variants.synthetic(_relative(base, "supervised"))),
     "ei-cycle-adapted": ("ei-cycle-adapted-deq", lambda base: variants.adapted(_relative(base, "ei-cycle"))),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",

@@ -154,6 +154,7 @@ def _evaluated(task: Task, folder: Path) -> RunResult:
     return _result(
         task,
         values,
+        data_hash=checkpoint.card["data_hash"],
         n_parameters=sum(p.numel() for p in model.parameters()),
         history=state["history"],
         probes=state["probes"],
@@ -172,6 +173,7 @@ def _reconstructed(task: Task) -> RunResult:
     return _result(
         task,
         values,
+        data_hash=data.data_hash(task.recipe.data.name, "train"),
         n_parameters=0,
         details=details,
         seconds=time.monotonic() - wall,
@@ -180,14 +182,12 @@ def _reconstructed(task: Task) -> RunResult:
 
 
 def _result(task: Task, values: dict[str, Any], **fields: Any) -> RunResult:
-    name = task.recipe.data.name
     return RunResult(
         problem=task.problem,
         method=task.method,
         seed=task.seed,
         recipe=task.recipe.model_dump(mode="json"),
-        data_hash=data.data_hash(name, task.recipe.data.split),
-        test_data_hash=data.data_hash(name, "test"),
+        test_data_hash=data.data_hash(task.recipe.data.name, "test"),
         code=code_version(),
         machine=machine(),
         tol=values.get("tol"),

@@ -12,6 +12,7 @@ from eiwork.training.settings import (
     ScanSettings,
     Settings,
     SplittingSettings,
+    SyntheticSettings,
     UNetSettings,
     UnrolledSettings,
 )
@@ -98,6 +99,12 @@ def on_the_scan(recipe: Recipe) -> Recipe:
     """Trained on the measurements that it is evaluated on, as only a method without ground truth may."""
     scans = ScanSettings(split="test", name=recipe.data.name, image_size=recipe.data.image_size)
     return recipe.with_overrides(data=scans, gradient_probe_every=None)
+
+
+def synthetic(recipe: Recipe) -> Recipe:
+    """Trained on random bodies, of which there are as many as there were images, and on no scan."""
+    of_nobody = SyntheticSettings(split="synthetic", **recipe.data.model_dump(exclude={"split"}))
+    return recipe.with_overrides(data=of_nobody, gradient_probe_every=None)
 
 
 def adapted(recipe: Recipe) -> Recipe:

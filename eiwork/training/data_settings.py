@@ -37,11 +37,28 @@ class ScanSettings(Settings):
     every: Count = 1
 
 
+class SyntheticSettings(Settings):
+    """Training on `eiwork.data.bodies`, random images that no scanner saw: their truth is known and is nobody's.
+
+    They are drawn from the seed and measured once; nothing is warped. name: of the images that the test measures, which
+    say what an image of the problem is. split: "synthetic", always.
+    """
+
+    split: Literal["synthetic"]
+    name: Name
+    image_size: Size = 64
+    n_train: Count = 2000
+    seed: int = 0
+
+
 def _split(values: Any) -> str:
     """Recipes from before there was a choice name no split."""
     return str(values.get("split", "train") if isinstance(values, dict) else values.split)
 
 
 MeasuredSettings = Annotated[
-    Annotated[DataSettings, Tag("train")] | Annotated[ScanSettings, Tag("test")], Discriminator(_split)
+    Annotated[DataSettings, Tag("train")]
+    | Annotated[ScanSettings, Tag("test")]
+    | Annotated[SyntheticSettings, Tag("synthetic")],
+    Discriminator(_split),
 ]

@@ -1,5 +1,6 @@
 """The training set as a scanner would give it: every image measured once, with its own noise."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,14 +13,17 @@ from eiwork.errors import InputError
 from eiwork.physics import real_to_complex
 from eiwork.training.randomness import seeded
 from eiwork.training.recipe import Recipe
-from eiwork.training.settings import DataSettings, ScanSettings
+from eiwork.training.settings import ScanSettings, SyntheticSettings
 
 Image = Float[Tensor, "n channel height width"]
 
 
 @dataclass(frozen=True)
 class MeasurementSet:
-    """Measurements y (n, ...); ground truth x (n, channel, height, width) only where a method may see it."""
+    """Measurements y (n, ...); ground truth x (n, channel, height, width) only where a method may see it.
+
+    data_hash: SHA-256 of the embedded images behind them, or of the images themselves where these are synthetic.
+    """
 
     y: Tensor
     x: Image | None
@@ -51,21 +55,28 @@ def measure(
 
 
 def clean_images(recipe: Recipe) -> Image:
-    """`n_train` seeded warps of the training images, which no self-supervised method may see.
+    """What the training set measures: `n_train` seeded warps of the training images, or as many random bodies.
 
-    Raises InputError for a recipe that trains on the scans of the test: it has no such images.
+    No self-supervised method may see the former. Raises InputError for a recipe that trains on the scans of the test:
+    it has no such images.
     """
     settings = recipe.data
-    if not isinstance(settings, DataSettings):
+    if isinstance(settings, ScanSettings):
         raise InputError(
             f"Recipe {recipe.name!r} trains on the measurements of the test's own scans (data.split='test') and has no "
             "training images. Take those of the recipe with the same problem whose data.split is 'train'."
         )
+    if isinstance(settings, SyntheticSettings):
+        return as_model_images(data.bodies(settings.n_train, settings.image_size, settings.seed), recipe)
     originals = data.load(settings.name, "train", settings.image_size)
     # Slices lie in air, photographs go on beyond their edge.
     padding = "reflection" if settings.name == "natural" else "zeros"
     warped = data.augment(originals, settings.n_train, seed=settings.seed, padding=padding)
     return as_model_images(warped, recipe)
+
+
+def _digest(images: Image) -> str:
+    return hashlib.sha256(images.numpy().tobytes()).hexdigest()
 
 
 def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
@@ -79,9 +90,9 @@ def training_set_with_truth(recipe: Recipe, physics: LinearPhysics) -> Measureme
     if isinstance(recipe.data, ScanSettings):
         return test_set(recipe, physics)[:: recipe.data.every]
     images = clean_images(recipe)
-    return MeasurementSet(
-        measure(images, physics, recipe.seed), images, data.data_hash(recipe.data.name, "train")
-    )
+    synthetic = isinstance(recipe.data, SyntheticSettings)
+    of_what = _digest(images) if synthetic else data.data_hash(recipe.data.name, "train")
+    return MeasurementSet(measure(images, physics, recipe.seed), images, of_what)
 
 
 def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:

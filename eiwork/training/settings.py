@@ -6,7 +6,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from eiwork.training.base_settings import Count, Interval, NonNegative, Positive, Settings
 from eiwork.training.contraction_settings import ContractionSettings, ForeignScansSettings
-from eiwork.training.data_settings import DataSettings, MeasuredSettings, ScanSettings
+from eiwork.training.data_settings import DataSettings, MeasuredSettings, ScanSettings, SyntheticSettings
 from eiwork.training.loss_settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -68,6 +68,7 @@ __all__ = [
     "ShiftSettings",
     "SplittingSettings",
     "SupervisedSettings",
+    "SyntheticSettings",
     "ToleranceScheduleSettings",
     "TomographySettings",
     "UNetSettings",

@@ -140,6 +140,16 @@ def test_precise_solves_are_those_of_the_evaluation_and_change_nothing_else():
     assert precise.with_overrides(**same, model__max_iter=cycle.model.max_iter) == cycle
 
 
+@pytest.mark.parametrize("problem", ["ct", "mri", "inpainting"])
+def test_training_on_random_bodies_changes_the_data_of_the_oracle_alone(problem):
+    synthetic, oracle = method_recipe(problem, "synthetic"), method_recipe(problem, "supervised")
+    assert synthetic.data.split == "synthetic"
+    assert synthetic.data.n_train == oracle.data.n_train
+    names = {"name": oracle.name, "summary": oracle.summary}
+    back = synthetic.with_overrides(**names, data=oracle.data, gradient_probe_every=100)
+    assert back == oracle.with_overrides(gradient_probe_every=100)
+
+
 def test_half_the_scans_are_every_other_one():
     half, whole = method_recipe("ct", "ei-cycle-half-scan"), method_recipe("ct", "ei-cycle-scan")
     names = {"name": whole.name, "summary": whole.summary}

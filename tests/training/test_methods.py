@@ -106,10 +106,11 @@ def test_every_option_changes_the_weights(option, plain_recipe):
     assert differ(first_steps(one)[1], first_steps(other)[1])
 
 
-def test_the_scans_of_the_test_change_the_weights(plain_recipe):
+@pytest.mark.parametrize("split", ["test", "synthetic"])
+def test_other_scans_change_the_weights(split, plain_recipe):
     elsewhere = plain_recipe()
-    on_scan = elsewhere.with_overrides(data={"split": "test", "name": "mri", "image_size": 16})
-    assert differ(first_steps(elsewhere)[1], first_steps(on_scan)[1])
+    others = elsewhere.with_overrides(data={"split": split, "name": "mri", "image_size": 16})
+    assert differ(first_steps(elsewhere)[1], first_steps(others)[1])
 
 
 WHITE = {"whitening": 0.1}

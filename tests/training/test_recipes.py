@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from eiwork import data
 from eiwork.errors import InputError, RecipeError
 from eiwork.training import Recipe, build_physics, get_recipe, recipes
 from eiwork.training.measurements import clean_images, training_set
@@ -57,6 +58,33 @@ def test_training_on_the_scans_of_the_test_sees_their_measurements_and_no_image(
     assert torch.equal(half.y, judged.y[::2])
     with pytest.raises(InputError, match="has no training images"):
         clean_images(recipe)
+
+
+BODIES = {"split": "synthetic", "name": "ct", "image_size": 16, "n_train": 5}
+
+
+def test_training_on_random_bodies_sees_their_truth_and_loads_no_image(monkeypatch):
+    monkeypatch.setattr(data, "load", None)
+    recipe = get_recipe("ct-supervised-deq").with_overrides(data=BODIES)
+    physics = build_physics(recipe.physics, 16)
+    seen = training_set(recipe, physics)
+    assert torch.equal(seen.x, data.bodies(5, 16, seed=0))
+    assert torch.equal(seen.x, clean_images(recipe))
+    noise = seen.y - physics.A(seen.x)
+    assert float(noise.std()) == pytest.approx(recipe.physics.noise_sigma, rel=0.1)
+    blind = training_set(recipe.with_overrides(loss={"method": "ei"}), physics)
+    assert blind.x is None
+    assert torch.equal(blind.y, seen.y)
+
+
+def test_random_bodies_are_known_by_the_hash_of_their_images():
+    recipe = get_recipe("mri-supervised-deq").with_overrides(data=BODIES | {"name": "mri"})
+    physics = build_physics(recipe.physics, 16)
+    first, again = training_set(recipe, physics), training_set(recipe, physics)
+    others = training_set(recipe.with_overrides(data__seed=1), physics)
+    assert first.data_hash == again.data_hash != others.data_hash
+    assert first.x.shape == (5, 2, 16, 16)
+    assert len(first.data_hash) == 64
 
 
 def test_an_unknown_recipe_suggests_its_neighbours():
