@@ -36,6 +36,14 @@ TITLES = {
     "ei-cycle-half-scan": "EI DEQ with a measurement cycle, trained on every other scan of the test (ours)",
     "ei-cycle-adapted": "EI DEQ with a measurement cycle, adapted to the very scans of the test (ours)",
     "synthetic": "DEQ supervised on random bodies, which needs no scan at all (ours)",
+    "supervised-synthetic": "supervised DEQ, from the model of random bodies (ours)",
+    "ei-cycle-synthetic": "EI DEQ with a measurement cycle, from the model of random bodies (ours)",
+    "ei-cycle-synthetic-steady": (
+        "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too (ours)"
+    ),
+    "ei-cycle-synthetic-adapted": (
+        "EI DEQ with a measurement cycle, from the model of random bodies, on the very scans of the test (ours)"
+    ),
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -72,6 +80,11 @@ def _relative(base: Recipe, method: str) -> Recipe:
     return method_recipe(origin(base.name)[0], method)
 
 
+def _after_bodies(base: Recipe, method: str) -> Recipe:
+    """A short training by another method that begins with the shipped model of random bodies."""
+    return variants.continued(_relative(base, method), _relative(base, "synthetic").name)
+
+
 # Trained methods: the end of the catalogue's name, which has the last word, and how to derive the recipe otherwise.
 _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised": ("supervised-deq", lambda base: base.with_overrides(loss=SupervisedSettings())),
@@ -97,6 +110,16 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         lambda base: _relative(base, "ei-cycle-scan").with_overrides(data__every=2),
     ),
     "synthetic": ("synthetic-deq", lambda base: variants.synthetic(_relative(base, "supervised"))),
+    "supervised-synthetic": ("supervised-synthetic-deq", lambda base: _after_bodies(base, "supervised")),
+    "ei-cycle-synthetic": ("ei-cycle-synthetic-deq", lambda base: _after_bodies(base, "ei-cycle")),
+    "ei-cycle-synthetic-steady": (
+        "ei-cycle-synthetic-steady-deq",
+        lambda base: variants.steady(_after_bodies(base, "ei-cycle")),
+    ),
+    "ei-cycle-synthetic-adapted": (
+        "ei-cycle-synthetic-adapted-deq",
+        lambda base: variants.on_the_scan(_after_bodies(base, "ei-cycle")),
+    ),
     "ei-cycle-adapted": ("ei-cycle-adapted-deq", lambda base: variants.adapted(_relative(base, "ei-cycle"))),
     "ei-cycle-multi": (
         "ei-cycle-multi-deq",

@@ -107,21 +107,27 @@ def synthetic(recipe: Recipe) -> Recipe:
     return recipe.with_overrides(data=of_nobody, gradient_probe_every=None)
 
 
-def adapted(recipe: Recipe) -> Recipe:
-    """A short training on the scans of the test that begins with the shipped model of the recipe.
+def continued(recipe: Recipe, start: str) -> Recipe:
+    """A short training that begins with a shipped model.
 
-    Raises InputError where no model of that recipe comes with the package.
+    Raises InputError where no model of that name comes with the package.
     """
-    if recipe.name not in shipped_checkpoints():
-        raise InputError(f"no trained model {recipe.name!r} comes with the package to start from.")
-    return on_the_scan(recipe).with_overrides(
-        start=recipe.name,
+    if start not in shipped_checkpoints():
+        raise InputError(f"no trained model {start!r} comes with the package to start from.")
+    return recipe.with_overrides(
+        start=start,
         steps=150,
         monitor_every=25,
+        gradient_probe_every=None,
         optimiser__learning_rate=1e-3,
         optimiser__warmup=10,
         optimiser__ema=0.98,
     )
+
+
+def adapted(recipe: Recipe) -> Recipe:
+    """A short training on the scans of the test that begins with the shipped model of the recipe; see `continued`."""
+    return on_the_scan(continued(recipe, recipe.name))
 
 
 def strong(recipe: Recipe) -> Recipe:

@@ -21,7 +21,7 @@ def test_inside_are_the_leaves_of_the_seed_and_outside_is_air():
     images, leaves = bodies(200, 64, seed=0), dead_leaves(200, 64, seed=0)
     assert ((images == 0) | (images == leaves)).all()
     changed = (images != leaves).float().mean(dim=(1, 2, 3))
-    # Ellipses with half axes of 0.33 x 0.2 to 0.5 x 0.5 of the side cover 0.2 to 0.79 of the image, where they stay in it.
+    # Half axes of 0.33 x 0.2 to 0.5 x 0.5 of the side cover 0.2 to 0.79 of an image, where they stay in it.
     assert 0.15 < float(changed.min()) < float(changed.max()) < 0.82
     corners = images[:, 0, [0, 0, -1, -1], [0, -1, 0, -1]]
     assert float(corners.abs().max()) == 0

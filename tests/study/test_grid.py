@@ -165,6 +165,25 @@ def test_adapting_is_a_short_training_on_the_scans_from_the_shipped_model():
         method_recipe("inpainting", "ei-cycle-adapted")
 
 
+@pytest.mark.parametrize(
+    ("method", "plain"),
+    [
+        ("supervised-synthetic", "supervised"),
+        ("ei-cycle-synthetic", "ei-cycle"),
+        ("ei-cycle-synthetic-adapted", "ei-cycle-scan"),
+        ("ei-cycle-synthetic-steady", "ei-cycle-steady"),
+    ],
+)
+def test_trainings_after_random_bodies_are_short_and_begin_with_the_shipped_model(method, plain):
+    after, whole = method_recipe("ct", method), method_recipe("ct", plain)
+    assert after.start == method_recipe("ct", "synthetic").name
+    assert after.steps < whole.steps / 2
+    parts = ("data", "loss", "model", "contraction", "seed")
+    assert [getattr(after, part) for part in parts] == [getattr(whole, part) for part in parts]
+    with pytest.raises(InputError, match="no trained model 'inpainting-synthetic-deq'"):
+        method_recipe("inpainting", method)
+
+
 def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():
     strong, cycle, mri = (
         method_recipe(*task) for task in (("ct", "ei-cycle-strong"), ("ct", "ei-cycle"), ("mri", "ei-cycle"))
