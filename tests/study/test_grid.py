@@ -178,6 +178,8 @@ def test_trainings_after_random_bodies_are_short_and_begin_with_the_shipped_mode
     after, whole = method_recipe("ct", method), method_recipe("ct", plain)
     assert after.start == method_recipe("ct", "synthetic").name
     assert after.steps < whole.steps / 2
+    assert after.model.tol == TOLERANCE < whole.model.tol
+    after = after.with_overrides(model=whole.model)
     parts = ("data", "loss", "model", "contraction", "seed")
     assert [getattr(after, part) for part in parts] == [getattr(whole, part) for part in parts]
     with pytest.raises(InputError, match="no trained model 'inpainting-synthetic-deq'"):
