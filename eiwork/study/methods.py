@@ -81,7 +81,7 @@ def _relative(base: Recipe, method: str) -> Recipe:
 
 
 def _after_bodies(base: Recipe, method: str) -> Recipe:
-    """A short training by another method that begins with the shipped model of random bodies; its solves are precise.
+    """A short training by another method that begins with the model of random bodies; its solves are precise.
 
     The first looser ones lost 0.4 dB when what they had learnt was solved to the evaluation's tolerance.
     """

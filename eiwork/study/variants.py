@@ -16,7 +16,7 @@ from eiwork.training.settings import (
     UNetSettings,
     UnrolledSettings,
 )
-from eiwork.training.shipped import shipped_checkpoints
+from eiwork.training.shipped import starts
 
 
 def _group(base: Recipe) -> Group:
@@ -108,11 +108,11 @@ def synthetic(recipe: Recipe) -> Recipe:
 
 
 def continued(recipe: Recipe, start: str) -> Recipe:
-    """A short training that begins with a shipped model.
+    """A short training that begins with a model of the package.
 
-    Raises InputError where no model of that name comes with the package.
+    Raises InputError where no model of that name comes with it.
     """
-    if start not in shipped_checkpoints():
+    if start not in starts():
         raise InputError(f"no trained model {start!r} comes with the package to start from.")
     return recipe.with_overrides(
         start=start,

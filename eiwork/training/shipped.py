@@ -6,6 +6,7 @@ from eiwork.errors import CheckpointError
 from eiwork.training.checkpoints import Checkpoint, load_checkpoint
 
 _FOLDER = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
+_STARTS = _FOLDER / "starts"
 
 
 def shipped_checkpoints() -> list[str]:
@@ -22,3 +23,21 @@ def load_shipped(name: str) -> Checkpoint:
             f"Train it: eiwork train {name}."
         )
     return load_checkpoint(_FOLDER / name)
+
+
+def starts() -> list[str]:
+    """Names of the models that a training can begin with: the shipped ones, and some that are for nothing else.
+
+    Those need not have a fixed point for every scan of the test; what is trained from them has to.
+    """
+    return sorted({*shipped_checkpoints(), *(path.stem for path in _STARTS.glob("*.safetensors"))})
+
+
+def load_start(name: str) -> Checkpoint:
+    """The checkpoint of a model to begin with; raises CheckpointError with the names there are for an unknown one."""
+    names = starts()
+    if name not in names:
+        raise CheckpointError(
+            f"No model {name!r} to start from comes with this version; there are {', '.join(names) or 'none'}."
+        )
+    return load_checkpoint((_FOLDER if name in shipped_checkpoints() else _STARTS) / name)

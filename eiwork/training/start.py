@@ -6,7 +6,7 @@ from eiwork.training.build import build_model
 from eiwork.training.checkpoints import load_weights
 from eiwork.training.randomness import seeded
 from eiwork.training.recipe import Recipe
-from eiwork.training.shipped import load_shipped
+from eiwork.training.shipped import load_start
 
 
 def starting_model(recipe: Recipe) -> nn.Module:
@@ -18,5 +18,5 @@ def starting_model(recipe: Recipe) -> nn.Module:
     with seeded(recipe.seed, "weights"):
         model = build_model(recipe)
     if recipe.start is not None:
-        load_weights(model, load_shipped(recipe.start).weights, f"the shipped model {recipe.start!r}")
+        load_weights(model, load_start(recipe.start).weights, f"the model {recipe.start!r} to start from")
     return model

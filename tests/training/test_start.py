@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from eiwork.errors import CheckpointError, RecipeError
-from eiwork.training import get_recipe, load_shipped
+from eiwork.training import get_recipe, load_shipped, shipped_checkpoints
+from eiwork.training.shipped import load_start, starts
 from eiwork.training.start import starting_model
 from eiwork.training.trainer import _prepare
 
@@ -44,3 +45,20 @@ def test_a_training_and_its_average_begin_there():
 def test_a_start_that_cannot_be_is_told(fields, error, match):
     with pytest.raises(error, match=match):
         starting_model(get_recipe(NAME).with_overrides(**fields))
+
+
+def test_what_is_only_to_begin_with_is_no_trained_model_of_the_package():
+    only_starts = set(starts()) - set(shipped_checkpoints())
+    assert only_starts == {"ct-synthetic-deq", "mri-synthetic-deq"}
+    for name in only_starts:
+        checkpoint = load_start(name)
+        assert checkpoint.recipe.name == name
+        assert checkpoint.card["step"] == checkpoint.recipe.steps
+        with pytest.raises(CheckpointError, match="there are ct-ei-cycle-deq"):
+            load_shipped(name)
+
+
+def test_every_shipped_model_can_be_begun_with():
+    assert set(shipped_checkpoints()) < set(starts())
+    own, again = load_shipped(NAME).weights, load_start(NAME).weights
+    assert all(torch.equal(value, again[name]) for name, value in own.items())
