@@ -41,6 +41,10 @@ TITLES = {
     "ei-cycle-synthetic-steady": (
         "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too (ours)"
     ),
+    "ei-cycle-synthetic-steady-long": (
+        "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too, twice the "
+        "steps (ours)"
+    ),
     "ei-cycle-synthetic-adapted": (
         "EI DEQ with a measurement cycle, from the model of random bodies, on the very scans of the test (ours)"
     ),
@@ -119,6 +123,10 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-cycle-synthetic-steady": (
         "ei-cycle-synthetic-steady-deq",
         lambda base: variants.steady(_after_bodies(base, "ei-cycle")),
+    ),
+    "ei-cycle-synthetic-steady-long": (
+        "ei-cycle-synthetic-steady-long-deq",
+        lambda base: variants.long(_relative(base, "ei-cycle-synthetic-steady")),
     ),
     "ei-cycle-synthetic-adapted": (
         "ei-cycle-synthetic-adapted-deq",
