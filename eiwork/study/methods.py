@@ -41,10 +41,8 @@ TITLES = {
     "ei-cycle-synthetic-steady": (
         "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too (ours)"
     ),
-    "ei-cycle-synthetic-steady-long": (
-        "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too, twice the "
-        "steps (ours)"
-    ),
+    "synthetic-continued": "DEQ supervised on random bodies, continued (ours)",
+    "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
     "ei-cycle-synthetic-adapted": (
         "EI DEQ with a measurement cycle, from the model of random bodies, on the very scans of the test (ours)"
     ),
@@ -84,13 +82,17 @@ def _relative(base: Recipe, method: str) -> Recipe:
     return method_recipe(origin(base.name)[0], method)
 
 
-def _after_bodies(base: Recipe, method: str) -> Recipe:
-    """A short training by another method that begins with the model of random bodies; its solves are precise.
+def _after(base: Recipe, method: str, first: str) -> Recipe:
+    """A short training by a method that begins with the model of another one; its solves are precise.
 
     The first looser ones lost 0.4 dB when what they had learnt was solved to the evaluation's tolerance.
     """
-    short = variants.continued(_relative(base, method), _relative(base, "synthetic").name)
-    return variants.precise(short)
+    return variants.precise(variants.continued(_relative(base, method), _relative(base, first).name))
+
+
+def _after_bodies(base: Recipe, method: str) -> Recipe:
+    """A short training by another method that begins with the model of random bodies."""
+    return _after(base, method, "synthetic")
 
 
 # Trained methods: the end of the catalogue's name, which has the last word, and how to derive the recipe otherwise.
@@ -124,9 +126,10 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "ei-cycle-synthetic-steady-deq",
         lambda base: variants.steady(_after_bodies(base, "ei-cycle")),
     ),
-    "ei-cycle-synthetic-steady-long": (
-        "ei-cycle-synthetic-steady-long-deq",
-        lambda base: variants.long(_relative(base, "ei-cycle-synthetic-steady")),
+    "synthetic-continued": ("synthetic-continued-deq", lambda base: _after_bodies(base, "synthetic")),
+    "ei-cycle-continued": (
+        "ei-cycle-continued-deq",
+        lambda base: _after(base, "ei-cycle", "ei-cycle"),
     ),
     "ei-cycle-synthetic-adapted": (
         "ei-cycle-synthetic-adapted-deq",

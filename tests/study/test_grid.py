@@ -169,6 +169,7 @@ def test_adapting_is_a_short_training_on_the_scans_from_the_shipped_model():
     ("method", "plain"),
     [
         ("supervised-synthetic", "supervised"),
+        ("synthetic-continued", "synthetic"),
         ("ei-cycle-synthetic", "ei-cycle"),
         ("ei-cycle-synthetic-adapted", "ei-cycle-scan"),
         ("ei-cycle-synthetic-steady", "ei-cycle-steady"),
@@ -184,6 +185,13 @@ def test_trainings_after_random_bodies_are_short_and_begin_with_the_shipped_mode
     assert [getattr(after, part) for part in parts] == [getattr(whole, part) for part in parts]
     with pytest.raises(InputError, match="no trained model 'inpainting-synthetic-deq'"):
         method_recipe("inpainting", method)
+
+
+def test_a_continued_training_differs_from_that_after_random_bodies_in_its_start_alone():
+    continued, after = method_recipe("mri", "ei-cycle-continued"), method_recipe("mri", "ei-cycle-synthetic")
+    assert continued.start == "mri-ei-cycle-deq"
+    names = {"name": after.name, "summary": after.summary}
+    assert continued.with_overrides(**names, start=after.start) == after
 
 
 def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():
