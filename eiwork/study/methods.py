@@ -42,6 +42,7 @@ TITLES = {
         "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too (ours)"
     ),
     "synthetic-continued": "DEQ supervised on random bodies, continued (ours)",
+    "supervised-continued": "supervised DEQ, continued",
     "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
     "ei-cycle-synthetic-adapted": (
         "EI DEQ with a measurement cycle, from the model of random bodies, on the very scans of the test (ours)"
@@ -127,6 +128,10 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         lambda base: variants.steady(_after_bodies(base, "ei-cycle")),
     ),
     "synthetic-continued": ("synthetic-continued-deq", lambda base: _after_bodies(base, "synthetic")),
+    "supervised-continued": (
+        "supervised-continued-deq",
+        lambda base: _after(base, "supervised", "supervised"),
+    ),
     "ei-cycle-continued": (
         "ei-cycle-continued-deq",
         lambda base: _after(base, "ei-cycle", "ei-cycle"),

@@ -187,9 +187,10 @@ def test_trainings_after_random_bodies_are_short_and_begin_with_the_shipped_mode
         method_recipe("inpainting", method)
 
 
-def test_a_continued_training_differs_from_that_after_random_bodies_in_its_start_alone():
-    continued, after = method_recipe("mri", "ei-cycle-continued"), method_recipe("mri", "ei-cycle-synthetic")
-    assert continued.start == "mri-ei-cycle-deq"
+@pytest.mark.parametrize("method", ["ei-cycle", "supervised"])
+def test_a_continued_training_differs_from_that_after_random_bodies_in_its_start_alone(method):
+    continued, after = (method_recipe("mri", f"{method}-{how}") for how in ("continued", "synthetic"))
+    assert continued.start == f"mri-{method}-deq"
     names = {"name": after.name, "summary": after.summary}
     assert continued.with_overrides(**names, start=after.start) == after
 
