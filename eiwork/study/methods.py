@@ -18,7 +18,7 @@ from eiwork.training.settings import (
 
 INVERSE, SENSE, ORACLE, REFERENCE = "inverse", "cg-sense", "supervised", "ei"
 """The ends of the scale of gap closure (see `zero` and `oracle`), and the method that others are compared with."""
-_LONG = "-long"
+_LONG, _CONTINUED = "-long", "-continued"
 CLASSICAL = ("inverse", "fbp", "cg-sense", "total-variation")
 CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-cycle", "ei-unrolled", "ei-unet", "mc")
 
@@ -208,8 +208,11 @@ def zero(problem: str) -> str:
 
 
 def oracle(method: str) -> str:
-    """The supervised training that gap closure of a method is measured by: the one with as many steps."""
-    return ORACLE + _LONG if method.endswith(_LONG) else ORACLE
+    """The supervised training that gap closure of a method is measured by: as many steps from the same start."""
+    if "-synthetic" in method:
+        return ORACLE + "-synthetic"
+    ending = next((e for e in (_LONG, _CONTINUED) if method.endswith(e)), "")
+    return ORACLE + ending
 
 
 def is_classical(method: str) -> bool:

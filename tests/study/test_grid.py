@@ -195,6 +195,23 @@ def test_a_continued_training_differs_from_that_after_random_bodies_in_its_start
     assert continued.with_overrides(**names, start=after.start) == after
 
 
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("ei-cycle", "supervised"),
+        ("synthetic", "supervised"),
+        ("ei-cycle-adapted", "supervised"),
+        ("ei-cycle-continued", "supervised-continued"),
+        ("ei-cycle-synthetic", "supervised-synthetic"),
+        ("ei-cycle-synthetic-adapted", "supervised-synthetic"),
+        ("supervised-synthetic", "supervised-synthetic"),
+    ],
+)
+def test_the_oracle_begins_where_the_method_does_and_has_as_many_steps(method, expected):
+    assert oracle(method) == expected
+    assert method_recipe("ct", expected).loss.method == "supervised"
+
+
 def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():
     strong, cycle, mri = (
         method_recipe(*task) for task in (("ct", "ei-cycle-strong"), ("ct", "ei-cycle"), ("mri", "ei-cycle"))
