@@ -3,17 +3,18 @@
 import pytest
 import torch
 
-from eiwork.data import dead_leaves
+from eiwork.data import bodies, dead_leaves
 from eiwork.errors import InputError
 
 
-def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_random_state_alone() -> None:
+@pytest.mark.parametrize("draw", [dead_leaves, bodies])
+def test_the_same_seed_gives_the_same_bits_and_leaves_the_global_random_state_alone(draw) -> None:
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = dead_leaves(3, 32, seed=5)
+    first = draw(3, 32, seed=5)
     assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(first, dead_leaves(3, 32, seed=5))
-    assert not torch.equal(first, dead_leaves(3, 32, seed=6))
+    assert torch.equal(first, draw(3, 32, seed=5))
+    assert not torch.equal(first, draw(3, 32, seed=6))
     assert first.shape == (3, 1, 32, 32)
     assert not torch.equal(first[0], first[1])
 
@@ -29,7 +30,8 @@ def test_images_fill_the_range_and_have_edges_between_flat_leaves() -> None:
     assert float((steps > 0.2).float().mean()) > 0.03
 
 
+@pytest.mark.parametrize("draw", [dead_leaves, bodies])
 @pytest.mark.parametrize(("n", "size"), [(0, 32), (1, 4)])
-def test_unusable_arguments(n: int, size: int) -> None:
+def test_unusable_arguments(draw, n: int, size: int) -> None:
     with pytest.raises(InputError, match=r"needs n >= 1 and size >= 8"):
-        dead_leaves(n, size, seed=0)
+        draw(n, size, seed=0)
