@@ -35,18 +35,14 @@ TITLES = {
     "ei-cycle-precise": "EI DEQ with a measurement cycle, solved to 1e-4 in the training, too (ours)",
     "ei-cycle-half-scan": "EI DEQ with a measurement cycle, trained on every other scan of the test (ours)",
     "ei-cycle-adapted": "EI DEQ with a measurement cycle, adapted to the very scans of the test (ours)",
-    "synthetic": "DEQ supervised on random bodies, which needs no scan at all (ours)",
-    "supervised-synthetic": "supervised DEQ, from the model of random bodies (ours)",
-    "ei-cycle-synthetic": "EI DEQ with a measurement cycle, from the model of random bodies (ours)",
-    "ei-cycle-synthetic-steady": (
-        "EI DEQ with a measurement cycle, from the model of random bodies, contracting on foreign scans too (ours)"
-    ),
+    "synthetic": "DEQ supervised on random bodies, without any scan (ours)",
+    "supervised-synthetic": "supervised DEQ, after random bodies (ours)",
+    "ei-cycle-synthetic": "EI DEQ with a measurement cycle, after random bodies (ours)",
+    "ei-cycle-synthetic-steady": "EI DEQ with a cycle, after random bodies, contracting elsewhere (ours)",
     "synthetic-continued": "DEQ supervised on random bodies, continued (ours)",
     "supervised-continued": "supervised DEQ, continued",
     "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
-    "ei-cycle-synthetic-adapted": (
-        "EI DEQ with a measurement cycle, from the model of random bodies, on the very scans of the test (ours)"
-    ),
+    "ei-cycle-synthetic-adapted": "EI DEQ with a cycle, after random bodies, on the scans of the test (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -60,7 +56,7 @@ TITLES = {
     "supervised-long": "supervised DEQ, twice the steps",
     "ei-long": "EI DEQ, implicit gradients, twice the steps",
     "ei-cycle-long": "EI DEQ with a measurement cycle, twice the steps (ours)",
-    "ei-cycle-scan-long": "EI DEQ with a measurement cycle, on the very scans of the test, twice the steps (ours)",
+    "ei-cycle-scan-long": "EI DEQ with a cycle, on the scans of the test, twice the steps (ours)",
     "ei-convex": "EI DEQ, D a proximal map by construction (ours)",
     "ei-unrolled": "EI unrolled network",
     "ei-unet": "EI U-Net on A^+ y",

@@ -7,6 +7,7 @@ import torch
 
 from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
+from eiwork.figures.comparison import wrapped
 from eiwork.models import InputConvexPotential
 from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
@@ -210,6 +211,11 @@ def test_a_continued_training_differs_from_that_after_random_bodies_in_its_start
 def test_the_oracle_begins_where_the_method_does_and_has_as_many_steps(method, expected):
     assert oracle(method) == expected
     assert method_recipe("ct", expected).loss.method == "supervised"
+
+
+@pytest.mark.parametrize("method", methods())
+def test_titles_fit_the_two_lines_of_a_row_in_a_figure(method):
+    assert wrapped(title(method)).count("\n") <= 1
 
 
 def test_the_strong_cycle_has_the_weight_and_the_contraction_of_mri():
