@@ -9,9 +9,13 @@ _FOLDER = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 _STARTS = _FOLDER / "starts"
 
 
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.safetensors"))
+
+
 def shipped_checkpoints() -> list[str]:
     """Names of the trained models in the package: those of the recipes that trained them."""
-    return sorted(path.stem for path in _FOLDER.glob("*.safetensors"))
+    return _names(_FOLDER)
 
 
 def load_shipped(name: str) -> Checkpoint:
@@ -30,7 +34,7 @@ def starts() -> list[str]:
 
     Those need not have a fixed point for every scan of the test; what is trained from them has to.
     """
-    return sorted({*shipped_checkpoints(), *(path.stem for path in _STARTS.glob("*.safetensors"))})
+    return sorted([*shipped_checkpoints(), *_names(_STARTS)])
 
 
 def load_start(name: str) -> Checkpoint:

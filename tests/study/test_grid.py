@@ -176,7 +176,7 @@ def test_adapting_is_a_short_training_on_the_scans_from_the_shipped_model():
         ("ei-cycle-synthetic-steady", "ei-cycle-steady"),
     ],
 )
-def test_trainings_after_random_bodies_are_short_and_begin_with_the_shipped_model(method, plain):
+def test_trainings_after_random_bodies_are_short_and_begin_with_their_model(method, plain):
     after, whole = method_recipe("ct", method), method_recipe("ct", plain)
     assert after.start == method_recipe("ct", "synthetic").name
     assert after.steps < whole.steps / 2
