@@ -39,6 +39,11 @@ TITLES = {
     "supervised-synthetic": "supervised DEQ, after random bodies (ours)",
     "ei-cycle-synthetic": "EI DEQ with a measurement cycle, after random bodies (ours)",
     "ei-cycle-synthetic-steady": "EI DEQ with a cycle, after random bodies, contracting elsewhere (ours)",
+    "ei-synthetic": "EI DEQ, implicit gradients, after random bodies (ours)",
+    "ei-jfb-synthetic": "EI DEQ, Jacobian-free, after random bodies (ours)",
+    "ei-phantom-synthetic": "EI DEQ, phantom gradients, after random bodies (ours)",
+    "ei-stopped-synthetic": "EI DEQ, gradient stopped at the image compared with, after random bodies (ours)",
+    "supervised-synthetic-steady": "supervised DEQ, after random bodies, contracting elsewhere (ours)",
     "synthetic-continued": "DEQ supervised on random bodies, continued (ours)",
     "supervised-continued": "supervised DEQ, continued",
     "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
@@ -122,6 +127,14 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "ei-cycle-synthetic-steady": (
         "ei-cycle-synthetic-steady-deq",
         lambda base: variants.steady(_after_bodies(base, "ei-cycle")),
+    ),
+    "ei-synthetic": ("ei-synthetic-deq", lambda base: _after_bodies(base, "ei")),
+    "ei-jfb-synthetic": ("ei-jfb-synthetic-deq", lambda base: _after_bodies(base, "ei-jfb")),
+    "ei-phantom-synthetic": ("ei-phantom-synthetic-deq", lambda base: _after_bodies(base, "ei-phantom")),
+    "ei-stopped-synthetic": ("ei-stopped-synthetic-deq", lambda base: _after_bodies(base, "ei-stopped")),
+    "supervised-synthetic-steady": (
+        "supervised-synthetic-steady-deq",
+        lambda base: variants.steady(_after_bodies(base, "supervised")),
     ),
     "synthetic-continued": ("synthetic-continued-deq", lambda base: _after_bodies(base, "synthetic")),
     "supervised-continued": (
