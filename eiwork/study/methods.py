@@ -42,7 +42,7 @@ TITLES = {
     "ei-synthetic": "EI DEQ, implicit gradients, after random bodies (ours)",
     "ei-jfb-synthetic": "EI DEQ, Jacobian-free, after random bodies (ours)",
     "ei-phantom-synthetic": "EI DEQ, phantom gradients, after random bodies (ours)",
-    "ei-stopped-synthetic": "EI DEQ, gradient stopped at the image compared with, after random bodies (ours)",
+    "ei-stopped-synthetic": "EI DEQ, stopped gradient, after random bodies (ours)",
     "supervised-synthetic-steady": "supervised DEQ, after random bodies, contracting elsewhere (ours)",
     "synthetic-continued": "DEQ supervised on random bodies, continued (ours)",
     "supervised-continued": "supervised DEQ, continued",
