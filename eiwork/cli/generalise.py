@@ -21,23 +21,32 @@ def generalise(
             help='Only this change of the problem, e.g. "another mask"; may be repeated. All by default.',
         ),
     ] = None,
+    guarded: Annotated[
+        bool,
+        typer.Option(
+            "--guarded",
+            help="Give scans that the model does not solve to a milder operator: every one within 59 evaluations.",
+        ),
+    ] = False,
     json_path: JsonPath = None,
 ) -> None:
     """Measure a checkpoint under other sampling, noise and images, beside the minimum-norm inverse.
 
-    Solves go to a tolerance of 1e-4. With --json results/generalisation/PROBLEM-METHOD-SEED.json the figures join those
-    of the study.
+    Solves go to a tolerance of 1e-4. With --json results/generalisation/PROBLEM-METHOD-SEED.json (with --guarded:
+    results/guarded/...) the figures join those of the study.
     """
+    from eiwork.models import GuardedDEQ
     from eiwork.study import generalisation_report
     from eiwork.training import load_checkpoint
 
     check_json_path(json_path)
-    report = generalisation_report(load_checkpoint(checkpoint), shifts)
-    table = Table(
-        "change", "PSNR (dB)", "over the inverse (dB)", "most NFE", "converged", title=report["name"]
-    )
+    guard = GuardedDEQ.prompt if guarded else None
+    report = generalisation_report(load_checkpoint(checkpoint), shifts, guard)
+    columns = ["change", "PSNR (dB)", "over the inverse (dB)", "most NFE", "converged"]
+    table = Table(*columns, *(["milder operator"] if guarded else []), title=report["name"])
     for row in report["rows"]:
-        solver = (str(row["max_nfe"]), f"{row['converged_share']:.0%}") if "max_nfe" in row else ("", "")
+        solver = [str(row["max_nfe"]), f"{row['converged_share']:.0%}"] if "max_nfe" in row else ["", ""]
+        solver += [f"{row['milder_share']:.0%}"] if guarded else []
         table.add_row(
             row["shift"], f"{sum(row['psnr']) / row['n_images']:.2f}", f"{row['gain']:+.2f}", *solver
         )

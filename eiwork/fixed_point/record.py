@@ -23,6 +23,7 @@ class Report:
     error_bound: (batch,) estimate of ||v - v*|| / ||v*|| (adjoint: the error that the adjoint solve adds to the
     gradient; that of the forward solve comes on top) or ||z - z*|| / ||z*|| (forward): residual / sigma_min with the
     rounding of the working precision; inf where sigma_min is nan. None if the solver gives no estimate.
+    weights: (batch,) the share of the trained operator in the one that was solved for (`GuardedDEQ`), else None.
     """
 
     kind: Literal["forward", "adjoint"]
@@ -34,6 +35,7 @@ class Report:
     trace: list[Float[Tensor, " batch"]] = field(default_factory=list, repr=False)
     sigma_min: Float[Tensor, " batch"] | None = None
     error_bound: Float[Tensor, " batch"] | None = None
+    weights: Float[Tensor, " batch"] | None = None
 
 
 _active: ContextVar[tuple[list[Report], ...]] = ContextVar("eiwork_active_records", default=())

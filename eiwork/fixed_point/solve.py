@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
@@ -89,8 +91,10 @@ def run_fixed_point(
     return Run(solution, progress, solver, packing)
 
 
-def publish_solution(solution: Solution, solver: FixedPointSolver) -> None:
-    """Hand the report of a forward solve to every open record."""
+def publish_solution(
+    solution: Solution, solver: FixedPointSolver, weights: Float[Tensor, " batch"] | None = None
+) -> None:
+    """Hand the report of a forward solve to every open record; weights as in `Report`."""
     publish(
         Report(
             "forward",
@@ -102,6 +106,7 @@ def publish_solution(solution: Solution, solver: FixedPointSolver) -> None:
             solution.trace,
             solution.sigma_min,
             solution.error_bound,
+            weights,
         )
     )
 

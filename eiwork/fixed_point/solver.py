@@ -59,6 +59,7 @@ class FixedPointSolver(ABC):
     Converged samples stay where they are.
     max_iter: largest number of evaluations of f, >= 1.
     on_failure: "warn" (ConvergenceWarning) or "raise" (ConvergenceError) when a sample does not converge.
+    give_up: each (n, r) stops the samples whose relative residual has not come down to r within n evaluations.
     """
 
     # Evaluations after which a sample that has not even halved its residual is given up; None: never.
@@ -67,6 +68,7 @@ class FixedPointSolver(ABC):
     tol: float = 1e-4
     max_iter: int = 50
     on_failure: OnFailure = "warn"
+    give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -76,6 +78,12 @@ class FixedPointSolver(ABC):
             raise InputError(f"{name}(max_iter={self.max_iter}): at least one evaluation is needed.")
         if self.on_failure not in ("warn", "raise"):
             raise InputError(f'{name}(on_failure={self.on_failure!r}): choose "warn" or "raise".')
+        for after, enough in self.give_up:
+            if not (1 < after < self.max_iter and enough > self.tol):
+                raise InputError(
+                    f"{name}(give_up={self.give_up}): each (n, r) asks after n evaluations, more than 1 and fewer than "
+                    f"max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
+                )
 
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
@@ -128,6 +136,10 @@ class FixedPointSolver(ABC):
         if n_evaluations == self.patience:
             smallest = torch.minimum(absolute, norms(progress.best_fz - progress.best_z))
             diverged = diverged | (~converged & (smallest > progress.initial / 2))
+        for after, enough in self.give_up:
+            if n_evaluations == after:
+                nearest = torch.minimum(residual, progress.best_residual)
+                diverged = diverged | (~converged & (nearest > enough))
         values, improved, stopped = _on_host(residual, better, converged | diverged)
         _raise_if_not_finite(values, n_evaluations, progress)
         best_z, best_fz = progress.best_z, progress.best_fz

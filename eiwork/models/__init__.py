@@ -8,7 +8,8 @@ from eiwork.models.data_steps import DataStep, GradientStep, ProximalStep, White
 from eiwork.models.denoisers import ResidualCNN
 from eiwork.models.deq import DEQ
 from eiwork.models.gradient_step import GradientStepDenoiser, InnerProductPotential, ResidualPotential
-from eiwork.models.guarded import GuardedDEQ, GuardedSolution
+from eiwork.models.guarded import GuardedDEQ
+from eiwork.models.guarded_solution import GuardedSolution
 from eiwork.models.input_convex import InputConvexPotential
 from eiwork.models.iterations import (
     ADMM,

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from eiwork import data
 from eiwork.errors import EiworkError, InputError
+from eiwork.models import GuardedDEQ
 from eiwork.models.baselines import MinimumNormInverse
 from eiwork.provenance import code_version, machine
 from eiwork.study.methods import origin
@@ -26,6 +27,7 @@ FORMAT = "eiwork-shifts-1"
 AS_TRAINED = "as trained"
 
 Images = Float[Tensor, "n 1 height width"]
+Guard = Callable[[nn.Module], GuardedDEQ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +64,28 @@ def shifts(recipe: Recipe) -> list[Shift]:
     return found + [Shift(name=f"other data: {other}", images=_other(other)) for other in others]
 
 
-def generalise(checkpoint: Checkpoint, chosen: list[Shift] | None = None) -> list[dict[str, Any]]:
+def generalise(
+    checkpoint: Checkpoint, chosen: list[Shift] | None = None, guard: Guard | None = None
+) -> list[dict[str, Any]]:
     """Evaluate a trained model under shifts, beside the minimum-norm inverse; solves at tolerance 1e-4.
 
     One dictionary per shift: its name, overrides, n_images, `psnr` and `inverse_psnr` per image, gain (dB, mean over
-    images), max_nfe and converged_share for a DEQ. Shifts default to `shifts(checkpoint.recipe)`.
+    images), max_nfe and converged_share for a DEQ; milder_share, the share of images that a milder operator
+    reconstructs, where a guard such as `GuardedDEQ.prompt` is given. Shifts default to `shifts(checkpoint.recipe)`.
     """
     recipe = checkpoint.recipe
-    return [_evaluated(checkpoint, recipe, shift) for shift in (shifts(recipe) if chosen is None else chosen)]
+    every = shifts(recipe) if chosen is None else chosen
+    return [_evaluated(checkpoint, recipe, shift, guard) for shift in every]
 
 
-def generalisation_report(checkpoint: Checkpoint, names: Sequence[str] | None = None) -> dict[str, Any]:
+def generalisation_report(
+    checkpoint: Checkpoint, names: Sequence[str] | None = None, guard: Guard | None = None
+) -> dict[str, Any]:
     """`generalise` with everything that it depends on, numbers with four decimals, ready for a file.
 
-    names: of shifts; None for all. Keys: format, name, problem, method, seed, recipe, step, data_hash, code, machine,
-    tol, rows. Raises InputError for a name that the recipe has no shift of.
+    names: of shifts; None for all. guard: as in `generalise`. Keys: format, name, problem, method, seed, recipe, step,
+    data_hash, code, machine, tol, guard (its attempts and its budget; None without one), rows. Raises InputError for a
+    name that the recipe has no shift of, and for a model that cannot be guarded.
     """
     recipe = checkpoint.recipe
     known = {shift.name: shift for shift in shifts(recipe)}
@@ -86,7 +95,8 @@ def generalisation_report(checkpoint: Checkpoint, names: Sequence[str] | None = 
             f"There is no shift {unknown[0]!r} of {recipe.name}; choose from {', '.join(known)}."
         )
     problem, method = origin(recipe.name)
-    rows = generalise(checkpoint, [known[name] for name in names or known])
+    settings = None if guard is None else guard(certified(checkpoint.model())).settings()
+    rows = generalise(checkpoint, [known[name] for name in names or known], guard)
     return {
         "format": FORMAT,
         "name": recipe.name,
@@ -100,6 +110,7 @@ def generalisation_report(checkpoint: Checkpoint, names: Sequence[str] | None = 
         "code": code_version(),
         "machine": machine(),
         "tol": TOLERANCE,
+        "guard": settings,
         "rows": [_rounded(row) for row in rows],
     }
 
@@ -120,9 +131,10 @@ def scans_under(
     return shifted, physics, measured_set(images[::every], shifted, physics, shift.name)
 
 
-def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift) -> dict[str, Any]:
+def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift, guard: Guard | None) -> dict[str, Any]:
     shifted, physics, measured = scans_under(recipe, shift)
-    model = build_reconstructor(shifted, certified(checkpoint.model()))
+    trained = certified(checkpoint.model())
+    model = build_reconstructor(shifted, trained if guard is None else guard(trained))
     with seeded(recipe.seed, "evaluation"):
         values = evaluate_model(model, measured, physics)
         inverse = evaluate_model(MinimumNormInverse(), measured, physics)
@@ -137,6 +149,8 @@ def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift) -> dict[str
     }
     if "nfe" in values:
         found |= {"max_nfe": max(values["nfe"]), "converged_share": summary["converged_share"]}
+    if "weights" in values:
+        found["milder_share"] = sum(weight < 1 for weight in values["weights"]) / len(measured)
     return found
 
 

@@ -37,7 +37,8 @@ def evaluate_model(
     """PSNR and SSIM per image of `images`, with the solver's evaluations and residuals where the model is a DEQ.
 
     n_evaluations: per solve of a batch; nfe: per image, until its own residual reached the tolerance; residual,
-    converged, sigma_min, error_bound: per image, the worst where a reconstruction averages several solves.
+    converged, sigma_min, error_bound, weights (of a GuardedDEQ): per image, the worst where a reconstruction averages
+    several solves.
     """
     assert images.x is not None
     outputs, solves = [], []
@@ -65,7 +66,7 @@ def _worst(reports: list[Report]) -> dict[str, list[Any]]:
         "residual": torch.stack([report.residual for report in reports]).amax(dim=0).tolist(),
         "converged": torch.stack([report.converged for report in reports]).all(dim=0).tolist(),
     }
-    for key, worst in (("sigma_min", torch.amin), ("error_bound", torch.amax)):
+    for key, worst in (("sigma_min", torch.amin), ("error_bound", torch.amax), ("weights", torch.amin)):
         known = [value for report in reports if (value := getattr(report, key)) is not None]
         if known:
             values[key] = worst(torch.stack(known), dim=0).tolist()

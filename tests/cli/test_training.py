@@ -131,3 +131,10 @@ def test_generalise_shows_a_row_for_every_shift_and_writes_it(run, tmp_path):
     report = json.loads((tmp_path / "shifts.json").read_text())
     assert [row["shift"] for row in report["rows"]] == ["as trained", "noise 0.05"]
     assert report["problem"] == "mri"
+    assert report["guard"] is None
+    result = run("generalise", str(path), *options, "--guarded")
+    assert result.exit_code == 0, result.output
+    assert "milder" in result.stdout
+    report = json.loads((tmp_path / "shifts.json").read_text())
+    assert report["guard"]["budget"] < 60
+    assert all(row["max_nfe"] < 60 and row["converged_share"] == 1 for row in report["rows"])

@@ -2,6 +2,7 @@
 
 import inspect
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -73,6 +74,25 @@ def test_each_sample_stops_on_its_own_and_then_stays():
     assert stopped < 12 < solution.n_evaluations
     assert bool((fast[stopped:] == fast[stopped]).all())
     torch.testing.assert_close(solution.value, 1 / (1 - factors), rtol=1e-6, atol=0)
+
+
+def test_a_sample_that_comes_near_too_slowly_is_given_up_and_the_others_are_not():
+    factors = torch.tensor([[0.5], [0.99]], dtype=torch.float64)
+    start = torch.zeros(2, 1, dtype=torch.float64)
+    solver = Picard(tol=1e-8, max_iter=3000)
+    plain = solve_fixed_point(lambda z: factors * z + 1, start, solver)
+    assert plain.converged.all()
+    with pytest.warns(ConvergenceWarning, match="1 of 2 samples"):
+        impatient = solve_fixed_point(
+            lambda z: factors * z + 1, start, replace(solver, give_up=((10, 0.5), (20, 1e-5)))
+        )
+    assert impatient.converged.tolist() == [True, False]
+    assert torch.equal(impatient.value[0], plain.value[0])
+    slow = torch.stack(impatient.trace)[:, 1]
+    assert slow[18] != slow[19], "the first question it could answer"
+    assert len(slow) == 20 or bool((slow[19:] == slow[19]).all())
+    generous = solve_fixed_point(lambda z: factors * z + 1, start, replace(solver, give_up=((20, 0.5),)))
+    assert torch.equal(generous.value, plain.value)
 
 
 def test_a_sample_does_not_depend_on_its_neighbours():
@@ -171,6 +191,8 @@ def test_anderson_survives_a_map_on_which_plain_extrapolation_stalls():
         (lambda: Picard(tol=0.0), "tolerance must be positive"),
         (lambda: Picard(damping=1.5), "damping must lie in"),
         (lambda: Picard(max_iter=0), "at least one evaluation"),
+        (lambda: Picard(max_iter=20, give_up=((20, 0.1),)), "fewer than max_iter=20"),
+        (lambda: Anderson(tol=1e-4, give_up=((9, 1e-4),)), "above tol=1.0e-04"),
         (lambda: Anderson(memory=0), "at least one difference"),
         (lambda: GMRES(restart=0), "must be at least 1"),
         (

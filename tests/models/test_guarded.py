@@ -117,6 +117,56 @@ def test_all_attempts_are_one_report_whose_evaluations_add_up():
     assert len(reports) == 1, "the guard hides its own solves and no others"
 
 
+def test_the_evaluations_of_a_scan_are_its_own_and_so_is_its_trace():
+    physics, model = PHYSICS["inpainting"](), steep()
+    y = measured(physics, [1.0, 50.0, 0.5])
+    found = GuardedDEQ(model).solve(y, physics)
+    trace = torch.stack(found.trace)
+    assert found.n_evaluations == int(found.evaluations.max()) == int(found.evaluations[1]) == len(trace)
+    for sample in (0, 2):
+        alone = model.solve(y[sample : sample + 1], physics)
+        assert int(found.evaluations[sample]) == alone.n_evaluations < SOLVER.max_iter
+        expected = torch.stack(alone.trace)[:, 0]
+        torch.testing.assert_close(trace[: len(expected), sample], expected, rtol=1e-6, atol=0)
+    assert torch.equal(trace[-1], found.residual)
+
+
+def test_a_budget_passes_over_what_it_cannot_pay_but_not_the_last_attempt():
+    physics, model = PHYSICS["inpainting"](), steep()
+    y = measured(physics, [1.0, 50.0])
+    solvers = [replace(SOLVER, max_iter=n) for n in (20, 40, 30)]
+    weights = (1.0, 0.002, 0.0)
+    found = GuardedDEQ(model, weights, solvers).solve(y, physics)
+    assert found.weights.tolist() == [1.0, pytest.approx(0.002)]
+    for budget, weight in ((60, 0.002), (59, 0.0), (1, 0.0)):
+        limited = GuardedDEQ(model, weights, solvers, budget).solve(y, physics)
+        assert limited.converged.all()
+        assert limited.weights.tolist() == [1.0, pytest.approx(weight)]
+    assert int(GuardedDEQ(model, weights, solvers, 59).solve(y, physics).evaluations[1]) <= 20 + 30
+
+
+def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone():
+    physics, model = (
+        PHYSICS["inpainting"](),
+        DEQ(ITERATIONS["proximal_gradient"](Steep()), Anderson(tol=1e-4)),
+    )
+    y = measured(physics, [1.0, 50.0, 0.5, 200.0])
+    guarded = GuardedDEQ.prompt(model)
+    with record() as reports:
+        found = guarded.solve(y, physics)
+    assert found.converged.all()
+    assert int(found.evaluations.max()) <= guarded.budget < 60
+    assert (found.weights == 1).tolist() == [True, False, True, False]
+    assert torch.equal(reports[0].weights, found.weights)
+    alone = model.solve(y[::2], physics)
+    torch.testing.assert_close(found.value[::2], alone.value)
+    settings = guarded.settings()
+    assert [attempt["weight"] for attempt in settings["attempts"]] == list(guarded.weights)
+    assert settings["attempts"][0]["give_up"]
+    assert not settings["attempts"][1]["give_up"]
+    assert settings["budget"] == guarded.budget
+
+
 def test_an_operator_for_each_sample_is_kept_with_its_sample():
     physics = PHYSICS["inpainting"]()
     masks = torch.cat([physics.mask, physics.mask.flip(-1)]).reshape(2, 1, SIZE, SIZE)
@@ -170,6 +220,12 @@ def test_weights_fall_from_one(weights):
 def test_what_cannot_be_guarded_is_an_error():
     with pytest.raises(InputError, match="guards a DEQ whose iteration has a denoiser"):
         GuardedDEQ(nn.Identity())
+    with pytest.raises(InputError, match="guards a DEQ"):
+        GuardedDEQ.prompt(nn.Identity())
+    with pytest.raises(InputError, match="2 solvers for 1 weights"):
+        GuardedDEQ(steep(), (1.0,), [SOLVER, SOLVER])
+    with pytest.raises(InputError, match="budget=0"):
+        GuardedDEQ(steep(), budget=0)
     with pytest.raises(InputError, match="has a denoiser"):
         GuardedDEQ(DEQ(ITERATIONS["inertial"](Steep()), Picard()))
     with pytest.raises(InputError, match="weight lies in"):

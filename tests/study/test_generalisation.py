@@ -3,7 +3,9 @@
 import pytest
 import torch
 
+from eiwork import Anderson
 from eiwork.errors import InputError
+from eiwork.models import GuardedDEQ
 from eiwork.study import generalisation_report, generalise, shifts
 from eiwork.study.methods import method_recipe, origin
 from eiwork.study.problems import base_recipe
@@ -61,6 +63,23 @@ def test_a_report_says_what_it_depends_on(checkpoint):
     assert all(value == round(value, 4) for row in report["rows"] for value in row["psnr"])
     with pytest.raises(InputError, match="choose from as trained"):
         generalisation_report(checkpoint, ["by the moon"])
+
+
+def test_a_guard_changes_what_is_not_solved_and_says_how_much(checkpoint):
+    plain = generalisation_report(checkpoint, ["as trained"])
+    hasty = [Anderson(tol=1e-4, max_iter=2), Anderson(tol=1e-4, max_iter=100)]
+    guarded = generalisation_report(
+        checkpoint, ["as trained"], lambda model: GuardedDEQ(model, (1.0, 0.0), hasty)
+    )
+    assert plain["guard"] is None
+    assert "milder_share" not in plain["rows"][0]
+    assert [attempt["max_iter"] for attempt in guarded["guard"]["attempts"]] == [2, 100]
+    row = guarded["rows"][0]
+    assert row["milder_share"] == row["converged_share"] == 1
+    assert row["psnr"] != plain["rows"][0]["psnr"]
+    prompt = generalisation_report(checkpoint, ["as trained"], GuardedDEQ.prompt)
+    assert prompt["rows"][0]["milder_share"] == 0
+    assert prompt["rows"][0]["psnr"] == plain["rows"][0]["psnr"]
 
 
 @pytest.mark.parametrize("problem", ["ct", "mri", "ct-noisy"])
