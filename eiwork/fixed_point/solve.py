@@ -125,6 +125,7 @@ def _solution(packing: Packing, progress: Progress, solver: FixedPointSolver) ->
         residual,
         progress.n_evaluations,
         trace_tensors(progress),
+        residual.new_tensor(progress.evaluations, dtype=torch.long),
         sigma,
         bound,
     )

@@ -29,7 +29,8 @@ class Progress:
     with the smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||;
     trace: the residuals of every evaluation, as plain numbers (small tensors kept between the large ones of each step
     would fragment the memory, which then grows with the iterations); memory: what the method remembers; stopped:
-    whether each sample has converged or diverged, as plain truth values, so that a step waits for the device only once.
+    whether each sample has converged or diverged, as plain truth values, so that a step waits for the device only once;
+    evaluations: those of each sample until it stopped.
     """
 
     z: Flat
@@ -48,6 +49,7 @@ class Progress:
     trace: list[list[float]] = field(default_factory=list)
     memory: Any = None
     stopped: list[bool] = field(default_factory=list)
+    evaluations: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,7 @@ class FixedPointSolver(ABC):
             reference=reference,
             trace=[values],
             stopped=stopped,
+            evaluations=[1] * len(stopped),
         )
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
@@ -140,6 +143,7 @@ class FixedPointSolver(ABC):
             if n_evaluations == after:
                 nearest = torch.minimum(residual, progress.best_residual)
                 diverged = diverged | (~converged & (nearest > enough))
+        counts = zip(progress.evaluations, progress.stopped, strict=True)
         values, improved, stopped = _on_host(residual, better, converged | diverged)
         _raise_if_not_finite(values, n_evaluations, progress)
         best_z, best_fz = progress.best_z, progress.best_fz
@@ -163,6 +167,7 @@ class FixedPointSolver(ABC):
             trace=[*progress.trace, values],
             memory=memory,
             stopped=stopped,
+            evaluations=[old if rests else n_evaluations for old, rests in counts],
         )
 
     def _residual(

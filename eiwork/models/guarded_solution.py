@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.fixed_point import Solution
@@ -14,28 +14,16 @@ from eiwork.fixed_point.state import as_tuple
 class GuardedSolution(Solution):
     """A solution, and of which operator it is.
 
-    weights: (batch,) the share of the trained operator in the one whose fixed point it is.
-    evaluations: (batch,) evaluations of each scan, over all of its attempts; `n_evaluations` is the most of them.
+    weights: (batch,) the share of the trained operator in the one whose fixed point it is. evaluations: (batch,) those
+    of each scan, over all of its attempts; `n_evaluations` is the most of them.
     """
 
     weights: Float[Tensor, " batch"]
-    evaluations: Int[Tensor, " batch"]
 
 
 def first_attempt(tried: Solution) -> GuardedSolution:
     """What the trained operator found."""
-    evaluations = _evaluations(torch.stack(tried.trace))
-    values = vars(tried) | {
-        "n_evaluations": int(evaluations.max()),
-        "trace": tried.trace[: int(evaluations.max())],
-    }
-    return GuardedSolution(**values, weights=torch.ones_like(tried.residual), evaluations=evaluations)
-
-
-def _evaluations(trace: Float[Tensor, "n batch"]) -> Int[Tensor, " batch"]:
-    """How many evaluations each sample took: the residual of one that has stopped does not change any more."""
-    moved = torch.cat([torch.ones_like(trace[:1], dtype=torch.bool), trace[1:] != trace[:-1]])
-    return len(trace) - moved.flip(0).int().argmax(dim=0)
+    return GuardedSolution(**vars(tried), weights=torch.ones_like(tried.residual))
 
 
 def merged(
@@ -50,7 +38,7 @@ def merged(
         return None if before is None or after is None else put(before, after)
 
     tried = torch.stack(new.trace)[:, rows]
-    evaluations = old.evaluations.index_add(0, samples, _evaluations(tried))
+    evaluations = old.evaluations.index_add(0, samples, new.evaluations[rows])
     parts = tuple(put(a, b) for a, b in zip(as_tuple(old.value), as_tuple(new.value), strict=True))
     return GuardedSolution(
         value=parts[0] if isinstance(old.value, Tensor) else parts,

@@ -73,6 +73,7 @@ def test_each_sample_stops_on_its_own_and_then_stays():
     stopped = int((fast[1:] == fast[:-1]).nonzero()[0])
     assert stopped < 12 < solution.n_evaluations
     assert bool((fast[stopped:] == fast[stopped]).all())
+    assert solution.evaluations.tolist() == [stopped + 1, solution.n_evaluations]
     torch.testing.assert_close(solution.value, 1 / (1 - factors), rtol=1e-6, atol=0)
 
 
@@ -88,6 +89,7 @@ def test_a_sample_that_comes_near_too_slowly_is_given_up_and_the_others_are_not(
         )
     assert impatient.converged.tolist() == [True, False]
     assert torch.equal(impatient.value[0], plain.value[0])
+    assert impatient.evaluations.tolist() == [int(plain.evaluations[0]), 20]
     slow = torch.stack(impatient.trace)[:, 1]
     assert slow[18] != slow[19], "the first question it could answer"
     assert len(slow) == 20 or bool((slow[19:] == slow[19]).all())

@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from eiwork.errors import DataFormatError, InputError
+from eiwork.models import GuardedDEQ
 from eiwork.study.generalisation import FORMAT
 from eiwork.study.generalisation_results import ShiftedResult, advantage, gains, shifted_results
+from eiwork.training import load_shipped, shipped_checkpoints
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 @pytest.fixture
@@ -56,6 +60,9 @@ def test_a_summary_is_over_all_sets_and_tells_the_trained_one_apart():
     found = ShiftedResult("ct", "ei", 0, tuple(rows)).summary()
     assert (found.trained, found.changed) == (31.0, (21.0 + 13.0) / 2)
     assert (found.solved, found.n_sets, found.max_nfe) == (2, 3, 200)
+    assert found.milder == 0
+    guarded = [row | {"milder_share": share} for row, share in zip(rows, (0.0, 0.5, 1.0), strict=True)]
+    assert ShiftedResult("ct", "ei", 0, tuple(guarded)).summary().milder == pytest.approx((0 + 1 + 3) / 7)
     for part in (rows[:1], rows[1:], []):
         with pytest.raises(InputError, match="needs 'as trained' and a change"):
             ShiftedResult("ct", "ei", 0, tuple(part)).summary()
@@ -74,9 +81,21 @@ def test_foreign_files_are_named(tmp_path, content):
 
 @pytest.mark.parametrize("problem", ["ct", "mri"])
 def test_the_model_that_readers_are_told_to_try_first_was_solved_on_every_changed_scan(problem):
-    reports = shifted_results(Path(__file__).parents[2] / "results" / "generalisation")
+    reports = shifted_results(RESULTS / "generalisation")
     (own,) = [r for r in reports if (r.problem, r.method, r.seed) == (problem, "ei-stopped-steady", 0)]
     summary = own.summary()
     assert summary.n_sets > 12
     assert summary.solved == summary.n_sets
     assert summary.max_nfe < 60
+
+
+@pytest.mark.parametrize("name", shipped_checkpoints())
+def test_guarded_every_shipped_model_was_solved_on_every_changed_scan_within_60_evaluations(name):
+    card = load_shipped(name).card
+    report = json.loads((RESULTS / "guarded" / f"{name.removesuffix('-deq')}-0.json").read_text())
+    assert report["name"] == name
+    assert (report["step"], report["data_hash"]) == (card["step"], card["data_hash"])
+    assert report["tol"] == 1e-4
+    assert report["guard"] == GuardedDEQ.prompt(load_shipped(name).model()).settings()
+    assert len(report["rows"]) > 10
+    assert all(row["converged_share"] == 1 and row["max_nfe"] < 60 for row in report["rows"])
