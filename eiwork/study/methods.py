@@ -20,7 +20,7 @@ INVERSE, SENSE, ORACLE, REFERENCE = "inverse", "cg-sense", "supervised", "ei"
 """The ends of the scale of gap closure (see `zero` and `oracle`), and the method that others are compared with."""
 _LONG, _CONTINUED = "-long", "-continued"
 CLASSICAL = ("inverse", "fbp", "cg-sense", "total-variation")
-CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-cycle", "ei-unrolled", "ei-unet", "mc")
+CORE_METHODS = ("supervised", "ei", "ei-jfb", "ei-cycle", "ei-unrolled", "mc")
 
 TITLES = {
     "supervised": "supervised DEQ (oracle)",
