@@ -92,7 +92,7 @@ def test_the_default_is_the_core_table_and_the_methods_without_training(run, mon
     )
     run("reproduce", *PLACES)
     trained = [task for task in asked if task.method in study.CORE_METHODS]
-    assert len(trained) == 3 * 7 * 3
+    assert len(trained) == 3 * 6 * 3
     assert {task.method for task in asked} == {*study.CORE_METHODS, *study.CLASSICAL} - {"cg-sense"}
     asked.clear()
     run("reproduce", "--problems", "mri-coils", *PLACES)
