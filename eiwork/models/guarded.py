@@ -27,8 +27,8 @@ WEIGHTS = (1.0, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0)
 """Of the trained operator, tried one after the other."""
 PROMPT_WEIGHTS, PROMPT_LIMITS, PROMPT_BUDGET = (1.0, 0.6, 0.0), (48, 24, 11), 59
 """For an answer within a budget of evaluations: weights, and the most evaluations with each."""
-GIVE_UP = ((24, 1e-3), (34, 2.5e-4))
-"""How near a scan must come after so many evaluations, or the trained operator is given up."""
+GIVE_UP = ((24, 10.0), (34, 2.5))
+"""How near, in tolerances, a scan must come after so many evaluations, or the trained operator is given up."""
 
 
 class GuardedDEQ(nn.Module):
@@ -80,12 +80,13 @@ class GuardedDEQ(nn.Module):
         """A guard that answers for every scan within 59 evaluations, at the tolerance of the model's solver.
 
         A scan that the trained operator brings too slowly near its fixed point is given to a milder one while there is
-        time for it, and else to the shrinkage. Raises InputError as the class does. The limits are ours, for 1e-4.
+        time for it, and else to the shrinkage. Raises InputError as the class does. The limits are ours, found at 1e-4.
         """
         if not isinstance(model, DEQ):
             return cls(model)
         solvers = [replace(model.solver, max_iter=limit, give_up=()) for limit in PROMPT_LIMITS]
-        solvers[0] = replace(solvers[0], give_up=GIVE_UP)
+        steps = tuple((after, tolerances * model.solver.tol) for after, tolerances in GIVE_UP)
+        solvers[0] = replace(solvers[0], give_up=steps)
         return cls(model, PROMPT_WEIGHTS, solvers, PROMPT_BUDGET)
 
     def settings(self) -> dict[str, Any]:

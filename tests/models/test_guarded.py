@@ -145,11 +145,10 @@ def test_a_budget_passes_over_what_it_cannot_pay_but_not_the_last_attempt():
     assert int(GuardedDEQ(model, weights, solvers, 59).solve(y, physics).evaluations[1]) <= 20 + 30
 
 
-def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone():
-    physics, model = (
-        PHYSICS["inpainting"](),
-        DEQ(ITERATIONS["proximal_gradient"](Steep()), Anderson(tol=1e-4)),
-    )
+@pytest.mark.parametrize("tol", [1e-4, 1e-3])
+def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone(tol):
+    physics = PHYSICS["inpainting"]()
+    model = DEQ(ITERATIONS["proximal_gradient"](Steep()), Anderson(tol=tol))
     y = measured(physics, [1.0, 50.0, 0.5, 200.0])
     guarded = GuardedDEQ.prompt(model)
     with record() as reports:
