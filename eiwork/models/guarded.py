@@ -43,9 +43,9 @@ class GuardedDEQ(nn.Module):
     model: a DEQ whose iteration has a `denoiser`. weights: falling from 1, each in [0, 1]. solvers: one a weight; the
     model's own for all by default. budget: evaluations of a scan, over all of its attempts; an attempt whose
     `max_iter` is more than what is left of them is passed over, but not the last one. Reconstructs without gradients:
-    train the DEQ itself. Raises InputError for a model of another kind, other weights, another number of solvers, a
-    budget below 1, or a y that asks for gradients; warns (ConvergenceWarning), or raises ConvergenceError where the
-    solver is to, if the last attempt fails too.
+    train the DEQ itself. Raises InputError for a model of another kind, other weights, another number of solvers or
+    solvers of several tolerances, a budget below 1, or a y that asks for gradients; warns (ConvergenceWarning), or
+    raises ConvergenceError where the solver is to, if the last attempt fails too.
     The blend, and the search for its weight, are ours.
     """
 
@@ -69,11 +69,17 @@ class GuardedDEQ(nn.Module):
             raise InputError(
                 f"{len(solvers)} solvers for {len(weights)} weights: give one for each, or none at all."
             )
-        self.model, self.weights = model, tuple(map(float, weights))
+        if solvers is not None and len(tols := {solver.tol for solver in solvers}) > 1:
+            raise InputError(f"The solvers have the tolerances {sorted(tols)}: give all of them the same.")
         if budget is not None and budget < 1:
             raise InputError(f"budget={budget}: at least one evaluation is needed, or None for no limit.")
-        self.solvers = tuple(solvers) if solvers is not None else (model.solver,) * len(weights)
-        self.budget = budget
+        self.model, self.weights, self.budget = model, tuple(map(float, weights)), budget
+        self._solvers = None if solvers is None else tuple(solvers)
+
+    @property
+    def solvers(self) -> tuple[FixedPointSolver, ...]:
+        """The solver of each attempt."""
+        return (self.model.solver,) * len(self.weights) if self._solvers is None else self._solvers
 
     @classmethod
     def prompt(cls, model: nn.Module) -> "GuardedDEQ":
@@ -154,7 +160,7 @@ class GuardedDEQ(nn.Module):
         return found
 
     def _report(self, found: GuardedSolution) -> None:
-        solver = self.model.solver
+        solver = self.solvers[0]
         publish_solution(found, solver, found.weights)
         n_lost = int((~found.converged).sum())
         if not n_lost:

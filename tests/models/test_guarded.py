@@ -166,6 +166,19 @@ def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone(to
     assert settings["budget"] == guarded.budget
 
 
+def test_the_tolerance_is_that_of_the_solvers_that_are_used():
+    physics, model = PHYSICS["inpainting"](), steep()
+    y, guarded = measured(physics, [1.0, 50.0]), GuardedDEQ(model)
+    with record() as reports:
+        guarded.solve(y, physics)
+        model.solver = replace(SOLVER, tol=1e-3)
+        loose = guarded.solve(y, physics)
+        GuardedDEQ(model, (1.0, 0.0), [SOLVER, SOLVER]).solve(y, physics)
+    assert [report.tol for report in reports] == [SOLVER.tol, 1e-3, SOLVER.tol]
+    assert reports[0].residual.max() <= SOLVER.tol < loose.residual.max() <= 1e-3
+    assert reports[2].residual.max() <= SOLVER.tol
+
+
 def test_an_operator_for_each_sample_is_kept_with_its_sample():
     physics = PHYSICS["inpainting"]()
     masks = torch.cat([physics.mask, physics.mask.flip(-1)]).reshape(2, 1, SIZE, SIZE)
@@ -223,6 +236,8 @@ def test_what_cannot_be_guarded_is_an_error():
         GuardedDEQ.prompt(nn.Identity())
     with pytest.raises(InputError, match="2 solvers for 1 weights"):
         GuardedDEQ(steep(), (1.0,), [SOLVER, SOLVER])
+    with pytest.raises(InputError, match="give all of them the same"):
+        GuardedDEQ(steep(), (1.0, 0.0), [SOLVER, replace(SOLVER, tol=1e-4)])
     with pytest.raises(InputError, match="budget=0"):
         GuardedDEQ(steep(), budget=0)
     with pytest.raises(InputError, match="has a denoiser"):
