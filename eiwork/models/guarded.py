@@ -122,12 +122,12 @@ class GuardedDEQ(nn.Module):
         separable = BatchMap(self.model.iterate, y, physics).separable
         found, left, start = None, everything, z0
         for weight, solver in zip(self.weights, self.solvers, strict=True):
-            model = self._with(weight, solver)
             if found is not None:
                 left = self._to_try(found, solver, last=weight == self.weights[-1])
+                if len(left) == 0:
+                    continue
                 start = rows_of(found.value, left if separable else everything)
-            if len(left) == 0:
-                continue
+            model = self._with(weight, solver)
             chosen, rows = (left, everything[: len(left)]) if separable else (everything, left)
             tried, cut_short = attempt_and_tell(model, y[chosen], physics, start)
             found = first_attempt(tried) if found is None else merged(found, tried, left, rows, weight)
