@@ -35,19 +35,19 @@ TITLES = {
     "ei-cycle-precise": "EI DEQ with a measurement cycle, solved to 1e-4 in the training, too (ours)",
     "ei-cycle-half-scan": "EI DEQ with a measurement cycle, trained on every other scan of the test (ours)",
     "ei-cycle-adapted": "EI DEQ with a measurement cycle, adapted to the very scans of the test (ours)",
-    "synthetic": "DEQ supervised on random bodies, without any scan (ours)",
-    "supervised-synthetic": "supervised DEQ, after random bodies (ours)",
-    "ei-cycle-synthetic": "EI DEQ with a measurement cycle, after random bodies (ours)",
-    "ei-cycle-synthetic-steady": "EI DEQ with a cycle, after random bodies, contracting elsewhere (ours)",
-    "ei-synthetic": "EI DEQ, implicit gradients, after random bodies (ours)",
-    "ei-jfb-synthetic": "EI DEQ, Jacobian-free, after random bodies (ours)",
-    "ei-phantom-synthetic": "EI DEQ, phantom gradients, after random bodies (ours)",
-    "ei-stopped-synthetic": "EI DEQ, stopped gradient, after random bodies (ours)",
-    "supervised-synthetic-steady": "supervised DEQ, after random bodies, contracting elsewhere (ours)",
-    "synthetic-continued": "DEQ supervised on random bodies, continued (ours)",
+    "synthetic": "DEQ supervised on random images, without any scan (ours)",
+    "supervised-synthetic": "supervised DEQ, after random images (ours)",
+    "ei-cycle-synthetic": "EI DEQ with a measurement cycle, after random images (ours)",
+    "ei-cycle-synthetic-steady": "EI DEQ with a cycle, after random images, contracting elsewhere (ours)",
+    "ei-synthetic": "EI DEQ, implicit gradients, after random images (ours)",
+    "ei-jfb-synthetic": "EI DEQ, Jacobian-free, after random images (ours)",
+    "ei-phantom-synthetic": "EI DEQ, phantom gradients, after random images (ours)",
+    "ei-stopped-synthetic": "EI DEQ, stopped gradient, after random images (ours)",
+    "supervised-synthetic-steady": "supervised DEQ, after random images, contracting elsewhere (ours)",
+    "synthetic-continued": "DEQ supervised on random images, continued (ours)",
     "supervised-continued": "supervised DEQ, continued",
     "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
-    "ei-cycle-synthetic-adapted": "EI DEQ with a cycle, after random bodies, on the scans of the test (ours)",
+    "ei-cycle-synthetic-adapted": "EI DEQ with a cycle, after random images, on the scans of the test (ours)",
     "ei-cycle-jfb": "EI DEQ with a measurement cycle, Jacobian-free",
     "ei-stopped": "EI DEQ, gradient stopped at the image compared with",
     "ei-stopped-jfb": "EI DEQ, gradient stopped at the image compared with, Jacobian-free",
@@ -93,7 +93,7 @@ def _after(base: Recipe, method: str, first: str) -> Recipe:
 
 
 def _after_bodies(base: Recipe, method: str) -> Recipe:
-    """A short training by another method that begins with the model of random bodies."""
+    """A short training by another method that begins with the model of random images, bodies or leaves."""
     return _after(base, method, "synthetic")
 
 

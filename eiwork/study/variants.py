@@ -102,7 +102,7 @@ def on_the_scan(recipe: Recipe) -> Recipe:
 
 
 def synthetic(recipe: Recipe) -> Recipe:
-    """Trained on random bodies, of which there are as many as there were images, and on no scan."""
+    """Trained on random images, of which there are as many as there were images, and on no scan."""
     of_nobody = SyntheticSettings(split="synthetic", **recipe.data.model_dump(exclude={"split"}))
     return recipe.with_overrides(data=of_nobody, gradient_probe_every=None)
 

@@ -38,10 +38,11 @@ class ScanSettings(Settings):
 
 
 class SyntheticSettings(Settings):
-    """Training on `eiwork.data.bodies`, random images that no scanner saw: their truth is known and is nobody's.
+    """Training on random images that no scanner saw: their truth is known and is nobody's.
 
     They are drawn from the seed and measured once; nothing is warped. name: of the images that the test measures, which
-    say what an image of the problem is. split: "synthetic", always.
+    say what an image of the problem is: for "natural" `eiwork.data.dead_leaves`, which fill the frame as photographs
+    do, else `eiwork.data.bodies`. split: "synthetic", always.
     """
 
     split: Literal["synthetic"]

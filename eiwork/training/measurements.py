@@ -55,7 +55,7 @@ def measure(
 
 
 def clean_images(recipe: Recipe) -> Image:
-    """What the training set measures: `n_train` seeded warps of the training images, or as many random bodies.
+    """What the training set measures: `n_train` seeded warps of the training images, or as many random images.
 
     No self-supervised method may see the former. Raises InputError for a recipe that trains on the scans of the test:
     it has no such images.
@@ -66,11 +66,13 @@ def clean_images(recipe: Recipe) -> Image:
             f"Recipe {recipe.name!r} trains on the measurements of the test's own scans (data.split='test') and has no "
             "training images. Take those of the recipe with the same problem whose data.split is 'train'."
         )
-    if isinstance(settings, SyntheticSettings):
-        return as_model_images(data.bodies(settings.n_train, settings.image_size, settings.seed), recipe)
-    originals = data.load(settings.name, "train", settings.image_size)
     # Slices lie in air, photographs go on beyond their edge.
-    padding = "reflection" if settings.name == "natural" else "zeros"
+    fills_the_frame = settings.name == "natural"
+    if isinstance(settings, SyntheticSettings):
+        draw = data.dead_leaves if fills_the_frame else data.bodies
+        return as_model_images(draw(settings.n_train, settings.image_size, settings.seed), recipe)
+    originals = data.load(settings.name, "train", settings.image_size)
+    padding = "reflection" if fills_the_frame else "zeros"
     warped = data.augment(originals, settings.n_train, seed=settings.seed, padding=padding)
     return as_model_images(warped, recipe)
 

@@ -77,6 +77,12 @@ def test_training_on_random_bodies_sees_their_truth_and_loads_no_image(monkeypat
     assert torch.equal(blind.y, seen.y)
 
 
+def test_random_photographs_are_leaves_without_air():
+    of_nature = BODIES | {"name": "natural"}
+    recipe = get_recipe("inpainting-supervised-deq").with_overrides(data=of_nature)
+    assert torch.equal(clean_images(recipe), data.dead_leaves(5, 16, seed=0))
+
+
 def test_random_bodies_are_known_by_the_hash_of_their_images():
     recipe = get_recipe("mri-supervised-deq").with_overrides(data=BODIES | {"name": "mri"})
     physics = build_physics(recipe.physics, 16)
