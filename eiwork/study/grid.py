@@ -9,6 +9,7 @@ from eiwork.errors import InputError
 from eiwork.study.ablation import PREFIX, ablations
 from eiwork.study.methods import applies, is_classical, method_recipe, methods
 from eiwork.study.problems import base_recipe
+from eiwork.study.variants import with_seed
 from eiwork.training import Recipe
 
 
@@ -75,7 +76,7 @@ def grid(
                 recipe = _overridden(method_recipe(problem, method), overrides or {})
                 if is_classical(method) and recipe.physics.noise_sigma == 0 and seed != seeds[0]:
                     continue
-                seeded = recipe.with_overrides(seed=seed)
+                seeded = with_seed(recipe, seed)
                 tasks.append(Task(problem=problem, method=method, seed=seed, recipe=seeded))
     return tasks
 

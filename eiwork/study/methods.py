@@ -44,6 +44,8 @@ TITLES = {
     "ei-phantom-synthetic": "EI DEQ, phantom gradients, after random images (ours)",
     "ei-stopped-synthetic": "EI DEQ, stopped gradient, after random images (ours)",
     "supervised-synthetic-steady": "supervised DEQ, after random images, contracting elsewhere (ours)",
+    "robust-ei-synthetic": "robust EI DEQ (SURE), after random images (ours)",
+    "recorrupted-ei-synthetic": "recorrupted EI DEQ with a cycle, after random images (ours)",
     "synthetic-continued": "DEQ supervised on random images, continued (ours)",
     "supervised-continued": "supervised DEQ, continued",
     "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
@@ -135,6 +137,11 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
     "supervised-synthetic-steady": (
         "supervised-synthetic-steady-deq",
         lambda base: variants.steady(_after_bodies(base, "supervised")),
+    ),
+    "robust-ei-synthetic": ("robust-ei-synthetic-deq", lambda base: _after_bodies(base, "robust-ei")),
+    "recorrupted-ei-synthetic": (
+        "recorrupted-ei-synthetic-deq",
+        lambda base: _after_bodies(base, "recorrupted-ei"),
     ),
     "synthetic-continued": ("synthetic-continued-deq", lambda base: _after_bodies(base, "synthetic")),
     "supervised-continued": (

@@ -16,7 +16,7 @@ from eiwork.training.settings import (
     UNetSettings,
     UnrolledSettings,
 )
-from eiwork.training.shipped import starts
+from eiwork.training.shipped import start_of_seed, starts
 
 
 def _group(base: Recipe) -> Group:
@@ -123,6 +123,15 @@ def continued(recipe: Recipe, start: str) -> Recipe:
         optimiser__warmup=10,
         optimiser__ema=0.98,
     )
+
+
+def with_seed(recipe: Recipe, seed: int) -> Recipe:
+    """The recipe with a seed; it begins with the model of that seed where the package has it, so that seeds share less.
+
+    Without it the seeds of a continued training share its start, and differ by batches, group elements and noise alone.
+    """
+    start = None if recipe.start is None else start_of_seed(recipe.start, seed)
+    return recipe.with_overrides(seed=seed, start=start)
 
 
 def adapted(recipe: Recipe) -> Recipe:

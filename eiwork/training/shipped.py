@@ -32,9 +32,16 @@ def load_shipped(name: str) -> Checkpoint:
 def starts() -> list[str]:
     """Names of the models that a training can begin with: the shipped ones, and some that are for nothing else.
 
-    Those need not have a fixed point for every scan of the test; what is trained from them has to.
+    Those need not have a fixed point for every scan of the test; what is trained from them has to. NAME-SEED is the
+    training of NAME with another seed than that of the model called NAME.
     """
     return sorted([*shipped_checkpoints(), *_names(_STARTS)])
+
+
+def start_of_seed(name: str, seed: int) -> str:
+    """The start NAME-SEED, the same training with another seed, where it comes with the package; else `name`."""
+    own = f"{name}-{seed}"
+    return own if own in starts() else name
 
 
 def load_start(name: str) -> Checkpoint:

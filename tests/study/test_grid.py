@@ -13,7 +13,7 @@ from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_re
 from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
 from eiwork.study.methods import applies, oracle, title, zero
 from eiwork.study.task import TOLERANCE
-from eiwork.training import recipes
+from eiwork.training import recipes, shipped
 from eiwork.training.build import build_model
 
 
@@ -184,8 +184,19 @@ def test_trainings_after_random_bodies_are_short_and_begin_with_their_model(meth
     after = after.with_overrides(model=whole.model)
     parts = ("data", "loss", "model", "contraction", "seed")
     assert [getattr(after, part) for part in parts] == [getattr(whole, part) for part in parts]
-    with pytest.raises(InputError, match="no trained model 'inpainting-synthetic-deq'"):
-        method_recipe("inpainting", method)
+
+
+def test_a_seed_begins_with_the_start_of_that_seed_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(shipped, "starts", lambda: ["ct-synthetic-deq", "ct-synthetic-deq-1"])
+    tasks = grid(["ct"], ["ei-synthetic", "ei"], [0, 1, 2])
+    begun = {(task.method, task.seed): task.recipe.start for task in tasks}
+    assert [begun["ei-synthetic", seed] for seed in range(3)] == [
+        "ct-synthetic-deq",
+        "ct-synthetic-deq-1",
+        "ct-synthetic-deq",
+    ]
+    assert [begun["ei", seed] for seed in range(3)] == [None] * 3
+    assert [task.recipe.seed for task in tasks] == [task.seed for task in tasks]
 
 
 @pytest.mark.parametrize("method", ["ei-cycle", "supervised"])

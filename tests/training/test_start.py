@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from eiwork.errors import CheckpointError, RecipeError
-from eiwork.training import get_recipe, load_shipped, shipped_checkpoints
-from eiwork.training.shipped import load_start, starts
+from eiwork.training import get_recipe, load_shipped, shipped, shipped_checkpoints
+from eiwork.training.shipped import load_start, start_of_seed, starts
 from eiwork.training.start import starting_model
 from eiwork.training.trainer import _prepare
 
@@ -49,11 +49,12 @@ def test_a_start_that_cannot_be_is_told(fields, error, match):
 
 def test_what_is_only_to_begin_with_is_no_trained_model_of_the_package():
     only_starts = set(starts()) - set(shipped_checkpoints())
-    assert only_starts == {"ct-synthetic-deq", "mri-synthetic-deq"}
+    assert {f"{problem}-synthetic-deq" for problem in ("ct", "ct-noisy", "mri")} <= only_starts
     for name in only_starts:
         checkpoint = load_start(name)
-        assert checkpoint.recipe.name == name
-        assert checkpoint.card["step"] == checkpoint.recipe.steps
+        recipe = checkpoint.recipe
+        assert name == recipe.name + (f"-{recipe.seed}" if recipe.seed else "")
+        assert checkpoint.card["step"] == recipe.steps
         with pytest.raises(CheckpointError, match="there are ct-ei-cycle-deq"):
             load_shipped(name)
 
@@ -62,3 +63,11 @@ def test_every_shipped_model_can_be_begun_with():
     assert set(shipped_checkpoints()) < set(starts())
     own, again = load_shipped(NAME).weights, load_start(NAME).weights
     assert all(torch.equal(value, again[name]) for name, value in own.items())
+
+
+def test_a_start_of_another_seed_is_taken_where_it_is_there(monkeypatch, tmp_path):
+    for name in ("ct-synthetic-deq", "ct-synthetic-deq-2"):
+        (tmp_path / f"{name}.safetensors").touch()
+    monkeypatch.setattr(shipped, "_STARTS", tmp_path)
+    found = [start_of_seed("ct-synthetic-deq", seed) for seed in (0, 1, 2)]
+    assert found == ["ct-synthetic-deq", "ct-synthetic-deq", "ct-synthetic-deq-2"]

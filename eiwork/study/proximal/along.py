@@ -17,6 +17,7 @@ from eiwork.study.methods import method_recipe
 from eiwork.study.proximal.measure import proximal_report
 from eiwork.study.proximal.subjects import Subject, control, trained
 from eiwork.study.proximal.table import STATISTICS, values
+from eiwork.study.variants import with_seed
 from eiwork.training import Recipe, build_physics, load_checkpoint, train
 from eiwork.training.evaluation import evaluate_model
 from eiwork.training.measurements import clean_images, test_set
@@ -52,7 +53,7 @@ def along(
     images of each statistic. Step 0 is the network before training. The training is the same, bit for bit, as one that
     nobody looked at. Raises CheckpointError where `folder` holds another training.
     """
-    recipe = method_recipe(problem, method).with_overrides(seed=seed, **(overrides or {}))
+    recipe = with_seed(method_recipe(problem, method), seed).with_overrides(**(overrides or {}))
     light = AnalysisSettings.light() if settings is None else settings
     place = folder / "along.json"
     rows: list[dict[str, Any]] = json.loads(place.read_text()) if place.exists() else []
