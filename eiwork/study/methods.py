@@ -46,6 +46,7 @@ TITLES = {
     "supervised-synthetic-steady": "supervised DEQ, after random images, contracting elsewhere (ours)",
     "robust-ei-synthetic": "robust EI DEQ (SURE), after random images (ours)",
     "recorrupted-ei-synthetic": "recorrupted EI DEQ with a cycle, after random images (ours)",
+    "splitting-synthetic": "equivariant splitting DEQ, after random images (ours)",
     "synthetic-continued": "DEQ supervised on random images, continued (ours)",
     "supervised-continued": "supervised DEQ, continued",
     "ei-cycle-continued": "EI DEQ with a measurement cycle, continued (ours)",
@@ -143,6 +144,7 @@ _TRAINED: dict[str, tuple[str, Callable[[Recipe], Recipe]]] = {
         "recorrupted-ei-synthetic-deq",
         lambda base: _after_bodies(base, "recorrupted-ei"),
     ),
+    "splitting-synthetic": ("splitting-synthetic-deq", lambda base: _after_bodies(base, "splitting")),
     "synthetic-continued": ("synthetic-continued-deq", lambda base: _after_bodies(base, "synthetic")),
     "supervised-continued": (
         "supervised-continued-deq",
