@@ -141,13 +141,18 @@ def test_precise_solves_are_those_of_the_evaluation_and_change_nothing_else():
     assert precise.with_overrides(**same, model__max_iter=cycle.model.max_iter) == cycle
 
 
-@pytest.mark.parametrize("problem", ["ct", "mri", "inpainting"])
-def test_training_on_random_bodies_changes_the_data_of_the_oracle_alone(problem):
+@pytest.mark.parametrize(("problem", "slower"), [("ct", 1), ("mri", 1), ("inpainting", 2)])
+def test_training_on_random_images_changes_the_data_of_the_oracle_alone_and_its_rate_on_leaves(
+    problem, slower
+):
     synthetic, oracle = method_recipe(problem, "synthetic"), method_recipe(problem, "supervised")
     assert synthetic.data.split == "synthetic"
     assert synthetic.data.n_train == oracle.data.n_train
     names = {"name": oracle.name, "summary": oracle.summary}
-    back = synthetic.with_overrides(**names, data=oracle.data, gradient_probe_every=100)
+    rate = synthetic.optimiser.learning_rate * slower
+    back = synthetic.with_overrides(
+        **names, data=oracle.data, gradient_probe_every=100, optimiser__learning_rate=rate
+    )
     assert back == oracle.with_overrides(gradient_probe_every=100)
 
 
