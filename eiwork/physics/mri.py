@@ -17,8 +17,9 @@ from eiwork.physics.coils import coil_sensitivities
 from eiwork.physics.minimum_norm import minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx, image_of, several
+from eiwork.physics.readout_gram import ReadoutGram, readout_gram
 from eiwork.physics.sampling import column_mask
-from eiwork.physics.shifted_inverse import by_conjugate_gradients, shifted_inverse
+from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients, shifted_inverse
 
 
 def mri(
@@ -125,6 +126,7 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
         size = tuple(mask.shape)
         super().__init__(mask=mask, coil_maps=maps, img_size=size, noise_model=noise, tol=1e-5, max_iter=1000)
         self.img_size = self.mask.shape[1:]
+        self._kept: tuple[Tensor, Tensor, list[int | None], ReadoutGram | None] | None = None
 
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
         """Masked Fourier transforms of the coil images of x (batch, 2, height, width); else `InputError`."""
@@ -159,11 +161,12 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
         gamma: float | int | Tensor,
         **kwargs: object,
     ) -> Float[Tensor, "batch c height width"]:
-        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, by conjugate gradients.
+        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, exactly where the mask has whole columns.
 
-        x = z + (A^T A + I / gamma)^-1 A^T (y - A z), to a relative residual of 1e-6 in float32 and 1e-12 in float64;
-        differentiable in z, y and gamma to any order, each derivative one more such solve. Mask and coil maps
-        are constants.
+        x = z + (A^T A + I / gamma)^-1 A^T (y - A z), by one decomposition of a block for each row (see `ReadoutGram`).
+        For any other mask, or several sets of coil maps, by conjugate gradients to a relative residual of 1e-6 in
+        float32 and 1e-12 in float64. Differentiable in z, y and gamma to any order, each derivative one more such
+        solve. Mask and coil maps are constants.
 
         Args:
             z: images (batch, 2, height, width), or a number for a constant image; None is 0.
@@ -180,15 +183,48 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
         self._check_measurement(y)
         if several(gamma):
             return super().prox_l2(z, y, gamma, **kwargs)
+        shift = 1 / checked_positive(gamma, "gamma")
+        point = image_of(z, y, self)
+        return point + shifted_inverse(self.A_adjoint(y - self.A(point)), shift, self._gram_inverse())
+
+    def whiten(
+        self, r: Tensor, regularisation: float | int | Tensor
+    ) -> Float[Tensor, "batch 2 coil height width"]:
+        """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
+
+        (r - A (A^T A + regularisation I)^-1 A^T r) / regularisation, the inner inverse as in `prox_l2`.
+
+        Args:
+            r: residual (batch, 2, coil, height, width).
+            regularisation: positive number or tensor of one element; the operator has norm 1.
+
+        Raises:
+            InputError: unusable r or regularisation, or a mask or coil maps that require gradients.
+
+        Warns:
+            ConvergenceWarning: conjugate gradients missed their tolerance.
+        """
+        self._check_measurement(r)
+        shift = checked_positive(regularisation, "regularisation")
+        return (r - self.A(shifted_inverse(self.A_adjoint(r), shift, self._gram_inverse()))) / shift
+
+    def _gram_inverse(self) -> Method:
+        """How (A^T A + s I)^-1 is solved with the mask and the coil maps of the moment."""
         if self.mask.requires_grad or self.coil_maps.requires_grad:
             raise InputError(
                 "The proximal map of multi-coil MRI takes mask and coil maps as constants, but one of them requires "
                 "gradients: detach it, or use a data step that needs only A and A^T (GradientStep)."
             )
-        shift = 1 / checked_positive(gamma, "gamma")
-        point = image_of(z, y, self)
-        method = by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
-        return point + shifted_inverse(self.A_adjoint(y - self.A(point)), shift, method)
+        held = (self.mask, self.coil_maps)
+        versions = [None if t.is_inference() else t._version for t in held]  # noqa: SLF001
+        kept = self._kept
+        # `update` and `to` put other tensors in their place, and either may be written to.
+        if kept is None or kept[0] is not self.mask or kept[1] is not self.coil_maps or kept[2] != versions:
+            gram = readout_gram(self.mask, self.coil_maps)
+            kept = self._kept = (self.mask, self.coil_maps, versions, gram)
+        if kept[3] is not None:
+            return kept[3].solve
+        return by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
 
     def _normal(self, x: Tensor) -> Tensor:
         return super().A_adjoint(super().A(x))
