@@ -11,15 +11,13 @@ ours reaches 1e-6.
 import argparse
 import functools
 import json
-import statistics
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import deepinv
 import torch
 from _machine import describe_machine
+from _timing import interleaved_medians, seconds
 from torch import Tensor
 
 from eiwork.files import write_text_atomically
@@ -30,23 +28,6 @@ RESULT = Path(__file__).parent / "results" / "tomography.json"
 N_VIEWS = 50
 SIZES = (64, 128)
 BATCHES = (1, 8)
-
-
-def seconds(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def interleaved_medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call, over rounds in which each runs once, after three rounds of warm-up."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for round_number in range(repeats + 3):
-        for name, call in calls.items():
-            elapsed = seconds(call)
-            if round_number >= 3:
-                times[name].append(elapsed)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def adjoint_error(physics: deepinv.physics.LinearPhysics, x: Tensor, v: Tensor) -> float:

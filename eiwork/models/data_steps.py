@@ -94,8 +94,9 @@ class ProximalStep(nn.Module):
     """argmin over x' of ||A x' - y||^2 / 2 + rho / 2 ||x' - x||^2: the proximal map of the data term, learnt rho.
 
     x' = x + A^T (A A^T + rho I)^-1 (y - A x), by the physics' `prox_l2`: in closed form for single-coil MRI and
-    inpainting, by block factorisation for tomography (see `Tomography.whiten`), by conjugate gradients for multi-coil
-    MRI; differentiable in x, y and rho to any order. Other deepinv operators bring their own, and its accuracy.
+    inpainting, by block factorisation for tomography (see `Tomography.whiten`) and for multi-coil MRI of whole columns,
+    by conjugate gradients for radial MRI; differentiable in x, y and rho to any order. Other deepinv operators bring
+    their own, and its accuracy.
 
     penalty: initial rho > 0, relative to ||A||^2; smaller stays closer to the measurements. Raises InputError.
     """
