@@ -34,6 +34,9 @@ _ABLATIONS: dict[str, dict[str, Any]] = {
     "plain-network": {"model__iteration__network": "plain", "model__iteration__depth": 5},
     "four-layers": {"model__iteration__depth": 4},
     "ten-layers": {"model__iteration__depth": 10},
+    "plain-gradient-steps": {
+        "model__iteration": {"kind": "proximal_gradient", "network": "blocks", "depth": 6},
+    },
     "penalty-0.05": {"model__iteration__penalty": 0.05},
     "no-unshuffle": {"model__iteration__unshuffle": 1},
     "loose-clip": {"optimiser__clip": 1.0},
