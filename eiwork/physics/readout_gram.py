@@ -15,6 +15,8 @@ class ReadoutGram:
     cancels its adjoint. So A^T A couples the pixels of a row with each other alone: row h has the block
     P * (sum over coils of conj(s_h) s_h^T), entry by entry, with P = F^H diag(columns) F of one row.
 
+    eigenvalues: (height, width), those of each row's block in ascending order, in float64.
+
     Args:
         columns: (width), 1 where a column of k-space is measured.
         maps: coil sensitivities (coil, height, width).
@@ -27,7 +29,9 @@ class ReadoutGram:
         identity = torch.eye(len(columns), dtype=torch.complex128, device=columns.device)
         masked = columns.to(torch.complex128)[:, None] * _transform(identity)
         of_row = _transform(masked, inverse=True)
-        self._values, vectors = torch.linalg.eigh(of_row * torch.einsum("chi,chj->hij", maps.conj(), maps))
+        self.eigenvalues, vectors = torch.linalg.eigh(
+            of_row * torch.einsum("chi,chj->hij", maps.conj(), maps)
+        )
         self._vectors = {(torch.float64, maps.device): vectors}
 
     def solve(self, b: Float[Tensor, "batch 2 h w"], shift: float | Tensor) -> Float[Tensor, "batch 2 h w"]:
@@ -35,7 +39,7 @@ class ReadoutGram:
         vectors = self._vectors_as((b.dtype, b.device))
         # Rows first, images in columns: one product for all rows.
         rows = torch.complex(b[:, 0], b[:, 1]).permute(1, 2, 0)
-        scale = (self._values.to(b.device) + shift).to(b.dtype)
+        scale = (self.eigenvalues.to(b.device) + shift).to(b.dtype)
         solved = (vectors @ ((vectors.mH @ rows) / scale[..., None])).permute(2, 0, 1)
         return torch.stack((solved.real, solved.imag), dim=1)
 

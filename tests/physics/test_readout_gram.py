@@ -39,6 +39,18 @@ def test_it_is_the_dense_inverse(shift):
     torch.testing.assert_close(single.double(), found, rtol=1e-3, atol=1e-4)
 
 
+def test_its_eigenvalues_are_those_of_the_dense_matrix_and_pairs_of_them():
+    physics = operator()
+    a = dense(physics)
+    found = readout_gram(physics.mask, physics.coil_maps).eigenvalues
+    assert found.shape == (HEIGHT, WIDTH)
+    # A complex direction is two real ones.
+    expected = torch.linalg.eigvalsh(a.T @ a)
+    torch.testing.assert_close(
+        found.flatten().repeat_interleave(2).sort().values, expected, rtol=1e-9, atol=1e-9
+    )
+
+
 def scattered_mask():
     mask = (torch.rand(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) < 0.5).double()
     return mask.expand(1, 2, HEIGHT, WIDTH).clone()
