@@ -36,12 +36,23 @@ class ReadoutGram:
 
     def solve(self, b: Float[Tensor, "batch 2 h w"], shift: float | Tensor) -> Float[Tensor, "batch 2 h w"]:
         """(A^T A + shift I)^-1 b in the dtype of b, without autograd; shift > 0, a number or tensor without axes."""
+        return self._scaled(b, 1 / (self.eigenvalues.to(b.device) + shift))
+
+    def pseudo_inverse(
+        self, b: Float[Tensor, "batch 2 h w"], rtol: float | int
+    ) -> Float[Tensor, "batch 2 h w"]:
+        """(A^T A)^+ b: singular values of A below `rtol` times the largest count as zero; differentiable in b."""
+        values = self.eigenvalues.to(b.device)
+        kept = values > rtol**2 * values.max()
+        return self._scaled(b, torch.where(kept, 1 / values.where(kept, torch.ones_like(values)), 0.0))
+
+    def _scaled(self, b: Tensor, factors: Float[Tensor, "h w"]) -> Tensor:
+        """The map with the same eigenvectors and these eigenvalues."""
         vectors = self._vectors_as((b.dtype, b.device))
         # Rows first, images in columns: one product for all rows.
         rows = torch.complex(b[:, 0], b[:, 1]).permute(1, 2, 0)
-        scale = (self.eigenvalues.to(b.device) + shift).to(b.dtype)
-        solved = (vectors @ ((vectors.mH @ rows) / scale[..., None])).permute(2, 0, 1)
-        return torch.stack((solved.real, solved.imag), dim=1)
+        scaled = (vectors @ ((vectors.mH @ rows) * factors.to(b.dtype)[..., None])).permute(2, 0, 1)
+        return torch.stack((scaled.real, scaled.imag), dim=1)
 
     def _vectors_as(self, key: Key) -> Complex[Tensor, "h w w"]:
         if key not in self._vectors:

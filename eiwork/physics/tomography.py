@@ -11,7 +11,7 @@ from torch import Tensor
 from eiwork.errors import InputError
 from eiwork.physics.checks import check_noise, check_number, check_tensor, checked_positive
 from eiwork.physics.filtered_backprojection import ramp_filter
-from eiwork.physics.minimum_norm import minimum_norm_solution
+from eiwork.physics.minimum_norm import cut_for_noise, minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.projection import ParallelBeam, covering_detectors, view_weights
 from eiwork.physics.proximal import image_of, several
@@ -104,7 +104,7 @@ class Tomography(LinearPhysics):
     ) -> None:
         check_noise(noise_sigma)
         if rtol is None:
-            rtol = min(max(1e-3, 10 * noise_sigma), 0.5)
+            rtol = cut_for_noise(noise_sigma)
         check_number(rtol, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
         size = geometry.image_size
         super().__init__(
