@@ -219,7 +219,7 @@ def _has_coils(recipe: Recipe) -> bool:
 def zero(problem: str) -> str:
     """The linear reconstruction from which gap closure counts on a problem.
 
-    The minimum-norm inverse; with several coils CG-SENSE, because there the inverse of noisy data is hardly an image.
+    The minimum-norm inverse; with several coils CG-SENSE, the usual linear reconstruction there.
     """
     recipe = problems().get(problem)
     return SENSE if recipe is not None and _has_coils(recipe) else INVERSE
