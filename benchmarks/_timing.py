@@ -1,8 +1,10 @@
-"""Time of several calls in one process, turn and turn about."""
+"""Time of several calls in one process, turn and turn about, and the options of a script that measures it."""
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -20,3 +22,14 @@ def interleaved_medians(calls: dict[str, Callable[[], object]], repeats: int) ->
             if round_number >= 3:
                 times[name].append(elapsed)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def parsed(doc: str, result: Path, *, repeats: int) -> argparse.Namespace:
+    """The command line of a benchmark: threads, repeats and json, the last by default `result`."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (default: 2)")
+    parser.add_argument(
+        "--repeats", type=int, default=repeats, help=f"interleaved repetitions (default: {repeats})"
+    )
+    parser.add_argument("--json", type=Path, default=result, help="where the figures are written")
+    return parser.parse_args()

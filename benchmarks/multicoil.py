@@ -9,7 +9,6 @@ The residual is that of the normal equations in float64. The exit status is 1 if
 accurate one everywhere.
 """
 
-import argparse
 import functools
 import json
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import deepinv
 import torch
 from _machine import describe_machine
-from _timing import interleaved_medians, seconds
+from _timing import interleaved_medians, parsed, seconds
 from torch import Tensor
 
 from eiwork.files import write_text_atomically
@@ -75,11 +74,7 @@ def measure(size: int, repeats: int) -> list[dict[str, object]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (default: 2)")
-    parser.add_argument("--repeats", type=int, default=11, help="interleaved repetitions (default: 11)")
-    parser.add_argument("--json", type=Path, default=RESULT, help="where the figures are written")
-    arguments = parser.parse_args()
+    arguments = parsed(__doc__, RESULT, repeats=11)
     torch.set_num_threads(arguments.threads)
     rows = [row for size in SIZES for row in measure(size, arguments.repeats)]
     for row in rows:

@@ -8,7 +8,6 @@ status is 1 if A or A^T at 128x128, 50 views, batch 8 is not at least ten times 
 ours reaches 1e-6.
 """
 
-import argparse
 import functools
 import json
 import warnings
@@ -17,7 +16,7 @@ from pathlib import Path
 import deepinv
 import torch
 from _machine import describe_machine
-from _timing import interleaved_medians, seconds
+from _timing import interleaved_medians, parsed, seconds
 from torch import Tensor
 
 from eiwork.files import write_text_atomically
@@ -80,11 +79,7 @@ def measure(size: int, repeats: int) -> list[dict[str, object]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (default: 2)")
-    parser.add_argument("--repeats", type=int, default=31, help="interleaved repetitions (default: 31)")
-    parser.add_argument("--json", type=Path, default=RESULT, help="where the figures are written")
-    arguments = parser.parse_args()
+    arguments = parsed(__doc__, RESULT, repeats=31)
     torch.set_num_threads(arguments.threads)
     rows = [row for size in SIZES for row in measure(size, arguments.repeats)]
     for row in rows:
