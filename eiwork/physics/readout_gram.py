@@ -13,12 +13,12 @@ class ReadoutGram:
 
     A mask of whole columns leaves the Fourier transform along them (the readout) complete, and an orthonormal transform
     cancels its adjoint. So A^T A couples the pixels of a row with each other alone: row h has the block
-    P * (sum over coils of conj(s_h) s_h^T), entry by entry, with P = F^H diag(columns) F of one row.
+    P * (sum over coils of conj(s_h) s_h^T), entry by entry, with P = F^H diag(columns^2) F of one row.
 
     eigenvalues: (height, width), those of each row's block in ascending order, in float64.
 
     Args:
-        columns: (width), 1 where a column of k-space is measured.
+        columns: (width), 1 where a column of k-space is measured, or its weight.
         maps: coil sensitivities (coil, height, width).
 
     Source: the decoupling is that of SENSE (Pruessmann et al., Magn. Reson. Med. 42, 1999); its use here is ours.
@@ -27,7 +27,7 @@ class ReadoutGram:
     def __init__(self, columns: Float[Tensor, " w"], maps: Complex[Tensor, "coil h w"]) -> None:
         maps = maps.to(torch.complex128)
         identity = torch.eye(len(columns), dtype=torch.complex128, device=columns.device)
-        masked = columns.to(torch.complex128)[:, None] * _transform(identity)
+        masked = columns.square().to(torch.complex128)[:, None] * _transform(identity)
         of_row = _transform(masked, inverse=True)
         self.eigenvalues, vectors = torch.linalg.eigh(
             of_row * torch.einsum("chi,chj->hij", maps.conj(), maps)
