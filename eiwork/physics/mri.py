@@ -124,7 +124,7 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
     def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
         maps = coil_sensitivities(n_coils, *mask.shape)
         size = tuple(mask.shape)
-        super().__init__(mask=mask, coil_maps=maps, img_size=size, noise_model=noise, max_iter=1000)
+        super().__init__(mask=mask, coil_maps=maps, img_size=size, noise_model=noise, tol=1e-5, max_iter=1000)
         self.img_size = self.mask.shape[1:]
         self.rtol = cut_for_noise(float(noise.sigma))
         self._kept: tuple[Tensor, Tensor, list[int | None], ReadoutGram | None] | None = None

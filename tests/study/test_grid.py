@@ -210,6 +210,8 @@ def test_a_continued_training_differs_from_that_after_random_bodies_in_its_start
     assert continued.start == f"mri-{method}-deq"
     names = {"name": after.name, "summary": after.summary}
     assert continued.with_overrides(**names, start=after.start) == after
+    with pytest.raises(InputError, match=f"no trained model 'inpainting-{method}-deq'"):
+        method_recipe("inpainting", f"{method}-continued")
 
 
 @pytest.mark.parametrize(
