@@ -4,7 +4,8 @@
 
 A model is found by problem/method-seed among those that `eiwork reproduce` kept, or else among its finished trainings;
 its recipe must be the one that this version of eiwork has for it. The card's metrics are of all test images at a
-tolerance of 1e-4.
+tolerance of 1e-4; what it says of changed scans is of results/generalisation and results/guarded, where
+`eiwork generalise` put it before.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import torch
 from eiwork import data
 from eiwork.errors import CheckpointError
 from eiwork.study import Places, grid
+from eiwork.study.generalisation_results import convergence_of
 from eiwork.study.task import TOLERANCE, certified
 from eiwork.training import build_physics, load_checkpoint
 from eiwork.training.build_loss import build_reconstructor
@@ -24,6 +26,7 @@ from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded
 
 _FOLDER = Path(data.__file__).parent / "checkpoints"
+_RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 
 def ship(name: str, places: Places) -> None:
@@ -53,7 +56,11 @@ def ship(name: str, places: Places) -> None:
     summary = summarise(values)
     if "nfe" in values:
         summary |= {"max_nfe": max(values["nfe"]), "tol": TOLERANCE}
-    path = checkpoint.save(_FOLDER / task.recipe.name, metrics={"model": summary, **linear})
+    path = checkpoint.save(
+        _FOLDER / task.recipe.name,
+        metrics={"model": summary, **linear},
+        changed_scans=convergence_of(checkpoint, _RESULTS),
+    )
     print(path.name, json.dumps(summary))
 
 

@@ -11,6 +11,8 @@ from eiwork.study.compared import measured
 from eiwork.study.formats import read_json
 from eiwork.study.generalisation import AS_TRAINED, FORMAT
 from eiwork.study.ledger import Evidence
+from eiwork.study.task import TOLERANCE
+from eiwork.training import Checkpoint, Recipe
 
 Row = dict[str, Any]
 
@@ -77,6 +79,42 @@ def shifted_results(folder: Path) -> list[ShiftedResult]:
     return [_read(path) for path in sorted(folder.rglob("*.json"))]
 
 
+def convergence_of(checkpoint: Checkpoint, results: Path) -> dict[str, Any]:
+    """For the card of a trained DEQ: over how many sets of scans it has a fixed point for all, alone and guarded.
+
+    Keys: tol, n_sets (the one it was trained for among them), and of `alone` and `guarded` each: solved_sets, max_nfe,
+    unsolved (the other sets by name), milder_share (of all scans, by a milder operator). results: the folder of a
+    study. Raises InputError where a report is missing or of another training.
+    """
+    alone, guarded = (_report_of(checkpoint, results / folder) for folder in ("generalisation", "guarded"))
+    return {"tol": TOLERANCE, "n_sets": alone.summary().n_sets} | {
+        name: {
+            "solved_sets": (summary := report.summary()).solved,
+            "max_nfe": summary.max_nfe,
+            "unsolved": [row["shift"] for row in report.rows if row["converged_share"] < 1],
+            "milder_share": round(summary.milder, 4),
+        }
+        for name, report in (("alone", alone), ("guarded", guarded))
+    }
+
+
+def _report_of(checkpoint: Checkpoint, folder: Path) -> ShiftedResult:
+    card, recipe = checkpoint.card, checkpoint.recipe
+    path = folder / f"{recipe.name.removesuffix('-deq')}-{recipe.seed}.json"
+    again = f"Run `eiwork generalise` with --json {path}."
+    if not path.exists():
+        raise InputError(f"There is no report {path}. {again}")
+    values = read_json(path, FORMAT)
+    other = [key for key in ("step", "data_hash") if values[key] != card[key]]
+    if Recipe.parse(values["recipe"]) != recipe:
+        other.append("recipe")
+    if other:
+        raise InputError(
+            f"{path} is of another training than {recipe.name}: {', '.join(other)} differ. {again}"
+        )
+    return _parsed(values)
+
+
 def gains(results: list[ShiftedResult], shift: str) -> Evidence | None:
     """PSNR above the minimum-norm inverse under a shift, of trainings of one method; None where it was not tried."""
     rows = [row for result in results if (row := result.row(shift)) is not None]
@@ -101,5 +139,8 @@ def advantage(one: list[ShiftedResult], other: list[ShiftedResult], shift: str) 
 
 
 def _read(path: Path) -> ShiftedResult:
-    values = read_json(path, FORMAT)
+    return _parsed(read_json(path, FORMAT))
+
+
+def _parsed(values: dict[str, Any]) -> ShiftedResult:
     return ShiftedResult(values["problem"], values["method"], values["seed"], tuple(values["rows"]))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from eiwork.errors import CheckpointError, EiworkError
 from eiwork.files import write_atomically, write_text_atomically
+from eiwork.models import DEQ, GuardedDEQ
 from eiwork.training.build import build_model
+from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.recipe import Recipe
 
 FORMAT = "eiwork-checkpoint-1"
@@ -35,6 +37,20 @@ class Checkpoint:
         model = build_model(self.recipe)
         load_weights(model, self.weights, "the checkpoint")
         return model.eval()
+
+    def reconstructor(self, tol: float | int = 1e-4) -> nn.Module:
+        """What to reconstruct with: the trained model, and a guard for scans unlike those of its training.
+
+        A DEQ comes as `GuardedDEQ.prompt`: at most 59 evaluations of F for a scan, to a relative residual of `tol`,
+        with a milder operator where the trained one is not near its fixed point in time; `solve` says which. A
+        training by equivariant splitting averages over splits, as its loss does. Without gradients; to train on or to
+        differentiate, take `model`. The guard's limits are ours, found at a tolerance of 1e-4.
+        """
+        model = self.model()
+        if isinstance(model, DEQ):
+            model.solver = replace(model.solver, tol=float(tol))
+            model = GuardedDEQ.prompt(model).eval()
+        return build_reconstructor(self.recipe, model)
 
     def save(self, path: Path, **changes: Any) -> Path:
         """Write the checkpoint to PATH.safetensors and its card, with entries of the card changed."""

@@ -20,6 +20,9 @@ from eiwork.training.recipe import Recipe
 from eiwork.training.state import TrainingState
 from eiwork.training.warm_start import warm_state
 
+MAX_RMS = 100.0
+"""Of a step's reconstructions, whose images lie in [0, 1]: above it a training does not find back."""
+
 
 @dataclass(frozen=True)
 class StepContext:
@@ -54,6 +57,21 @@ def _rms(x: Tensor) -> float:
     return float(x.detach().square().mean().sqrt())
 
 
+def _check(values: dict[str, float], rms: float, step: int) -> None:
+    """Raises ConvergenceError where a step has gone wrong: nothing that it computed may reach the weights."""
+    advice = (
+        "The last checkpoint is intact. Lower optimiser.learning_rate, raise contraction.weight or "
+        "model.iteration.shrinkage, then resume from an earlier run."
+    )
+    if not all(math.isfinite(value) for value in values.values()):
+        raise ConvergenceError(f"The loss or its gradient is not finite at step {step} ({values}). {advice}")
+    if rms > MAX_RMS:
+        raise ConvergenceError(
+            f"The iteration has run away at step {step}: the reconstructions have an RMS of {rms:.1e}, where "
+            f"images lie in [0, 1] ({values}). F expands, and solves end far from any fixed point. {advice}"
+        )
+
+
 def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     """Do step `state.step` and advance the state; returns the losses and evaluations of the step.
 
@@ -61,7 +79,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     the gradient passes through, each with one more product. Those of the contraction penalty are not counted.
     foreign_unconverged: foreign scans of the step that were not solved in time, where the recipe has any.
     Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient
-    that is not finite, before the weights are touched.
+    that is not finite, and on reconstructions with an RMS above MAX_RMS, before the weights are touched.
     """
     recipe, step, model = context.recipe, state.step, state.model
     indices = batch_indices(recipe.seed, step, len(context.images), recipe.optimiser.batch_size)
@@ -87,12 +105,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
         total.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
     values |= {"loss": float(total.detach()), "gradient_norm": float(norm)}
-    if not all(math.isfinite(value) for value in values.values()):
-        raise ConvergenceError(
-            f"The loss or its gradient is not finite at step {step} ({values}). The last checkpoint is intact. Lower "
-            "optimiser.learning_rate, raise contraction.weight or model.iteration.shrinkage, then "
-            "resume from an earlier run."
-        )
+    _check(values, _rms(x_net), step)
     state.optimiser.step()
     if state.cache is not None:
         state.cache.store(indices, x_net)

@@ -8,8 +8,13 @@ import pytest
 from eiwork.errors import DataFormatError, InputError
 from eiwork.models import GuardedDEQ
 from eiwork.study.generalisation import FORMAT
-from eiwork.study.generalisation_results import ShiftedResult, advantage, gains, shifted_results
-from eiwork.study.task import certified
+from eiwork.study.generalisation_results import (
+    ShiftedResult,
+    advantage,
+    convergence_of,
+    gains,
+    shifted_results,
+)
 from eiwork.training import load_shipped, shipped_checkpoints
 
 RESULTS = Path(__file__).parents[2] / "results"
@@ -91,12 +96,38 @@ def test_the_model_that_readers_are_told_to_try_first_was_solved_on_every_change
 
 
 @pytest.mark.parametrize("name", shipped_checkpoints())
+def test_the_card_of_a_shipped_model_says_where_it_has_fixed_points(name):
+    checkpoint = load_shipped(name)
+    told = checkpoint.card["changed_scans"]
+    assert told == convergence_of(checkpoint, RESULTS)
+    assert told["guarded"]["solved_sets"] == told["n_sets"] > 10
+    assert told["guarded"]["max_nfe"] < 60
+    assert (told["alone"]["solved_sets"] == told["n_sets"]) == (told["alone"]["unsolved"] == [])
+    assert told["alone"]["milder_share"] == 0
+
+
+def test_a_report_of_another_training_tells_nothing_about_a_model(tmp_path):
+    checkpoint = load_shipped("ct-ei-deq")
+    with pytest.raises(InputError, match=r"no report .*ct-ei-0\.json.*eiwork generalise"):
+        convergence_of(checkpoint, tmp_path)
+    report = json.loads((RESULTS / "generalisation" / "ct-ei-0.json").read_text())
+    (tmp_path / "generalisation").mkdir()
+    for key, value in {"step": 3, "data_hash": "0", "recipe": report["recipe"] | {"steps": 3}}.items():
+        (tmp_path / "generalisation" / "ct-ei-0.json").write_text(json.dumps(report | {key: value}))
+        with pytest.raises(InputError, match=f"another training than ct-ei-deq: {key} differ"):
+            convergence_of(checkpoint, tmp_path)
+
+
+@pytest.mark.parametrize("name", shipped_checkpoints())
 def test_guarded_every_shipped_model_was_solved_on_every_changed_scan_within_60_evaluations(name):
     card = load_shipped(name).card
     report = json.loads((RESULTS / "guarded" / f"{name.removesuffix('-deq')}-0.json").read_text())
     assert report["name"] == name
     assert (report["step"], report["data_hash"]) == (card["step"], card["data_hash"])
     assert report["tol"] == 1e-4
-    assert report["guard"] == GuardedDEQ.prompt(certified(load_shipped(name).model())).settings()
+    guarded = load_shipped(name).reconstructor()
+    assert isinstance(guarded, GuardedDEQ)
+    assert report["guard"] == guarded.settings()
+    assert {solver.tol for solver in guarded.solvers} == {report["tol"]}
     assert len(report["rows"]) > 10
     assert all(row["converged_share"] == 1 and row["max_nfe"] < 60 for row in report["rows"])

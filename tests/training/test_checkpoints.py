@@ -1,13 +1,27 @@
 """Checkpoints: complete or refused, never unpickled, never half-written."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from eiwork import data
 from eiwork.errors import CheckpointError
-from eiwork.training import build_model, load_checkpoint, load_weights, save_checkpoint
+from eiwork.models import GuardedDEQ
+from eiwork.training import (
+    Checkpoint,
+    build_model,
+    build_physics,
+    load_checkpoint,
+    load_shipped,
+    load_weights,
+    save_checkpoint,
+)
+from eiwork.training.measurements import as_model_images
+from eiwork.training.measurements import test_set as held_out
+from eiwork.training.settings import SplittingSettings
 
 
 @pytest.fixture
@@ -27,8 +41,6 @@ def test_a_round_trip_keeps_every_bit(saved):
 
 
 def test_a_loaded_model_reconstructs_as_the_saved_one(saved, small_recipe):
-    from eiwork.training import build_physics
-
     path, model = saved
     recipe = small_recipe()
     physics = build_physics(recipe.physics, 16)
@@ -87,3 +99,38 @@ def test_a_failed_write_keeps_the_old_checkpoint(saved, monkeypatch):
         save_checkpoint(path, {k: v + 1 for k, v in model.state_dict().items()}, {"recipe": {}})
     assert path.read_bytes() == before
     assert {p.name for p in path.parent.iterdir()} == {"model.safetensors", "model.json"}
+
+
+def test_a_reconstructor_is_the_trained_model_where_that_has_a_fixed_point_and_has_one_everywhere():
+    checkpoint = load_shipped("mri-ei-deq")
+    reconstructor, recipe = checkpoint.reconstructor(), checkpoint.recipe
+    assert isinstance(reconstructor, GuardedDEQ)
+    assert not reconstructor.training
+    assert {solver.tol for solver in reconstructor.solvers} == {1e-4}
+    physics = build_physics(recipe.physics, 64)
+    own = held_out(recipe, physics)[40:42]
+    alone = checkpoint.model()
+    alone.solver = replace(alone.solver, tol=1e-4, max_iter=200)
+    with torch.no_grad():
+        assert torch.equal(reconstructor(own.y, physics), alone(own.y, physics))
+    foreign = physics(as_model_images(data.load("natural", "test", 64)[:4], recipe))
+    solution = reconstructor.solve(foreign, physics)
+    assert solution.converged.all()
+    assert solution.weights.min() < 1
+    assert solution.n_evaluations < 60
+
+
+def untrained(recipe):
+    return Checkpoint(build_model(recipe).state_dict(), {"recipe": recipe.model_dump(mode="json")})
+
+
+def test_the_reconstructor_of_another_network_is_that_network(small_recipe):
+    checkpoint = untrained(small_recipe("ct-ei-unet"))
+    assert type(checkpoint.reconstructor()) is type(checkpoint.model())
+
+
+def test_the_reconstructor_of_splitting_averages_guarded_solves(small_recipe):
+    loss = SplittingSettings(test_splittings=2, consistency=False)
+    found = untrained(small_recipe("ct-ei-deq", loss=loss, contraction=None)).reconstructor()
+    assert not isinstance(found, GuardedDEQ)
+    assert any(isinstance(part, GuardedDEQ) for part in found.modules())

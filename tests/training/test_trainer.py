@@ -219,6 +219,22 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_re
     assert not (tmp_path / "model.safetensors").exists()
 
 
+@pytest.mark.filterwarnings("ignore::eiwork.errors.ConvergenceWarning")
+def test_an_iteration_that_runs_away_ends_the_training_before_the_weights_are_touched(small_recipe):
+    state, context, _ = _prepare(small_recipe(), torch.device("cpu"))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in state.model.parameters():
+            parameter.add_(0.65 * torch.randn_like(parameter))
+    before = [parameter.clone() for parameter in state.model.parameters()]
+    with pytest.raises(
+        ConvergenceError, match=r"run away at step 0: .*RMS of .*Lower optimiser\.learning_rate"
+    ):
+        train_step(state, context)
+    assert state.step == 0
+    assert all(torch.equal(a, b) for a, b in zip(before, state.model.parameters(), strict=True))
+
+
 def test_cuda_where_there_is_none_is_one_clear_error(small_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--device cuda needs CUDA"):
