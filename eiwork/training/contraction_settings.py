@@ -30,6 +30,8 @@ class ContractionSettings(Settings):
 
     samples: how many of a batch, drawn anew in every step, are looked at, an unbiased estimate of the mean over the
     batch at a part of its cost; None for all. foreign: the same on scans unlike the training's; None for none.
+    rescue: in a step none of whose solves reaches its tolerance, leave out the loss, whose gradient is of no fixed
+    point, and let the penalty alone lead back (ours).
     """
 
     weight: Positive = 1.0
@@ -37,3 +39,4 @@ class ContractionSettings(Settings):
     krylov_size: Count = 8
     samples: Count | None = None
     foreign: ForeignScansSettings | None = None
+    rescue: bool = False

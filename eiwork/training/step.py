@@ -57,6 +57,35 @@ def _rms(x: Tensor) -> float:
     return float(x.detach().square().mean().sqrt())
 
 
+def _contracting(
+    total: Tensor,
+    values: dict[str, float],
+    model: DEQ,
+    x_net: Tensor,
+    y: Tensor,
+    context: StepContext,
+    reports: list[Report],
+) -> Tensor:
+    """The loss with the penalties that keep the iteration a contraction, which are told in `values`."""
+    settings = context.recipe.contraction
+    if settings is None:
+        return total
+    solves = [report for report in reports if report.kind == "forward"]
+    image, y_solved, solved = context.loss.equation(x_net, y, context.physics)
+    penalty, lengths = sampled_penalty(model, image, y_solved, solved, settings)
+    if settings.rescue:
+        rescued = bool(solves) and not any(bool(report.converged.any()) for report in solves)
+        values["rescued"] = float(rescued)
+        total = torch.zeros_like(total) if rescued else total
+    total = total + settings.weight * penalty
+    values["contraction"] = float(lengths.max())
+    if context.foreign is not None:
+        elsewhere, failed = foreign_penalty(model, x_net, context.foreign)
+        total = total + context.foreign.settings.weight * elsewhere
+        values["foreign_unconverged"] = float(failed)
+    return total
+
+
 def _check(values: dict[str, float], rms: float, step: int) -> None:
     """Raises ConvergenceError where a step has gone wrong: nothing that it computed may reach the weights."""
     advice = (
@@ -77,7 +106,8 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
 
     n_forward, n_adjoint: evaluations of F and of its vector-Jacobian product in the solves; n_tracked: evaluations that
     the gradient passes through, each with one more product. Those of the contraction penalty are not counted.
-    foreign_unconverged: foreign scans of the step that were not solved in time, where the recipe has any.
+    foreign_unconverged: foreign scans of the step that were not solved in time, where the recipe has any. rescued: 1
+    where the loss was left out because no solve reached its tolerance, else 0, with `contraction.rescue`.
     Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient
     that is not finite, and on reconstructions with an RMS above MAX_RMS, before the weights are touched.
     """
@@ -93,15 +123,8 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
             x_net = reconstruct(state, context, indices, y)
             total, terms = context.loss(x_net=x_net, y=y, physics=context.physics, model=model, x=x)
         values = {name: float(term.detach()) for name, term in terms.items()}
-        if recipe.contraction is not None and isinstance(model, DEQ):
-            image, y_solved, solved = context.loss.equation(x_net, y, context.physics)
-            penalty, lengths = sampled_penalty(model, image, y_solved, solved, recipe.contraction)
-            total = total + recipe.contraction.weight * penalty
-            values["contraction"] = float(lengths.max())
-            if context.foreign is not None:
-                elsewhere, failed = foreign_penalty(model, x_net, context.foreign)
-                total = total + context.foreign.settings.weight * elsewhere
-                values["foreign_unconverged"] = float(failed)
+        if isinstance(model, DEQ):
+            total = _contracting(total, values, model, x_net, y, context, reports)
         total.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
     values |= {"loss": float(total.detach()), "gradient_norm": float(norm)}

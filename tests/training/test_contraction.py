@@ -82,3 +82,39 @@ def test_samples_of_a_split_scan_cannot_be_taken_apart(plain_recipe):
     state, context, _ = _prepare(recipe, torch.device("cpu"))
     with pytest.raises(InputError, match=r"leave contraction\.samples out"):
         train_step(state, context)
+
+
+def stepped(recipe, expansion, seed=0):
+    """The values and the weights after one step of a model whose parameters are moved by so much noise."""
+    state, context, _ = _prepare(recipe, torch.device("cpu"))
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in state.model.parameters():
+            parameter.add_(expansion * torch.randn_like(parameter))
+    return train_step(state, context), [parameter.detach() for parameter in state.model.parameters()]
+
+
+@pytest.mark.filterwarnings("ignore::eiwork.errors.ConvergenceWarning")
+def test_where_nothing_converges_a_rescue_follows_the_penalty_alone(plain_recipe):
+    def both(rescue, expansion):
+        recipes = (
+            plain_recipe("ct", contraction={"rescue": rescue}, loss={"method": "ei", "mc_weight": weight})
+            for weight in (1.0, 9.0)
+        )
+        return [stepped(recipe, expansion) for recipe in recipes]
+
+    (lost, one), (_, other) = both(rescue=True, expansion=0.4)
+    assert lost["rescued"] == 1
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    (plain, led), (_, astray) = both(rescue=False, expansion=0.4)
+    assert "rescued" not in plain
+    assert not all(torch.equal(a, b) for a, b in zip(led, astray, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(one, led, strict=True))
+
+
+def test_where_something_converges_a_rescue_changes_nothing(plain_recipe):
+    (values, one), (_, other) = (
+        stepped(plain_recipe("ct", contraction={"rescue": rescue}), 0.0) for rescue in (True, False)
+    )
+    assert values["rescued"] == 0
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
