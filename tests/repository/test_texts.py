@@ -1,5 +1,6 @@
 """What is written here is finished, holds on any machine, and links to things that exist."""
 
+import json
 import re
 from pathlib import Path
 
@@ -59,6 +60,19 @@ def test_the_code_of_the_readme_runs(root):
     truth = names["images"].x
     inverse = names["physics"].A_dagger(names["images"].y)
     assert (names["x_hat"] - truth).norm() < 0.5 * (inverse - truth).norm()
+
+
+def test_what_the_readme_says_of_the_core_table_is_in_its_record(root):
+    text = " ".join((root / "README.md").read_text().split())
+    record = json.loads((root / "results/tables/core_run.json").read_text())
+    again = record["repeated"]
+    assert again["equal_bits"] + len(again["different"]) == again["runs"]
+    furthest = max(run["largest_difference_db"] for run in again["different"])
+    assert f"three seeds, {record['runs']} runs." in text
+    assert f"took {record['wall_seconds'] / 60:.0f} minutes" in text
+    assert f"Of {again['runs']} runs that had been done before, {again['equal_bits']} came out" in text
+    assert furthest <= 0.12
+    assert "within 0.12 dB" in text
 
 
 def test_the_readme_names_every_command(root):
