@@ -90,7 +90,7 @@ def _check(values: dict[str, float], rms: float, step: int) -> None:
     """Raises ConvergenceError where a step has gone wrong: nothing that it computed may reach the weights."""
     advice = (
         "The last checkpoint is intact. Lower optimiser.learning_rate, raise contraction.weight or "
-        "model.iteration.shrinkage, then resume from an earlier run."
+        "model.iteration.shrinkage, or set contraction.rescue, then resume from an earlier run."
     )
     if not all(math.isfinite(value) for value in values.values()):
         raise ConvergenceError(f"The loss or its gradient is not finite at step {step} ({values}). {advice}")
