@@ -44,13 +44,13 @@ _types:
 	$(BIN)/mypy
 
 _lessons:
-	-$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS)
+	-$(ONE_THREAD) $(BIN)/python -m book.builder notebooks --fast --jobs=$(WORKERS)
 
 notebooks: environment ## Run the lessons in fast mode; executed copies go to build/notebooks.
-	$(ONE_THREAD) $(BIN)/eiwork notebooks run --fast --jobs=$(WORKERS)
+	$(ONE_THREAD) $(BIN)/python -m book.builder notebooks --fast --jobs=$(WORKERS)
 
 book: notebooks ## Build the book from the executed lessons into build/book.
-	$(BIN)/eiwork book
+	$(BIN)/python -m book.builder book
 
 clean: ## Remove what was built and the caches; the environment stays (remove it with rm -rf .venv).
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache

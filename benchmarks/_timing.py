@@ -28,8 +28,6 @@ def parsed(doc: str, result: Path, *, repeats: int) -> argparse.Namespace:
     """The command line of a benchmark: threads, repeats and json, the last by default `result`."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2, help="PyTorch threads (default: 2)")
-    parser.add_argument(
-        "--repeats", type=int, default=repeats, help=f"interleaved repetitions (default: {repeats})"
-    )
+    parser.add_argument("--repeats", type=int, default=repeats, help=f"interleaved repetitions (default: {repeats})")
     parser.add_argument("--json", type=Path, default=result, help="where the figures are written")
     return parser.parse_args()

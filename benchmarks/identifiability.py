@@ -86,9 +86,7 @@ def recipe_of(run: Run) -> Recipe:
 def loss_of(run: Run, recipe: Recipe) -> WeightedLoss:
     if run.group is None:
         return build_loss("supervised")
-    return build_loss(
-        "ei", GROUPS[run.group], mc_weight=recipe.loss.mc_weight, ei_weight=recipe.loss.ei_weight
-    )
+    return build_loss("ei", GROUPS[run.group], mc_weight=recipe.loss.mc_weight, ei_weight=recipe.loss.ei_weight)
 
 
 def trained(run: Run, recipe: Recipe) -> nn.Module:
@@ -139,9 +137,7 @@ def train_and_measure(run: Run, folder: Path) -> dict[str, object]:
         "recipe": settings,
     }
     write_text_atomically(place, json.dumps(row, indent=2) + "\n")
-    print(
-        f"{run.physics:24s} {run.group or 'supervised':18s} seed {run.seed}  {row['psnr']:.2f} dB", flush=True
-    )
+    print(f"{run.physics:24s} {run.group or 'supervised':18s} seed {run.seed}  {row['psnr']:.2f} dB", flush=True)
     return row
 
 
@@ -179,9 +175,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, required=True, help="folder of the single trainings")
     parser.add_argument("--seeds", type=int, default=1, help="trainings per pair (default: 1)")
-    parser.add_argument(
-        "--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS), help="default: all"
-    )
+    parser.add_argument("--groups", nargs="+", choices=list(GROUPS), default=list(GROUPS), help="default: all")
     parser.add_argument("--threads", type=int, default=1, help="PyTorch threads (default: 1)")
     parser.add_argument("--json", type=Path, default=RESULT, help="where the result is written")
     arguments = parser.parse_args()

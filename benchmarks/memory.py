@@ -80,9 +80,7 @@ def main() -> int:
                 f"autograd keeps {row['kept_mib']:8.2f} MiB"
             )
     short, long = rows[0], rows[1]
-    passed = (
-        long["kept_mib"] <= short["kept_mib"] and long["peak_growth_mib"] <= short["peak_growth_mib"] + 10
-    )
+    passed = long["kept_mib"] <= short["kept_mib"] and long["peak_growth_mib"] <= short["peak_growth_mib"] + 10
     result = {
         "benchmark": "memory of one EI training step",
         "problem": f"single-coil MRI, 4x, {SIZE}x{SIZE}, batch {BATCH}, ResidualCNN(2), float32",

@@ -56,10 +56,7 @@ def measure(size: int, repeats: int) -> list[dict[str, object]]:
         x = torch.rand(batch, 1, size, size, generator=generator)
         v = torch.rand(built["eiwork"].A(x).shape, generator=generator)
         for operation, argument in (("A", x), ("A_adjoint", v)):
-            calls = {
-                name: functools.partial(getattr(physics, operation), argument)
-                for name, physics in built.items()
-            }
+            calls = {name: functools.partial(getattr(physics, operation), argument) for name, physics in built.items()}
             with torch.no_grad():
                 medians = interleaved_medians(calls, repeats)
             rows.append(

@@ -25,13 +25,9 @@ def resolve(name: str | torch.device = "auto") -> torch.device:
         return torch.device("cpu")
     match = re.fullmatch(r"cuda(?::(\d+))?", text)
     if match is None:
-        raise InputError(
-            f"--device {text!r} is not known. Use auto, cpu, cuda, or cuda:N with the number of a GPU."
-        )
+        raise InputError(f"--device {text!r} is not known. Use auto, cpu, cuda, or cuda:N with the number of a GPU.")
     if not torch.cuda.is_available():
-        raise InputError(
-            f"--device {text} needs CUDA, and {_why_no_cuda()} Use --device cpu or --device auto."
-        )
+        raise InputError(f"--device {text} needs CUDA, and {_why_no_cuda()} Use --device cpu or --device auto.")
     count = torch.cuda.device_count()
     if match[1] is not None and int(match[1]) >= count:
         raise InputError(

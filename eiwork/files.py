@@ -47,9 +47,7 @@ def write_atomically(
     return target
 
 
-def write_text_atomically(
-    path: str | os.PathLike[str], text: str, error: type[EiworkError] = CheckpointError
-) -> Path:
+def write_text_atomically(path: str | os.PathLike[str], text: str, error: type[EiworkError] = CheckpointError) -> Path:
     """Write a text file in UTF-8 through `write_atomically`; arguments and errors are the same."""
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"), error)
 

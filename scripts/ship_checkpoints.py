@@ -16,14 +16,14 @@ import torch
 
 from eiwork import data
 from eiwork.errors import CheckpointError
-from eiwork.study import Places, grid
-from eiwork.study.generalisation_results import convergence_of
-from eiwork.study.task import TOLERANCE, certified
 from eiwork.training import build_physics, load_checkpoint
 from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
 from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded
+from eiwork_study import Places, grid
+from eiwork_study.generalisation_results import convergence_of
+from eiwork_study.task import TOLERANCE, certified
 
 _FOLDER = Path(data.__file__).parent / "checkpoints"
 _RESULTS = Path(__file__).resolve().parents[1] / "results"
@@ -39,9 +39,7 @@ def ship(name: str, places: Places) -> None:
     folder = kept if kept.with_suffix(".json").exists() else places.training(task)
     checkpoint = load_checkpoint(folder)
     if checkpoint.recipe != task.recipe:
-        raise CheckpointError(
-            f"{folder} was trained with another recipe than {task.recipe.name} of this version."
-        )
+        raise CheckpointError(f"{folder} was trained with another recipe than {task.recipe.name} of this version.")
     if checkpoint.card["step"] != task.recipe.steps:
         raise CheckpointError(f"{folder} is at step {checkpoint.card['step']} of {task.recipe.steps}.")
     physics = build_physics(task.recipe.physics, task.recipe.data.image_size)
@@ -66,9 +64,7 @@ def ship(name: str, places: Places) -> None:
 
 def main() -> None:
     """Read the command line and ship what it names."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", metavar="PROBLEM/METHOD-SEED")
     parser.add_argument("--models", type=Path, default=Path("results/models"), metavar="DIR")
     parser.add_argument("--work", type=Path, default=Path("build/study/work"), metavar="DIR")

@@ -10,13 +10,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
-sys.modules["rfc3987_syntax"] = None  # see eiwork/publishing/quick_start.py
+sys.modules["rfc3987_syntax"] = None  # see book/builder/quick_start.py
 
 import jaxtyping
 
 assert "eiwork" not in sys.modules, "eiwork was imported before its annotations could be checked"
 sys.path.insert(0, str(Path(__file__).parent))  # the hook finds its type checker by name
-jaxtyping.install_import_hook("eiwork", "shape_checks.checked")
+jaxtyping.install_import_hook(["eiwork", "eiwork_study"], "shape_checks.checked")
 
 import numpy as np
 import pytest
@@ -54,8 +54,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
 
     def place(item: pytest.Item) -> int:
-        return next(
-            (i for i, folder in enumerate(SLOW_FIRST) if item.nodeid.startswith(folder)), len(SLOW_FIRST)
-        )
+        return next((i for i, folder in enumerate(SLOW_FIRST) if item.nodeid.startswith(folder)), len(SLOW_FIRST))
 
     items.sort(key=place)

@@ -38,9 +38,7 @@ def test_cuda_without_cuda_names_the_option_and_the_way_out(no_gpu):
         device.resolve("cuda")
 
 
-@pytest.mark.parametrize(
-    ("built_for", "reason"), [(None, "build without CUDA"), ("12.4", "finds no usable GPU")]
-)
+@pytest.mark.parametrize(("built_for", "reason"), [(None, "build without CUDA"), ("12.4", "finds no usable GPU")])
 def test_the_reason_tells_a_cpu_build_from_a_missing_gpu(no_gpu, monkeypatch, built_for, reason):
     monkeypatch.setattr(torch.version, "cuda", built_for)
     with pytest.raises(InputError, match=reason):

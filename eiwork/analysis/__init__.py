@@ -4,9 +4,7 @@ from eiwork.analysis.asymmetry import Asymmetry, AsymmetryNorm, asymmetry, asymm
 from eiwork.analysis.circulation import Circulation, circulation
 from eiwork.analysis.dense_gradient import dense_adjoint, dense_ei_gradient, dense_jacobian
 from eiwork.analysis.estimate import Estimate, Interval, interval_over_seeds, mean_and_error
-from eiwork.analysis.explicit_prior import Minimisation, minimise_with_prior
 from eiwork.analysis.gradient_error import GradientComparison, compare_gradients
-from eiwork.analysis.gradient_field import GradientFieldFit, fit_gradient_field
 from eiwork.analysis.invariance import (
     Equivariance,
     PriorInvariance,
@@ -19,16 +17,18 @@ from eiwork.analysis.jacobian import Jacobian, jacobian, null_space_projector, r
 from eiwork.analysis.krylov import ExtremeValues, extreme_ritz_values
 from eiwork.analysis.loops import Ellipse, Polygon, random_circles, random_triangles
 from eiwork.analysis.memory import saved_bytes
-from eiwork.analysis.minimiser import MinimiserGaps, minimiser_gaps, perturbations
-from eiwork.analysis.nonexpansive import PairConstants, WorstPairs, pair_constants, worst_pairs
 from eiwork.analysis.points import evaluation_points
 from eiwork.analysis.potential import PathDependence, PathPotential
 from eiwork.analysis.prior import ImpliedPrior, PriorValue
 from eiwork.analysis.probes import CompleteBasis, RandomSigns
 from eiwork.analysis.quadrature import line_integral
-from eiwork.analysis.report import AnalysisSettings, along_training, analyse
 from eiwork.analysis.rotated_field import RotatedField
 from eiwork.analysis.spectrum import LargestStretch, largest_stretch, symmetric_spectrum
+from eiwork_study.proximal.explicit_prior import Minimisation, minimise_with_prior
+from eiwork_study.proximal.gradient_field import GradientFieldFit, fit_gradient_field
+from eiwork_study.proximal.minimiser import MinimiserGaps, minimiser_gaps, perturbations
+from eiwork_study.proximal.nonexpansive import PairConstants, WorstPairs, pair_constants, worst_pairs
+from eiwork_study.proximal.report import AnalysisSettings, along_training, analyse
 
 __all__ = [
     "AnalysisSettings",

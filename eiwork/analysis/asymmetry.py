@@ -56,9 +56,7 @@ def asymmetry(
             # A unit vector may miss the subspace.
             shift = torch.where(norm > 0, _dot(symmetric, unit) / norm.clamp(min=1e-300), 0.0)
         rest = symmetric - shift.to(unit)[:, None, None, None] * unit
-        rows.append(
-            torch.stack([_dot(antisymmetric, antisymmetric), _dot(rest, rest), _dot(rest, unit), norm], dim=1)
-        )
+        rows.append(torch.stack([_dot(antisymmetric, antisymmetric), _dot(rest, rest), _dot(rest, unit), norm], dim=1))
     draws = torch.stack(rows)
     assert shift is not None
     start: Tensor = shift

@@ -61,9 +61,7 @@ def dense_ei_gradient(
     z3 = _leaf(model.solve(y2.detach(), physics).value)
     x3 = model.iterate.image(z3)
     loss = mc_weight * (physics.A(x1) - y).square().mean() + ei_weight * (x3 - x2).square().mean()
-    g3, g1 = (
-        torch.autograd.grad(loss, as_tuple(z), retain_graph=True, materialize_grads=True) for z in (z3, z1)
-    )
+    g3, g1 = (torch.autograd.grad(loss, as_tuple(z), retain_graph=True, materialize_grads=True) for z in (z3, z1))
 
     v3 = dense_adjoint(lambda z: model.iteration(z, y2.detach(), physics), z3, _like(z3, g3))
     # The second call sees theta directly, and the first call through its measurement y2 = A T x1.

@@ -76,9 +76,7 @@ class Interval:
     high: float
 
 
-def interval_over_seeds(
-    values: Sequence[Float[Tensor, " n"] | Sequence[float]], level: float = 0.95
-) -> Interval:
+def interval_over_seeds(values: Sequence[Float[Tensor, " n"] | Sequence[float]], level: float = 0.95) -> Interval:
     """The mean over seeds and images, with a confidence interval for new seeds.
 
     values: for each seed, the numbers of its images. Images of one trained model share its quirks, so the seeds' means
@@ -86,9 +84,7 @@ def interval_over_seeds(
     Raises InputError for fewer than two seeds or a level outside (0, 1).
     """
     if len(values) < 2:
-        raise InputError(
-            "An interval over seeds needs at least two of them: train the model with more seeds."
-        )
+        raise InputError("An interval over seeds needs at least two of them: train the model with more seeds.")
     if not 0 < level < 1:
         raise InputError(f"level={level}: a probability in (0, 1), such as 0.95.")
     means = torch.stack([torch.as_tensor(v, dtype=torch.float64).mean() for v in values])

@@ -24,9 +24,7 @@ def compare_gradients(gradient: Sequence[Tensor], reference: Sequence[Tensor]) -
     Raises InputError if shapes differ or the reference is zero.
     """
     if [g.shape for g in gradient] != [r.shape for r in reference]:
-        raise InputError(
-            "The gradient and its reference belong to different parameters: their shapes differ."
-        )
+        raise InputError("The gradient and its reference belong to different parameters: their shapes differ.")
     g = torch.cat([part.detach().double().flatten() for part in gradient])
     r = torch.cat([part.detach().double().flatten() for part in reference])
     if float(r.norm()) == 0:

@@ -115,9 +115,7 @@ def _two_backward_passes(leaf: Image, out: Image) -> ImageMap:
     # The gradient of the (linear) map u -> J^T u at any u is J.
     dummy = torch.zeros_like(leaf).requires_grad_()
     with torch.enable_grad():
-        (back,) = torch.autograd.grad(
-            out, leaf, dummy, create_graph=True, retain_graph=True, materialize_grads=True
-        )
+        (back,) = torch.autograd.grad(out, leaf, dummy, create_graph=True, retain_graph=True, materialize_grads=True)
 
     def product(v: Image) -> Image:
         if not back.requires_grad:

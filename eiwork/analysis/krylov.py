@@ -116,9 +116,7 @@ class _Lanczos:
         image = self.product(self._as_image(self.basis.last))
         w = self.packing.pack(image).clone()
         if not bool(w.isfinite().all()):
-            raise ConvergenceError(
-                "A product with the Jacobian is not finite: check the parameters and images."
-            )
+            raise ConvergenceError("A product with the Jacobian is not finite: check the parameters and images.")
         before = norms(w)
         self.columns.append(orthogonalise_(self.basis, w).double().cpu())
         self._next, self._height = w, norms(w)

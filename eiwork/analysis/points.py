@@ -26,9 +26,7 @@ def evaluation_points(
     """
     denoiser = getattr(model.iterate, "denoiser", None)
     if denoiser is None:
-        raise InputError(
-            f"{type(model.iterate).__name__} has no denoiser of its own: pass the points yourself."
-        )
+        raise InputError(f"{type(model.iterate).__name__} has no denoiser of its own: pass the points yourself.")
     y = physics.A(x)
     state = model.iterate.start(y, physics)
     for _ in range(iterates):

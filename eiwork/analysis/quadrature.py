@@ -34,9 +34,7 @@ def inner(a: Tensor, b: Tensor) -> Vector:
     return (a.double() * b.double()).flatten(1).sum(dim=1)
 
 
-def line_integral(
-    denoiser: ImageMap, start: Tensor, end: Tensor, *, order: int = 8, chunk: int = 64
-) -> Vector:
+def line_integral(denoiser: ImageMap, start: Tensor, end: Tensor, *, order: int = 8, chunk: int = 64) -> Vector:
     """The integral of <D(x), dx> along the line from start to end, per sample, in float64.
 
     start, end: images, of equal batches or one of them a batch of one. order: Gauss-Legendre nodes. chunk: images that

@@ -2,7 +2,7 @@
 
 import typer
 
-from eiwork.cli import bench, book, data, doctor, generalise, lab, notebooks, proximal, reproduce, training
+from eiwork.cli import data, doctor, lab, training
 from eiwork.cli.advice import AdviceGroup
 
 app = typer.Typer(
@@ -21,12 +21,6 @@ app.command("lab")(lab.lab)
 app.command("recipes")(training.recipes)
 app.command("train")(training.train)
 app.command("evaluate")(training.evaluate)
-app.command("generalise")(generalise.generalise)
-app.command("reproduce")(reproduce.reproduce)
-app.command("proximal")(proximal.proximal)
-app.add_typer(notebooks.app, name="notebooks")
-app.command("book")(book.book)
-app.command("bench")(bench.bench)
 app.add_typer(data.app, name="data")
 
 
@@ -41,9 +35,7 @@ def _version(asked: bool) -> bool:
 
 @app.callback()
 def options(
-    version: bool = typer.Option(
-        False, "--version", callback=_version, is_eager=True, help="Print the version."
-    ),
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
     """Options of `eiwork` itself; the texts of its help are given to the application above."""
 

@@ -74,9 +74,7 @@ def _package(requirement: Requirement, extra: str | None) -> Check:
         status = Status.NOTE if extra else Status.PROBLEM
         return Check(requirement.name, status, "not installed", remedy)
     if not requirement.specifier.contains(installed, prereleases=True):
-        return Check(
-            requirement.name, Status.PROBLEM, f"{installed}, and {requirement.specifier} is needed", remedy
-        )
+        return Check(requirement.name, Status.PROBLEM, f"{installed}, and {requirement.specifier} is needed", remedy)
     return Check(requirement.name, Status.OK, installed)
 
 

@@ -34,9 +34,7 @@ def doctor(json_path: JsonPath = None) -> None:
         },
     )
     if problems:
-        console().print(
-            f"{len(problems)} problem(s): {', '.join(check.name for check in problems)}.", style="bold red"
-        )
+        console().print(f"{len(problems)} problem(s): {', '.join(check.name for check in problems)}.", style="bold red")
         raise typer.Exit(1)
     console().print("Everything that the workbook needs is here.", style="green")
 

@@ -23,9 +23,7 @@ _TOKEN_OPTIONS = {"--token", "--IdentityProvider.token", "--ServerApp.token", "-
 def lab(
     jupyter_options: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="JUPYTERLAB_OPTIONS", help="After a --, for example: -- --no-browser --port=9000"
-        ),
+        typer.Argument(metavar="JUPYTERLAB_OPTIONS", help="After a --, for example: -- --no-browser --port=9000"),
     ] = None,
 ) -> None:
     """Open JupyterLab on the first lesson.

@@ -14,9 +14,7 @@ from eiwork.files import ensure_output_folder, write_text_atomically
 
 JsonPath = Annotated[
     Path | None,
-    typer.Option(
-        "--json", metavar="PATH", dir_okay=False, help="Also write the figures to this file, as JSON."
-    ),
+    typer.Option("--json", metavar="PATH", dir_okay=False, help="Also write the figures to this file, as JSON."),
 ]
 DeviceName = Annotated[
     str,

@@ -21,14 +21,10 @@ def recipes() -> None:
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")
-    ],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."
-        ),
+        typer.Option(metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."),
     ] = None,
     steps: Annotated[
         int | None,
@@ -38,9 +34,7 @@ def train(
         int | None, typer.Option(metavar="N", min=0, help="Random seed; the recipe's own by default.")
     ] = None,
     device: DeviceName = "auto",
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the training found in the output folder.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the training found in the output folder.")] = False,
     json_path: JsonPath = None,
 ) -> None:
     """Train a reconstruction network, by most recipes from measurements alone.
@@ -79,9 +73,7 @@ def train(
 
 
 def evaluate(
-    checkpoint: Annotated[
-        Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file written by train.")
-    ],
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A .safetensors file written by train.")],
     device: DeviceName = "auto",
     json_path: JsonPath = None,
 ) -> None:
@@ -90,7 +82,5 @@ def evaluate(
 
     check_json_path(json_path)
     figures = evaluate_checkpoint(checkpoint, device=device)
-    console().print(
-        comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"])
-    )
+    console().print(comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"]))
     write_json(json_path, figures)

@@ -107,9 +107,7 @@ def _check(images: Tensor, n: int, seed: int, strengths: dict[str, Real], paddin
             "shape (batch, 1, height, width), at least one."
         )
     if not (images.isfinite().all() and images.min() >= 0 and images.max() <= 1):
-        raise InputError(
-            "images holds NaN, infinite values or values outside [0, 1]: scale it to [0, 1] first."
-        )
+        raise InputError("images holds NaN, infinite values or values outside [0, 1]: scale it to [0, 1] first.")
     if not is_whole_number(n) or n < 1:
         raise InputError(f"n={n!r}: the number of images to make is a whole number of at least 1.")
     if not is_whole_number(seed):

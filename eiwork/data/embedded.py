@@ -72,11 +72,7 @@ def subjects(
 ) -> list[str]:
     """Name of the person or photograph behind each image that `load` returns for the same arguments."""
     _check_options(name, split, image_size, None, plane, folder)
-    return [
-        subject
-        for subject, images in _stacks(name, split, image_size, plane, folder)
-        for _ in range(len(images))
-    ]
+    return [subject for subject, images in _stacks(name, split, image_size, plane, folder) for _ in range(len(images))]
 
 
 def _stacks(
@@ -127,8 +123,6 @@ def _check_options(
     if window is not None and name != "ct":
         raise InputError(f"window={window!r} is for the set 'ct' alone: {name!r} has no HU. Leave it out.")
     if window is not None and not _is_interval(window):
-        raise InputError(
-            f"window={window!r} is not a HU window: give (low, high) with low < high, e.g. (-160, 240)."
-        )
+        raise InputError(f"window={window!r} is not a HU window: give (low, high) with low < high, e.g. (-160, 240).")
     if plane is not None and name != "mri":
         raise InputError(f"plane={plane!r} is for the set 'mri' alone: leave it out for {name!r}.")

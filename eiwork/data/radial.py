@@ -51,13 +51,13 @@ def radial_kspace(
     to 24 % of the signal), one echo has 25 spokes, and an image of all spokes averages the echoes. What the package
     does not document is inferred from the data: with these angles and this order of the echoes the images are sharp,
     with others they are not, and the samples are centred for the delays of the gradients (see
-    `eiwork.data.preparation.kspace.DELAYS`). The scan's pixel size and echo times are unknown.
+    `eiwork_study.prepare.kspace.DELAYS`). The scan's pixel size and echo times are unknown.
 
     Args:
         image_size: side in pixels of the images to reconstruct, from 2 to 128: as many samples a spoke are given,
             the centre of k-space. The field of view stays the same.
         n_coils: the strongest virtual coils, from 1 to 8; None gives all 8.
-        folder: a folder written by `eiwork.data.build.build`; the package's own by default.
+        folder: a folder written by `eiwork_study.prepare.build.build`; the package's own by default.
 
     Returns:
         complex64 k-space with its trajectory, see `RadialKSpace`.

@@ -42,9 +42,7 @@ def centred(
     return canvas
 
 
-def area_average(
-    images: Float[np.ndarray, "image side side"], size: int
-) -> Float[np.ndarray, "image size size"]:
+def area_average(images: Float[np.ndarray, "image side side"], size: int) -> Float[np.ndarray, "image size size"]:
     """Square images resampled to a smaller size: each new pixel is the mean over the area that it covers.
 
     Exact for any ratio (a pixel cut by an edge counts with the cut fraction), so there is no aliasing beyond the

@@ -19,7 +19,7 @@ _REMEDY = "Reinstall the package, or rebuild the files with `eiwork data build`.
 def manifest(folder: Path | str | None = None) -> dict[str, Any]:
     """What the embedded files hold: SHA-256, size, subjects, provenance, processing and licence of each.
 
-    `folder` is a folder written by `eiwork.data.build.build`; the package's own by default. Raises DataFormatError
+    `folder` is a folder written by `eiwork-study prepare`; the package's own by default. Raises DataFormatError
     for a missing or unreadable manifest.json.
     """
     path = _folder(folder) / "manifest.json"
@@ -61,9 +61,7 @@ def entry_of(name: str, split: str, folder: Path | str | None = None) -> dict[st
     if name not in sets:
         raise InputError(f"There is no embedded set {name!r}; choose one of {', '.join(map(repr, sets))}.")
     if split not in sets[name]:
-        raise InputError(
-            f"The set {name!r} has no split {split!r}; choose one of {', '.join(map(repr, sets[name]))}."
-        )
+        raise InputError(f"The set {name!r} has no split {split!r}; choose one of {', '.join(map(repr, sets[name]))}.")
     return dict(sets[name][split])
 
 
@@ -74,9 +72,7 @@ def read_arrays(name: str, split: str, folder: Path | str | None = None) -> dict
     try:
         state = path.stat()
     except OSError as error:
-        raise DataFormatError(
-            f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}"
-        ) from error
+        raise DataFormatError(f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}") from error
     return _verified_arrays(path, entry["sha256"], entry["bytes"], state.st_size, state.st_mtime_ns)
 
 
@@ -93,9 +89,7 @@ def _check(path: Path, entry: dict[str, Any]) -> None:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataFormatError(
-            f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}"
-        ) from error
+        raise DataFormatError(f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}") from error
     if len(content) < entry["bytes"]:
         raise DataFormatError(
             f"The data file {path} is truncated: {len(content)} bytes of {entry['bytes']}. The copy or the checkout "

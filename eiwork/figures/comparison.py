@@ -71,8 +71,7 @@ def comparison(
                 axis.plot(ends[:, i], [rows[i], rows[i]], "-", color=colour, linewidth=2.5)
             axis.plot(middle[i], rows[i], "o", color=colour, markersize=7, markeredgecolor="white")
             parts.append(
-                f"{label} {middle[i]:.4g}"
-                + ("" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})")
+                f"{label} {middle[i]:.4g}" + ("" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})")
             )
         axis.set_yticks(rows, [wrapped(label) for label in labels])
         axis.set_ylim(len(labels) - 0.5, -0.5)
@@ -102,7 +101,5 @@ def wrapped(text: str) -> str:
 def _vector(values: Numbers, name: str, length: int) -> np.ndarray:
     array = to_array(values, name)
     if length == 0 or array.shape != (length,) or not np.isfinite(array).all():
-        raise InputError(
-            f"{name} must be {length} finite numbers, one per label, and at least one; got {array}."
-        )
+        raise InputError(f"{name} must be {length} finite numbers, one per label, and at least one; got {array}.")
     return array

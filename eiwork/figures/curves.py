@@ -33,9 +33,7 @@ def convergence(
         InputError: counts that disagree, an empty trace, a trace without a positive value, or a bad tolerance.
     """
     if len(traces) == 0 or len(traces) != len(labels):
-        raise InputError(
-            f"convergence needs one label per trace; got {len(traces)} traces, {len(labels)} labels."
-        )
+        raise InputError(f"convergence needs one label per trace; got {len(traces)} traces, {len(labels)} labels.")
     if tolerance is not None and not tolerance > 0:
         raise InputError(f"tolerance is {tolerance}; it must be positive.")
     figure, axes = new_figure()
@@ -106,9 +104,7 @@ def lines(
         raise InputError("x holds values <= 0, which a logarithmic axis cannot show; set log_x=False.")
     unknown = set(bands or {}) - set(series)
     if unknown:
-        raise InputError(
-            f"bands name series that do not exist: {sorted(unknown)}; series are {list(series)}."
-        )
+        raise InputError(f"bands name series that do not exist: {sorted(unknown)}; series are {list(series)}.")
     figure, axes = new_figure()
     axis = axes[0, 0]
     parts = []
@@ -118,8 +114,7 @@ def lines(
             axis.plot(positions, values, label=label, **look(i))
             if bands and label in bands:
                 low, high = (
-                    _same_length(edge, positions, f"bands[{label!r}]", positive=log_y)
-                    for edge in bands[label]
+                    _same_length(edge, positions, f"bands[{label!r}]", positive=log_y) for edge in bands[label]
                 )
                 axis.fill_between(positions, low, high, color=look(i)["color"], alpha=0.2, linewidth=0)
             seen = np.isfinite(values)
@@ -133,9 +128,7 @@ def lines(
         axis.set_ylabel(y_label)
         if len(series) > 1:
             axis.legend()
-    figure.alt_text = (
-        f"{description.strip()} Curves of {y_label} against {x_label}. {'; '.join(parts)}.".strip()
-    )
+    figure.alt_text = f"{description.strip()} Curves of {y_label} against {x_label}. {'; '.join(parts)}.".strip()
     return figure
 
 

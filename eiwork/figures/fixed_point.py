@@ -70,9 +70,7 @@ def cobweb(
             axis.set_xlabel("z")
             parts.append(f"{title}: from {path[0]:.3g} to {path[-1]:.3g} in {len(path) - 1} iterations")
         axes[0, 0].legend(loc="best")
-    figure.alt_text = (
-        f"{description.strip()} Cobweb of iterates between f(z) and z. {'; '.join(parts)}.".strip()
-    )
+    figure.alt_text = f"{description.strip()} Cobweb of iterates between f(z) and z. {'; '.join(parts)}.".strip()
     return figure
 
 
@@ -105,9 +103,7 @@ def solver_step(
         InputError: counts that disagree, an unknown solver or evaluation, or residuals that are not positive.
     """
     if len(images) == 0 or len(images) != len(titles):
-        raise InputError(
-            f"solver_step needs one title per image; got {len(images)} images, {len(titles)} titles."
-        )
+        raise InputError(f"solver_step needs one title per image; got {len(images)} images, {len(titles)} titles.")
     curves = {name: to_array(trace, f"traces[{name!r}]") for name, trace in traces.items()}
     if any(c.ndim != 1 or c.size == 0 or not (c > 0).all() for c in curves.values()):
         raise InputError("solver_step needs positive residuals (n,), n >= 1, for every solver.")
@@ -116,15 +112,11 @@ def solver_step(
     if not value_range[1] > value_range[0]:
         raise InputError(f"value_range is {value_range}: its second value must exceed its first.")
     widths = [1.0] * len(images) + [1.5]
-    figure, axes = new_figure(
-        1, len(widths), size=(panel_size * sum(widths), panel_size + 0.5), width_ratios=widths
-    )
+    figure, axes = new_figure(1, len(widths), size=(panel_size * sum(widths), panel_size + 0.5), width_ratios=widths)
     residual = curves[current][evaluation - 1]
     with style():
         for i, (axis, title) in enumerate(zip(axes[0, :-1], titles, strict=True)):
-            axis.imshow(
-                to_picture(images[i], f"images[{i}]"), vmin=value_range[0], vmax=value_range[1], cmap="gray"
-            )
+            axis.imshow(to_picture(images[i], f"images[{i}]"), vmin=value_range[0], vmax=value_range[1], cmap="gray")
             axis.set_title(title)
             blank(axis)
         axis = axes[0, -1]

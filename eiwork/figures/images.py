@@ -41,17 +41,13 @@ def image_row(
         InputError: wrong shapes, counts that disagree, values that are not finite, or an empty range.
     """
     if len(images) == 0 or len(images) != len(titles):
-        raise InputError(
-            f"image_row needs one title per image; got {len(images)} images, {len(titles)} titles."
-        )
+        raise InputError(f"image_row needs one title per image; got {len(images)} images, {len(titles)} titles.")
     if psnr is not None and len(psnr) != len(images):
         raise InputError(f"image_row needs one PSNR per image; got {len(psnr)} for {len(images)} images.")
     if error_range is not None and reference is None:
         raise InputError("error_range is given without a reference: there are no errors to show.")
     if reference is not None and n_columns not in (None, len(images)):
-        raise InputError(
-            "Error maps stand below one row of images: leave n_columns out when a reference is given."
-        )
+        raise InputError("Error maps stand below one row of images: leave n_columns out when a reference is given.")
     columns = len(images) if n_columns is None else n_columns
     if columns < 1:
         raise InputError(f"n_columns is {columns}; it must be at least 1.")
@@ -71,8 +67,7 @@ def image_row(
         columns,
         size=(
             columns * panel_size + (0.6 if truth is not None else 0.0),
-            n_rows * panel_size * aspect
-            + (title_height + 0.25 if truth is not None else n_rows * title_height),
+            n_rows * panel_size * aspect + (title_height + 0.25 if truth is not None else n_rows * title_height),
         ),
     )
     with style():
@@ -93,9 +88,7 @@ def image_row(
     return figure
 
 
-def _range(
-    pictures: Sequence[np.ndarray], value_range: tuple[Number, Number] | None
-) -> tuple[Number, Number]:
+def _range(pictures: Sequence[np.ndarray], value_range: tuple[Number, Number] | None) -> tuple[Number, Number]:
     if value_range is None:
         low, high = min(float(p.min()) for p in pictures), max(float(p.max()) for p in pictures)
         return (low, high) if high > low else (low, low + 1.0)

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from eiwork.errors import InputError
 from eiwork.figures.arrays import Number, Numbers, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
-from eiwork.figures.study import mean_curve
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
+from eiwork_study.figures.study import mean_curve
 
 Curve = tuple[Numbers, Numbers]
 
@@ -80,9 +80,7 @@ def descent_directions(
             path = to_array(paths[kind], f"paths[{kind!r}]")
             path = _of_shape(path, (len(path), 2), f"paths[{kind!r}]")
             axis.plot(*path.T, color=look(i)["color"], linestyle=look(i)["linestyle"], label=kind)
-            axis.plot(
-                *path[-1], look(i)["marker"], color=look(i)["color"], markersize=9, markeredgecolor="white"
-            )
+            axis.plot(*path[-1], look(i)["marker"], color=look(i)["color"], markersize=9, markeredgecolor="white")
             parts.append(f"{kind} ends at ({path[-1][0]:.2f}, {path[-1][1]:.2f})")
         for name, place in places.items():
             at = _of_shape(place, (2,), f"places[{name!r}]")

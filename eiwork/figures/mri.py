@@ -169,9 +169,7 @@ def spokes(
             sorted_angles = np.sort(np.mod(degrees, 180.0))
             gap = np.diff(sorted_angles, append=sorted_angles[0] + 180.0).max()
             parts.append(f"{label}: {degrees.size} spokes, widest gap {gap:.1f} degrees".replace("\n", " "))
-    figure.alt_text = (
-        f"{description.strip()} Spokes through the centre of k-space. {'; '.join(parts)}.".strip()
-    )
+    figure.alt_text = f"{description.strip()} Spokes through the centre of k-space. {'; '.join(parts)}.".strip()
     return figure
 
 

@@ -58,9 +58,7 @@ def prox_panels(
         InputError: shapes that disagree, or values that are not finite.
     """
     places, inputs = (_increasing(values, name) for values, name in ((x, "x"), (z, "z")))
-    prior, cost = (
-        _of_shape(values, places.shape, name) for values, name in ((phi, "phi"), (objective, "objective"))
-    )
+    prior, cost = (_of_shape(values, places.shape, name) for values, name in ((phi, "phi"), (objective, "objective")))
     outputs = _of_shape(prox, inputs.shape, "prox")
     at = to_array(recovered[0], "recovered[0]")
     found = _of_shape(recovered[1], at.shape, "recovered[1]")
@@ -334,17 +332,13 @@ def _range_of(marks: Mapping[str, Mark], ideal: Number | None) -> tuple[float, f
     return low - margin, high + margin
 
 
-def _write_outside(
-    axis: Axes, mean: Number, row: int, limits: tuple[Number, Number] | None, colour: str
-) -> None:
+def _write_outside(axis: Axes, mean: Number, row: int, limits: tuple[Number, Number] | None, colour: str) -> None:
     """A number and an arrow at the edge of an axis for a mean beyond it."""
     if limits is None or limits[0] <= mean <= limits[1]:
         return
     above = mean > limits[1]
     text = f"{mean:.2g} \u2192" if above else f"\u2190 {mean:.2g}"
-    axis.text(
-        limits[above], row, text, color=colour, fontsize=8, va="center", ha="right" if above else "left"
-    )
+    axis.text(limits[above], row, text, color=colour, fontsize=8, va="center", ha="right" if above else "left")
 
 
 def _beside(values: np.ndarray) -> np.ndarray:

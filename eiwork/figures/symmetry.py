@@ -50,15 +50,11 @@ def seen_by_group(
     if current not in shares:
         raise InputError(f"current is {current!r}; the groups are {list(shares)}.")
     n = len(images)
-    figure, axes = new_figure(
-        1, n + 1, size=(panel_size * (n + 1.5), panel_size + 0.6), width_ratios=[1] * n + [1.4]
-    )
+    figure, axes = new_figure(1, n + 1, size=(panel_size * (n + 1.5), panel_size + 0.6), width_ratios=[1] * n + [1.4])
     with style():
         for axis, image, title, (low, high) in zip(axes[0], images, titles, value_ranges, strict=False):
             if not high > low:
-                raise InputError(
-                    f"value_ranges holds ({low}, {high}): the second value must exceed the first."
-                )
+                raise InputError(f"value_ranges holds ({low}, {high}): the second value must exceed the first.")
             axis.imshow(to_picture(image), vmin=low, vmax=high, cmap="gray")
             axis.set_title(title)
             blank(axis)
@@ -121,8 +117,7 @@ def prediction(
             colour = look(i)["color"]
             axis.plot(x, shown, color=colour, marker=look(i)["marker"], linestyle="none")
             texts = [
-                label if v >= floor else f"{label}: {v:.1f} \u2193"
-                for label, v in zip(labels[name], y, strict=True)
+                label if v >= floor else f"{label}: {v:.1f} \u2193" for label, v in zip(labels[name], y, strict=True)
             ]
             _name_points(axis, x, shown, texts, gap=0.9 * margin)
             axis.set_title(name)
@@ -133,17 +128,14 @@ def prediction(
                 axis.set_yticklabels([])
         axes[0, 0].set_ylabel(y_label)
     parts = [
-        f"{name}: "
-        + ", ".join(f"{label} ({u:.2f}, {v:.2f})" for label, u, v in zip(labels[name], x, y, strict=True))
+        f"{name}: " + ", ".join(f"{label} ({u:.2f}, {v:.2f})" for label, u, v in zip(labels[name], x, y, strict=True))
         for name, (x, y) in sets.items()
     ]
     figure.alt_text = f"{description.strip()} {y_label} against {x_label}. {'; '.join(parts)}.".strip()
     return figure
 
 
-def _points(
-    name: str, predicted: Numbers, observed: Numbers, labels: Sequence[str]
-) -> tuple[np.ndarray, np.ndarray]:
+def _points(name: str, predicted: Numbers, observed: Numbers, labels: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     x, y = to_array(predicted, f"predicted[{name!r}]"), to_array(observed, f"observed[{name!r}]")
     if not x.shape == y.shape == (len(labels),) or not np.isfinite([x, y]).all():
         raise InputError(f"The set {name!r} needs as many finite predictions and observations as labels.")

@@ -37,9 +37,7 @@ def training_curves(
     baselines = baselines or {}
     unknown = (set(log_scale) | set(baselines)) - set(series)
     if unknown:
-        raise InputError(
-            f"log_scale or baselines name unknown quantities {sorted(unknown)}; known: {list(series)}."
-        )
+        raise InputError(f"log_scale or baselines name unknown quantities {sorted(unknown)}; known: {list(series)}.")
     figure, axes = new_figure(1, len(series), size=(0.6 + 3.6 * len(series), 3.0))
     parts = []
     with style():

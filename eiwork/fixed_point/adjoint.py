@@ -56,9 +56,7 @@ def solve_adjoint(solver: AdjointSolver, product: Callable[[Tensor], Tensor], g:
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     b = g / safe
     result = (
-        _by_fixed_point(solver, product, b)
-        if isinstance(solver, FixedPointSolver)
-        else solver.solve_linear(product, b)
+        _by_fixed_point(solver, product, b) if isinstance(solver, FixedPointSolver) else solver.solve_linear(product, b)
     )
     name = type(solver).__name__
     publish(
@@ -100,7 +98,5 @@ def _by_fixed_point(solver: FixedPointSolver, product: FlatMap, b: Flat) -> Line
         progress.n_evaluations,
         trace_tensors(progress),
         sigma,
-        None
-        if sigma is None
-        else relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps),
+        None if sigma is None else relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps),
     )

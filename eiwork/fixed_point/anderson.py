@@ -75,9 +75,7 @@ class Anderson(FixedPointSolver):
         if not 0 < self.damping <= 1:
             raise InputError(f"Anderson(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
         if not self.regularisation >= 0:
-            raise InputError(
-                f"Anderson(regularisation={self.regularisation}): must not be negative; try 1e-10."
-            )
+            raise InputError(f"Anderson(regularisation={self.regularisation}): must not be negative; try 1e-10.")
 
     def propose(self, progress: Progress) -> tuple[Flat, _History]:
         """The accelerated step, or the damped step from the best iterate where the residual has grown."""

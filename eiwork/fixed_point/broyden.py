@@ -142,9 +142,7 @@ class Broyden(FixedPointSolver):
         none = z.new_zeros(z.shape[0], 0, z.shape[1])
         return InverseEstimate(none, none, z.new_full(z.shape[:1], self.damping), z, r, self.damping * r, 0)
 
-    def _learn(
-        self, past: InverseEstimate, z: Flat, r: Flat, misled: Bool[Tensor, " batch"]
-    ) -> InverseEstimate:
+    def _learn(self, past: InverseEstimate, z: Flat, r: Flat, misled: Bool[Tensor, " batch"]) -> InverseEstimate:
         length = norms(z - past.z)
         # A sample that stopped, or that was sent back, teaches nothing; a stopped one keeps what it knows.
         resolved = length > torch.finfo(z.dtype).eps ** _RESOLUTION * norms(z)

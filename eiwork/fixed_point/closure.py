@@ -31,9 +31,7 @@ def modules_of(f: Callable) -> list[nn.Module]:
         elif callable(thing):
             held = [getattr(thing, "__self__", None), getattr(thing, "__wrapped__", None)]
             held += [] if isinstance(thing, type) else list(getattr(thing, "__dict__", {}).values())
-            held += [
-                cell.cell_contents for cell in getattr(thing, "__closure__", None) or () if _filled(cell)
-            ]
+            held += [cell.cell_contents for cell in getattr(thing, "__closure__", None) or () if _filled(cell)]
             pending += [item for item in held if isinstance(item, nn.Module) or callable(item)]
     return found
 

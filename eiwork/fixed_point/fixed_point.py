@@ -29,8 +29,6 @@ def fixed_point(
     if not callable(gradient) or isinstance(gradient, type):
         raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
     if not isinstance(solver, FixedPointSolver):
-        raise InputError(
-            f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard()."
-        )
+        raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard().")
     with weights_evaluated_once(f):
         return gradient(f, z0, solver)

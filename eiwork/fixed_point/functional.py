@@ -52,9 +52,7 @@ class _Forward(_Problem):
         return self.solve_as(self, start, parameters)
 
     def solve_as(self, other: _Problem, start: Tensors, parameters: Tensors) -> Tensors:
-        return as_tuple(
-            solve_fixed_point(lambda z: other.map(as_tuple(z), parameters), start, self.solver).value
-        )
+        return as_tuple(solve_fixed_point(lambda z: other.map(as_tuple(z), parameters), start, self.solver).value)
 
 
 @dataclass(frozen=True)
@@ -121,9 +119,7 @@ class _Batched(_Problem):
 
 def _solve_linear(product: Callable[[Tensors], Tensors], b: Tensors, solver: AdjointSolver) -> Tensors:
     packing = Packing.of(b)
-    flat = solve_adjoint(
-        solver, lambda v: packing.pack(product(as_tuple(packing.unpack(v)))), packing.pack(b)
-    )
+    flat = solve_adjoint(solver, lambda v: packing.pack(product(as_tuple(packing.unpack(v)))), packing.pack(b))
     return as_tuple(packing.unpack(flat))
 
 
@@ -155,8 +151,7 @@ class _Node(torch.autograd.Function):
     def jvp(ctx: Any, *tangents: Tensor | None) -> Tensors:
         z, p = ctx.saved_tensors[: ctx.n], ctx.saved_tensors[ctx.n :]
         given = tuple(
-            torch.zeros_like(part) if t is None else t
-            for part, t in zip(p, tangents[2 + ctx.n :], strict=True)
+            torch.zeros_like(part) if t is None else t for part, t in zip(p, tangents[2 + ctx.n :], strict=True)
         )
         t = torch.func.jvp(lambda *p: ctx.problem.map(z, p), p, given)[1]
         system = _Linear(ctx.problem.adjoint_solver, ctx.problem, ctx.n, transposed=False)

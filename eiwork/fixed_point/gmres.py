@@ -38,9 +38,7 @@ class GMRES:
         if not self.tol > 0:
             raise InputError(f"GMRES(tol={self.tol}): the tolerance must be positive, for example 1e-6.")
         if self.max_iter < 1 or self.restart < 1:
-            raise InputError(
-                f"GMRES(max_iter={self.max_iter}, restart={self.restart}): both must be at least 1."
-            )
+            raise InputError(f"GMRES(max_iter={self.max_iter}, restart={self.restart}): both must be at least 1.")
         if self.on_failure not in ("warn", "raise"):
             raise InputError(f'GMRES(on_failure={self.on_failure!r}): choose "warn" or "raise".')
 

@@ -50,9 +50,7 @@ class Evaluation:
     def solve(self, g: Tensors, product: Callable[[Tensors], Tensors], solver: AdjointSolver) -> Tensors:
         """(I - product)^{-1} g, sample by sample."""
         packing = Packing.of(g)
-        flat = solve_adjoint(
-            solver, lambda v: packing.pack(product(as_tuple(packing.unpack(v)))), packing.pack(g)
-        )
+        flat = solve_adjoint(solver, lambda v: packing.pack(product(as_tuple(packing.unpack(v)))), packing.pack(g))
         return as_tuple(packing.unpack(flat))
 
     def adjoint(self, g: Tensors) -> Tensors:
@@ -169,9 +167,7 @@ def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tenso
         products = evaluation.pull(evaluation.state, leaf, create_graph=True)
         with torch.enable_grad():
             outputs = tuple(a + b for a, b in zip(g_leaf, products, strict=True))
-        of_v = Evaluation(
-            outputs, leaf, (*evaluation.parameters, *evaluation.state, *g_leaf), evaluation.solver
-        )
+        of_v = Evaluation(outputs, leaf, (*evaluation.parameters, *evaluation.state, *g_leaf), evaluation.solver)
         v = ExplicitNode.apply(of_v, solved, *attached, *link, *g)
     leaf = _leaves(v)
     pulled = evaluation.pull(evaluation.parameters, leaf, create_graph=True)

@@ -23,9 +23,7 @@ def weights_evaluated_once(f: Callable) -> Iterator[None]:
     parametrised = (
         []
         if transforms_active()
-        else [
-            part for module in modules_of(f) for part in module.modules() if parametrize.is_parametrized(part)
-        ]
+        else [part for module in modules_of(f) for part in module.modules() if parametrize.is_parametrized(part)]
     )
     if not parametrised:
         yield

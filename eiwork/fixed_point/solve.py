@@ -116,9 +116,7 @@ def _solution(packing: Packing, progress: Progress, solver: FixedPointSolver) ->
     # The residual is relative to ||f(z)||, and so is its rounding.
     bound = None
     if sigma is not None:
-        bound = relative_error(
-            residual, torch.ones_like(residual), sigma, torch.finfo(progress.best_z.dtype).eps
-        )
+        bound = relative_error(residual, torch.ones_like(residual), sigma, torch.finfo(progress.best_z.dtype).eps)
     return Solution(
         packing.unpack(progress.best_z),
         progress.converged,

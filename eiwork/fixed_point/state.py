@@ -66,9 +66,7 @@ class Packing:
         """The state as one real matrix; complex components are seen as pairs of reals."""
         parts = as_tuple(z)
         columns = [
-            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(
-                part.shape[0], -1
-            )
+            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(part.shape[0], -1)
             for part in parts
         ]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)

@@ -39,9 +39,7 @@ class Vectors:
         """Number of vectors."""
         return sum(block.room.shape[1] for block in self.blocks[:-1]) + self.end - self.first
 
-    def append(
-        self, v: Flat, scale: Float[Tensor, "batch 1"] | None = None, *, keep: int, size: int = 8
-    ) -> "Vectors":
+    def append(self, v: Flat, scale: Float[Tensor, "batch 1"] | None = None, *, keep: int, size: int = 8) -> "Vectors":
         """The list with scale * v at its end and only the last `keep` vectors, stored in blocks of `size`."""
         if torch.is_grad_enabled() and v.requires_grad:
             # Autograd needs every vector as it was made: a block of its own.

@@ -68,9 +68,7 @@ def build_loss(
     if method == "ei":
         terms["ei"] = (
             ei_weight,
-            _equivariance(
-                transform, noisy, warm_start, n_elements, cycle_weight, whitening, stop_gradient, null_gain
-            ),
+            _equivariance(transform, noisy, warm_start, n_elements, cycle_weight, whitening, stop_gradient, null_gain),
         )
     elif method != "mc":
         raise InputError(f"method={method!r} is unknown: choose 'ei', 'mc' or 'supervised'.")
@@ -105,9 +103,7 @@ def build_robust_loss(
             "sure": (sure_weight, sure),
             "ei": (
                 ei_weight,
-                _equivariance(
-                    transform, True, warm_start, n_elements, cycle_weight, whitening, stop_gradient
-                ),
+                _equivariance(transform, True, warm_start, n_elements, cycle_weight, whitening, stop_gradient),
             ),
         }
     )
@@ -127,9 +123,7 @@ def build_recorrupted_loss(
 ) -> RecorruptedTraining:
     """Equivariant imaging with recorrupted measurements, see `RecorruptedTraining`; other arguments as `build_loss`."""
     consistency = MCLoss() if whitening is None else WhitenedConsistencyLoss(whitening)
-    equivariance = _equivariance(
-        transform, True, warm_start, n_elements, cycle_weight, whitening, stop_gradient
-    )
+    equivariance = _equivariance(transform, True, warm_start, n_elements, cycle_weight, whitening, stop_gradient)
     return RecorruptedTraining({"mc": (mc_weight, consistency), "ei": (ei_weight, equivariance)}, alpha=alpha)
 
 
@@ -145,9 +139,7 @@ def build_denoising_loss(
     return WeightedLoss({"mc": (mc_weight, MCLoss()), "denoising": (denoising_weight, denoising)})
 
 
-def build_splitting_loss(
-    masks: Any, transform: Transform | None = None, *, consistency: bool = True
-) -> SplitTraining:
+def build_splitting_loss(masks: Any, transform: Transform | None = None, *, consistency: bool = True) -> SplitTraining:
     """Equivariant splitting (ICLR 2026, openreview upMIVpe467) by deepinv's EquivariantSplittingLoss.
 
     The model reconstructs from a random part y_1 of the measurements, through A_1 T_g, and its image must predict the

@@ -94,9 +94,7 @@ def unseen(x: Image, physics: LinearPhysics, whitening: float | int | None = Non
     Raises InputError for a number and a physics without `whiten`.
     """
     y = physics.A(x)
-    return x - (
-        physics.A_dagger(y) if whitening is None else physics.A_adjoint(whitened(y, physics, whitening))
-    )
+    return x - (physics.A_dagger(y) if whitening is None else physics.A_adjoint(whitened(y, physics, whitening)))
 
 
 class WarmStartedEILoss(EquivarianceLoss):

@@ -34,9 +34,7 @@ class RecorruptedTraining(WeightedLoss):
         self.alpha = float(alpha)
         self._pair: tuple[Tensor, Tensor] | None = None
 
-    def reconstruct(
-        self, model: nn.Module, y: Tensor, physics: LinearPhysics, z0: State | None = None
-    ) -> Image:
+    def reconstruct(self, model: nn.Module, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
         """f(y + alpha w), with w of torch's default generator."""
         noise = physics.noise(torch.zeros_like(y))
         if not bool(noise.any()):
@@ -46,9 +44,7 @@ class RecorruptedTraining(WeightedLoss):
         self._pair = (y + self.alpha * noise, y - noise / self.alpha)
         return super().reconstruct(model, self._pair[0], physics, z0)
 
-    def equation(
-        self, x_net: Image, y: Tensor, physics: LinearPhysics
-    ) -> tuple[Image, Tensor, LinearPhysics]:
+    def equation(self, x_net: Image, y: Tensor, physics: LinearPhysics) -> tuple[Image, Tensor, LinearPhysics]:
         """x_net with y + alpha w, of the last `reconstruct`."""
         return super().equation(x_net, self._last()[0], physics)
 
@@ -60,7 +56,5 @@ class RecorruptedTraining(WeightedLoss):
 
     def _last(self) -> tuple[Tensor, Tensor]:
         if self._pair is None:
-            raise InputError(
-                "RecorruptedTraining compares what it has reconstructed: call `reconstruct` first."
-            )
+            raise InputError("RecorruptedTraining compares what it has reconstructed: call `reconstruct` first.")
         return self._pair

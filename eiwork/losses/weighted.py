@@ -26,17 +26,13 @@ class WeightedLoss(nn.Module):
         self.weights = {name: weight for name, (weight, _) in terms.items()}
         self.losses = nn.ModuleDict({name: loss for name, (_, loss) in terms.items()})
 
-    def reconstruct(
-        self, model: nn.Module, y: Tensor, physics: LinearPhysics, z0: State | None = None
-    ) -> Image:
+    def reconstruct(self, model: nn.Module, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
         """The reconstruction of y that the loss is about: the model's own; z0 is a DEQ's warm start."""
         if z0 is not None and isinstance(model, DEQ):
             return cast(Tensor, model(y, physics, z0=z0))
         return cast(Tensor, model(y, physics))
 
-    def equation(
-        self, x_net: Image, y: Tensor, physics: LinearPhysics
-    ) -> tuple[Image, Tensor, LinearPhysics]:
+    def equation(self, x_net: Image, y: Tensor, physics: LinearPhysics) -> tuple[Image, Tensor, LinearPhysics]:
         """(x, y, physics) with x = F(x, y; physics), of the model's solve in the last `reconstruct`."""
         return x_net.detach(), y, physics
 
@@ -45,9 +41,7 @@ class WeightedLoss(nn.Module):
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """x_net: reconstruction of y. x: ground truth, needed by the supervised term alone (else InputError)."""
         if "supervised" in self.losses and x is None:
-            raise InputError(
-                "The supervised loss needs the ground truth x; pass it, or train with method 'ei'."
-            )
+            raise InputError("The supervised loss needs the ground truth x; pass it, or train with method 'ei'.")
         values = {
             name: self.weights[name] * loss(x_net=x_net, x=x, y=y, physics=physics, model=model).mean()
             for name, loss in self.losses.items()

@@ -48,9 +48,7 @@ class WhitenedConsistencyLoss(_Whitened):
     `whiten`. The choice is ours.
     """
 
-    def forward(
-        self, x_net: Tensor, y: Tensor, physics: LinearPhysics, **kwargs: Any
-    ) -> Float[Tensor, " batch"]:
+    def forward(self, x_net: Tensor, y: Tensor, physics: LinearPhysics, **kwargs: Any) -> Float[Tensor, " batch"]:
         """The weighted square of each sample."""
         residual = physics.A(x_net) - y
         return (residual * self._weigh(residual, physics)).flatten(1).sum(dim=1) / x_net[0].numel()

@@ -20,9 +20,7 @@ def attempt(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) 
     return attempt_and_tell(model, y, physics, start)[0]
 
 
-def attempt_and_tell(
-    model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None
-) -> tuple[Solution, bool]:
+def attempt_and_tell(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) -> tuple[Solution, bool]:
     """As `attempt`, and whether it was cut short by a value that was not finite, for the whole batch."""
     with warnings.catch_warnings(), unrecorded():
         warnings.simplefilter("ignore", ConvergenceWarning)

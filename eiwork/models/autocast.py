@@ -81,9 +81,7 @@ class MixedPrecisionDEQ(DEQ):
         if dtype not in LOW_PRECISION:
             raise InputError(f"MixedPrecisionDEQ(dtype={dtype}): choose torch.bfloat16 or torch.float16.")
         if not 0 < switch_at < 1:
-            raise InputError(
-                f"MixedPrecisionDEQ(switch_at={switch_at}): a relative residual in (0, 1); try 5e-3."
-            )
+            raise InputError(f"MixedPrecisionDEQ(switch_at={switch_at}): a relative residual in (0, 1); try 5e-3.")
         self.switch_at, self.dtype = switch_at, dtype
 
     def _map(self, y: Tensor, physics: LinearPhysics, solver: FixedPointSolver) -> Callable[[State], State]:

@@ -67,9 +67,7 @@ class WhitenedStep(_LearntStep):
     def __init__(self, step_size: float | int = 1.0, regularisation: float | int = 0.01) -> None:
         super().__init__(step_size)
         if not regularisation > 0:
-            raise InputError(
-                f"regularisation={regularisation}: must be positive; 0.01 suits few-view tomography."
-            )
+            raise InputError(f"regularisation={regularisation}: must be positive; 0.01 suits few-view tomography.")
         self.regularisation = regularisation
 
     def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:

@@ -32,9 +32,7 @@ class ResidualCNN(nn.Module):
     ) -> None:
         super().__init__()
         if channels < 1 or width < 1 or unshuffle < 1:
-            raise InputError(
-                f"ResidualCNN: channels={channels}, width={width}, unshuffle={unshuffle} must be >= 1."
-            )
+            raise InputError(f"ResidualCNN: channels={channels}, width={width}, unshuffle={unshuffle} must be >= 1.")
         if depth < 2:
             raise InputError(f"ResidualCNN(depth={depth}): at least two convolutions are needed.")
         if not 0 <= shrinkage < 1:

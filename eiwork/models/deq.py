@@ -83,9 +83,7 @@ class DEQ(nn.Module):
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
         if not is_traced(y) and not bool(torch.isfinite(y).all()):
-            raise InputError(
-                "y holds NaN or infinite values: check the measurement before reconstructing it."
-            )
+            raise InputError("y holds NaN or infinite values: check the measurement before reconstructing it.")
         with torch.no_grad():
             start = self.iterate.start(y, physics)
         if z0 is None:

@@ -76,9 +76,7 @@ class GradientStepDenoiser(nn.Module):
     def __init__(self, potential: nn.Module, shrinkage: float | int = 0.1) -> None:
         super().__init__()
         if not 0 <= shrinkage < 1:
-            raise InputError(
-                f"GradientStepDenoiser(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start."
-            )
+            raise InputError(f"GradientStepDenoiser(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start.")
         self.potential, self.shrinkage = potential, shrinkage
 
     @classmethod

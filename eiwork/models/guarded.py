@@ -66,9 +66,7 @@ class GuardedDEQ(nn.Module):
         if not weights or weights[0] != 1 or not falling or weights[-1] < 0:
             raise InputError(f"weights={tuple(weights)}: they must fall from 1 and stay in [0, 1].")
         if solvers is not None and len(solvers) != len(weights):
-            raise InputError(
-                f"{len(solvers)} solvers for {len(weights)} weights: give one for each, or none at all."
-            )
+            raise InputError(f"{len(solvers)} solvers for {len(weights)} weights: give one for each, or none at all.")
         if solvers is not None and len(tols := {solver.tol for solver in solvers}) > 1:
             raise InputError(f"The solvers have the tolerances {sorted(tols)}: give all of them the same.")
         if budget is not None and budget < 1:
@@ -110,9 +108,7 @@ class GuardedDEQ(nn.Module):
     def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
         """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
         if torch.is_grad_enabled() and y.requires_grad:
-            raise InputError(
-                "GuardedDEQ reconstructs without gradients: differentiate the DEQ inside, `.model`."
-            )
+            raise InputError("GuardedDEQ reconstructs without gradients: differentiate the DEQ inside, `.model`.")
         return self.model.iterate.image(self.solve(y, physics, z0).value)
 
     @torch.no_grad()

@@ -26,9 +26,7 @@ def first_attempt(tried: Solution) -> GuardedSolution:
     return GuardedSolution(**vars(tried), weights=torch.ones_like(tried.residual))
 
 
-def merged(
-    old: GuardedSolution, new: Solution, samples: Tensor, rows: Tensor, weight: float
-) -> GuardedSolution:
+def merged(old: GuardedSolution, new: Solution, samples: Tensor, rows: Tensor, weight: float) -> GuardedSolution:
     """`old` with its `samples` replaced by `rows` of a further attempt, which goes on where their last one ended."""
 
     def put(before: Tensor, after: Tensor) -> Tensor:
@@ -53,9 +51,7 @@ def merged(
     )
 
 
-def _traces(
-    old: GuardedSolution, tried: Float[Tensor, "n some"], samples: Tensor, length: int
-) -> list[Tensor]:
+def _traces(old: GuardedSolution, tried: Float[Tensor, "n some"], samples: Tensor, length: int) -> list[Tensor]:
     """The residuals of all attempts of each sample, one after the other, and its last one until `length`."""
     trace = torch.stack([*old.trace, *[old.trace[-1]] * max(0, length - len(old.trace))])
     for column, sample in enumerate(samples.tolist()):

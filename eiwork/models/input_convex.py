@@ -47,9 +47,7 @@ class InputConvexPotential(nn.Module):
                 "be >= 1."
             )
         if not 0 <= shrinkage < 1:
-            raise InputError(
-                f"InputConvexPotential(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start."
-            )
+            raise InputError(f"InputConvexPotential(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start.")
         if not 0 < strong_convexity < 1 - shrinkage:
             raise InputError(
                 f"InputConvexPotential(strong_convexity={strong_convexity}): must lie in (0, {1 - shrinkage:g}), below "
@@ -62,9 +60,7 @@ class InputConvexPotential(nn.Module):
         self.channels, self.unshuffle = channels, unshuffle
         self.strong_convexity, self.sharpness = strong_convexity, sharpness
         outer = channels * unshuffle**2
-        self.from_image = nn.ModuleList(
-            nn.Conv2d(outer, width, kernel_size=3, padding=1) for _ in range(depth)
-        )
+        self.from_image = nn.ModuleList(nn.Conv2d(outer, width, kernel_size=3, padding=1) for _ in range(depth))
         # Non-negative weights are softplus of what is learnt; the start makes each row sum to about one.
         raw = math.log(math.expm1(1 / (9 * width)))
         self.between = nn.ParameterList(raw + 0.1 * torch.randn(width, width, 3, 3) for _ in range(depth - 1))

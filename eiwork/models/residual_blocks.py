@@ -49,9 +49,7 @@ class ResidualBlockCNN(nn.Module):
                 "be >= 1."
             )
         if not 0 <= shrinkage < 1:
-            raise InputError(
-                f"ResidualBlockCNN(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start."
-            )
+            raise InputError(f"ResidualBlockCNN(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start.")
         self.channels, self.shrinkage, self.unshuffle = channels, shrinkage, unshuffle
         outer = channels * unshuffle**2
         self.first = nn.Conv2d(outer, width, kernel_size=3, padding=1)

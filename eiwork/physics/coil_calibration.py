@@ -77,9 +77,7 @@ def radial_coil_maps(
     rule = "a positive number of cycles per field of view, such as 24"
     check_number(calibration_width, "calibration_width", lambda v: v > 0, rule)
     if not kspace.is_complex() or kspace.ndim != 3:
-        raise InputError(
-            f"kspace has shape {tuple(kspace.shape)}; pass complex samples (coil, spoke, sample)."
-        )
+        raise InputError(f"kspace has shape {tuple(kspace.shape)}; pass complex samples (coil, spoke, sample).")
     trajectory = radial_trajectory(image_size, kspace.shape[1], angles=angles, positions=positions)
     if kspace.shape[1:] != trajectory.shape:
         raise InputError(
@@ -90,6 +88,4 @@ def radial_coil_maps(
     hann = torch.cos(distance.clamp(-1, 1) * (torch.pi / 2)).square()
     images = radial_gridding(kspace * hann.to(kspace.device, kspace.real.dtype), trajectory)
     # Eigenvectors do not depend on the unit of the images, but their computation should not underflow.
-    return walsh_coil_maps(
-        images / images.abs().max().clamp_min(torch.finfo(images.dtype).tiny), window=window
-    )
+    return walsh_coil_maps(images / images.abs().max().clamp_min(torch.finfo(images.dtype).tiny), window=window)

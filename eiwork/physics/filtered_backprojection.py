@@ -34,11 +34,7 @@ def ramp_response(n_detectors: int, window: str, dtype: torch.dtype, device: tor
     impulse[0] = 0.25
     response = torch.fft.rfft(impulse).real
     if window == "hann":
-        response = (
-            response
-            * (1 + torch.cos(torch.pi * torch.linspace(0, 1, len(response), dtype=torch.float64)))
-            / 2
-        )
+        response = response * (1 + torch.cos(torch.pi * torch.linspace(0, 1, len(response), dtype=torch.float64))) / 2
     return response.to(device, dtype)[:, None]
 
 

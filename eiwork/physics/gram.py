@@ -60,9 +60,7 @@ class GramSpectrum:
         """Size of the largest block."""
         return max(group[0].shape[1] for group in self._invariant_bases())
 
-    def basis(
-        self, dtype: torch.dtype, device: torch.device
-    ) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
+    def basis(self, dtype: torch.dtype, device: torch.device) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
         """Eigenvalues of A A^T in ascending order, none below zero, and eigenvectors in columns, dense.
 
         Raises:
@@ -141,8 +139,7 @@ class GramSpectrum:
         key = (dtype, device)
         if key not in self._blocks:
             self._blocks[key] = [
-                _Block(b.values.to(device, dtype), b.vectors.to(device, dtype), b.copies)
-                for b in self._blocks[_EXACT]
+                _Block(b.values.to(device, dtype), b.vectors.to(device, dtype), b.copies) for b in self._blocks[_EXACT]
             ]
         return self._blocks[key]
 

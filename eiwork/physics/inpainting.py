@@ -66,16 +66,12 @@ class Inpainting(MaskedProx, deepinv.physics.Inpainting):
         self._check(x, "x")
         return super().A(x, mask=mask, **kwargs)
 
-    def A_adjoint(
-        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch c h w"]:
+    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
         """The same map: A is symmetric. `InputError` for unusable y."""
         self._check(y, "y")
         return super().A_adjoint(y, mask=mask, **kwargs)
 
-    def A_dagger(
-        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch c h w"]:
+    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
         """Minimum-norm inverse: measured pixels as they are, the others zero. `InputError` for unusable y."""
         self._check(y, "y")
         return super().A_dagger(y, mask=mask, **kwargs)

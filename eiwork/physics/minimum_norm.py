@@ -21,9 +21,7 @@ def cut_for_noise(noise_sigma: float | int) -> float:
     return min(max(1e-3, 10 * noise_sigma), 0.5)
 
 
-def minimum_norm_solution(
-    forward: LinearMap, adjoint: LinearMap, y: Tensor, *, tol: float, max_iter: int
-) -> Tensor:
+def minimum_norm_solution(forward: LinearMap, adjoint: LinearMap, y: Tensor, *, tol: float, max_iter: int) -> Tensor:
     """A^+ y per sample: the least-squares solution of A x = y of least norm, in float64, returned in y's dtype.
 
     Conjugate gradients on A^T A x = A^T y from zero; the iterates stay in the range of A^T, so the limit is the

@@ -56,9 +56,7 @@ def mri(
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
     if n_coils is None:
         return CartesianMRI(mask, noise)
-    check_number(
-        n_coils, "n_coils", lambda v: v >= 1, "None or a whole number of coils from 1 up", integer=True
-    )
+    check_number(n_coils, "n_coils", lambda v: v >= 1, "None or a whole number of coils from 1 up", integer=True)
     return MultiCoilCartesianMRI(mask, n_coils, noise)
 
 
@@ -88,23 +86,17 @@ class CartesianMRI(MaskedProx, _Mappable, MRI):
         super().__init__(mask=mask, noise_model=noise)
 
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
-    def A(
-        self, x: Tensor, mask: Tensor | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch 2 height width"]:
+    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
         """Masked Fourier transform of x (batch, 2, height, width); `InputError` for any other input."""
         _check_complex(x, "x", self.img_size[-2:])
         return super().A(x, mask=mask, **kwargs)
 
-    def A_adjoint(
-        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch c h w"]:
+    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
         """Inverse Fourier transform of the masked y (batch, 2, height, width); `InputError` for other input."""
         _check_complex(y, "y", self.img_size[-2:])
         return super().A_adjoint(y, mask=mask, **kwargs)
 
-    def A_dagger(
-        self, y: Tensor, mask: Tensor | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch 2 h w"]:
+    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 h w"]:
         """Minimum-norm inverse of y (batch, 2, height, width); `InputError` for any other input."""
         _check_complex(y, "y", self.img_size[-2:])
         return super().A_dagger(y, mask=mask, **kwargs)
@@ -167,9 +159,7 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
         self.update_parameters(**kwargs)
         gram = self._gram()
         if gram is None:
-            return minimum_norm_solution(
-                super().A, super().A_adjoint, y, tol=float(cut) ** 2, max_iter=self.max_iter
-            )
+            return minimum_norm_solution(super().A, super().A_adjoint, y, tol=float(cut) ** 2, max_iter=self.max_iter)
         return gram.pseudo_inverse(super().A_adjoint(y.double()), cut).to(y.dtype)
 
     def prox_l2(
@@ -205,9 +195,7 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
         point = image_of(z, y, self)
         return point + shifted_inverse(self.A_adjoint(y - self.A(point)), shift, self._gram_inverse())
 
-    def whiten(
-        self, r: Tensor, regularisation: float | int | Tensor
-    ) -> Float[Tensor, "batch 2 coil height width"]:
+    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "batch 2 coil height width"]:
         """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
 
         (r - A (A^T A + regularisation I)^-1 A^T r) / regularisation, the inner inverse as in `prox_l2`.

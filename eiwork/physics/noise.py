@@ -20,9 +20,7 @@ class SeededGaussianNoise(GaussianNoise):
 
     def __init__(self, sigma: float | int, seed: int | None = None) -> None:
         check_noise(sigma)
-        super().__init__(
-            sigma=float(sigma), rng=None if seed is None else torch.Generator().manual_seed(seed)
-        )
+        super().__init__(sigma=float(sigma), rng=None if seed is None else torch.Generator().manual_seed(seed))
 
     def randn_like(self, input: Tensor, seed: int | None = None) -> Tensor:
         """Standard normal values of the shape, dtype and device of `input`; `seed` restarts the generator."""

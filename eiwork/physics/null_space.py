@@ -46,9 +46,7 @@ def null_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float[
     return x - range_part(x, physics)
 
 
-def operator_matrix(
-    physics: LinearPhysics, image_shape: tuple[int, ...]
-) -> Float[Tensor, "measurement pixel"]:
+def operator_matrix(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Float[Tensor, "measurement pixel"]:
     """A as a dense float64 matrix, one column per number of the image, for small images.
 
     Args:

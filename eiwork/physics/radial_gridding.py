@@ -50,9 +50,7 @@ def _compensation(trajectory: RadialTrajectory) -> tuple[Complex[Tensor, "fine s
     wide = (np.arange(2 * n) - n) / (n * spacing)
     lag = np.rint(np.subtract.outer(wide, narrow) * n * spacing).astype(np.int64)
     # Kak and Slaney 1988, chapter 3, equation 61, as in eiwork.physics.filtered_backprojection.
-    ramp = np.where(
-        lag % 2 != 0, -1 / (np.pi * np.maximum(np.abs(lag), 1)) ** 2, np.where(lag == 0, 0.25, 0.0)
-    )
+    ramp = np.where(lag % 2 != 0, -1 / (np.pi * np.maximum(np.abs(lag), 1)) ** 2, np.where(lag == 0, 0.25, 0.0))
     to_view = np.exp(2j * np.pi * np.outer(narrow, k)) / n
     to_spoke = np.exp(-2j * np.pi * np.outer(fine, wide))
     matrix = (to_spoke @ ramp @ to_view) * (n * spacing) * (spacing / 2)

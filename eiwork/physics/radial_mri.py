@@ -200,9 +200,7 @@ class RadialMRI(LinearPhysics):
         point = image_of(z, y, self)
         return point + self._shifted_inverse(self.A_adjoint(y) - self.A_adjoint_A(point), shift)
 
-    def whiten(
-        self, r: Tensor, regularisation: float | int | Tensor
-    ) -> Float[Tensor, "batch 2 coil spoke sample"]:
+    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "batch 2 coil spoke sample"]:
         """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
 
         (r - A (A^T A + regularisation I)^-1 A^T r) / regularisation, by conjugate gradients as in `prox_l2`.

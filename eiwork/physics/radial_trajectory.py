@@ -62,9 +62,7 @@ def radial_trajectory(
     Raises:
         InputError: impossible values.
     """
-    check_number(
-        image_size, "image_size", lambda v: v >= 2, "a whole number of pixels from 2 up", integer=True
-    )
+    check_number(image_size, "image_size", lambda v: v >= 2, "a whole number of pixels from 2 up", integer=True)
     check_number(n_spokes, "n_spokes", lambda v: v >= 1, "a whole number of spokes from 1 up", integer=True)
     theta = np.arange(n_spokes) * GOLDEN_ANGLE if angles is None else _numbers(angles, "angles")
     if theta.shape != (n_spokes,):

@@ -29,18 +29,14 @@ class ReadoutGram:
         identity = torch.eye(len(columns), dtype=torch.complex128, device=columns.device)
         masked = columns.square().to(torch.complex128)[:, None] * _transform(identity)
         of_row = _transform(masked, inverse=True)
-        self.eigenvalues, vectors = torch.linalg.eigh(
-            of_row * torch.einsum("chi,chj->hij", maps.conj(), maps)
-        )
+        self.eigenvalues, vectors = torch.linalg.eigh(of_row * torch.einsum("chi,chj->hij", maps.conj(), maps))
         self._vectors = {(torch.float64, maps.device): vectors}
 
     def solve(self, b: Float[Tensor, "batch 2 h w"], shift: float | Tensor) -> Float[Tensor, "batch 2 h w"]:
         """(A^T A + shift I)^-1 b in the dtype of b, without autograd; shift > 0, a number or tensor without axes."""
         return self._scaled(b, 1 / (self.eigenvalues.to(b.device) + shift))
 
-    def pseudo_inverse(
-        self, b: Float[Tensor, "batch 2 h w"], rtol: float | int
-    ) -> Float[Tensor, "batch 2 h w"]:
+    def pseudo_inverse(self, b: Float[Tensor, "batch 2 h w"], rtol: float | int) -> Float[Tensor, "batch 2 h w"]:
         """(A^T A)^+ b: singular values of A below `rtol` times the largest count as zero; differentiable in b."""
         values = self.eigenvalues.to(b.device)
         kept = values > rtol**2 * values.max()
@@ -62,9 +58,7 @@ class ReadoutGram:
         return self._vectors[key]
 
 
-def readout_gram(
-    mask: Float[Tensor, "... h w"], maps: Complex[Tensor, "sets coil h w"]
-) -> ReadoutGram | None:
+def readout_gram(mask: Float[Tensor, "... h w"], maps: Complex[Tensor, "sets coil h w"]) -> ReadoutGram | None:
     """That of a mask and of one set of coil maps; None for a mask that is not of whole columns, or for several sets."""
     rows = mask.flatten(0, -2)
     if len(maps) != 1 or not bool((rows == rows[0]).all()):

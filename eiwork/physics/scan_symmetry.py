@@ -50,10 +50,7 @@ def invariant_bases(geometry: ParallelBeam) -> list[tuple[sp.csc_matrix, ...]]:
     mirrors = (half_turn, (0, True), (2, True))
     if len(found) == len(_ELEMENTS):
         # Characters that see the half turn as 1, and half of the two-dimensional representation with its turned twin.
-        even = [
-            _sign_basis([(p, a**k * b**m) for (k, m), p in found.items()])
-            for a, b in product((1, -1), repeat=2)
-        ]
+        even = [_sign_basis([(p, a**k * b**m) for (k, m), p in found.items()]) for a, b in product((1, -1), repeat=2)]
         axes = [(found[k, m], (-1) ** (k // 2)) for k, m in ((0, False), *mirrors)]
         odd = _sign_basis(axes)
         # Row i of the turned basis is row g^-1(i), so that the vector of measurement i goes to g(i).

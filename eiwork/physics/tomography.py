@@ -45,22 +45,16 @@ def tomography(
     Raises:
         InputError: impossible geometry, noise level or cut-off.
     """
-    check_number(
-        image_size, "image_size", lambda v: v >= 2, "a whole number of pixels from 2 up", integer=True
-    )
+    check_number(image_size, "image_size", lambda v: v >= 2, "a whole number of pixels from 2 up", integer=True)
     check_number(n_views, "n_views", lambda v: v >= 1, "a whole number of views from 1 up", integer=True)
     if n_detectors is None:
         n_detectors = covering_detectors(image_size)
-    check_number(
-        n_detectors, "n_detectors", lambda v: v >= 2, "a whole number of bins from 2 up", integer=True
-    )
+    check_number(n_detectors, "n_detectors", lambda v: v >= 2, "a whole number of bins from 2 up", integer=True)
     geometry = ParallelBeam(image_size, n_detectors, _checked_angles(angles, n_views))
     return Tomography(geometry, noise_sigma=noise_sigma, rtol=rtol, seed=seed)
 
 
-def _checked_angles(
-    angles: Sequence[float | int] | np.ndarray | Tensor | None, n_views: int
-) -> tuple[float, ...]:
+def _checked_angles(angles: Sequence[float | int] | np.ndarray | Tensor | None, n_views: int) -> tuple[float, ...]:
     if angles is None:
         return tuple(180.0 * view / n_views for view in range(n_views))
     values = np.asarray(torch.as_tensor(angles, dtype=torch.float64).cpu())
@@ -215,9 +209,7 @@ class Tomography(LinearPhysics):
         # Measurements are line integrals / norm and A^T is the back-projection / norm: norm^2 undoes both.
         return self._back_project(ramp_filter(y, window) * (weights * self.operator_norm**2))
 
-    def whiten(
-        self, r: Tensor, regularisation: float | int | Tensor
-    ) -> Float[Tensor, "batch channel detector view"]:
+    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "batch channel detector view"]:
         """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
 
         Exact where the scan's symmetry leaves blocks of at most 4600 (`eiwork.physics.gram.MAX_BLOCK`). A number then

@@ -42,9 +42,7 @@ class Composition(PerSampleTransform):
         if first is None or second is None:
             return None
         n, m = (len(next(iter(p.values()))) for p in (first, second))
-        i, j = (
-            index.reshape(-1) for index in torch.meshgrid(torch.arange(n), torch.arange(m), indexing="ij")
-        )
+        i, j = (index.reshape(-1) for index in torch.meshgrid(torch.arange(n), torch.arange(m), indexing="ij"))
         return {name: p[i] for name, p in first.items()} | {name: p[j] for name, p in second.items()}
 
     def _get_params(self, x: Tensor) -> dict[str, Tensor]:

@@ -11,9 +11,7 @@ from eiwork.symmetry.per_sample import PerSampleTransform
 Params = dict[str, Tensor]
 
 
-def group_elements(
-    transform: Transform, height: int, width: int, *, limit: int = 32, seed: int = 0
-) -> list[Params]:
+def group_elements(transform: Transform, height: int, width: int, *, limit: int = 32, seed: int = 0) -> list[Params]:
     """Parameters of group elements, each shared by a whole batch: `transform(x, **params)` is T_g x.
 
     All elements of a group of at most `limit`, else `limit` independent draws. A transform with a generator of its own

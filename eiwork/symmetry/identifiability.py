@@ -85,9 +85,7 @@ def identifiability(
     """
     check_tensor(images, "images", (None, None, None, None), "(n, channel, height, width)")
     if len(images) < 2:
-        raise InputError(
-            "identifiability needs at least 2 images: it is about the ways in which they differ."
-        )
+        raise InputError("identifiability needs at least 2 images: it is about the ways in which they differ.")
     check_number(regularisation, "regularisation", lambda v: v > 0, "a positive number")
     check_number(tol, "tol", lambda v: v > 0, "a positive number")
     x = images.detach().double()

@@ -54,12 +54,8 @@ def interpolation_error(
     Raises:
         InputError: a value out of range.
     """
-    check_number(
-        image_size, "image_size", lambda v: v >= 8, "a whole number of pixels from 8 up", integer=True
-    )
-    check_number(
-        cutoff, "cutoff", lambda v: 1 / image_size < v < 0.5, "in (1 / image_size, 0.5) cycles per pixel"
-    )
+    check_number(image_size, "image_size", lambda v: v >= 8, "a whole number of pixels from 8 up", integer=True)
+    check_number(cutoff, "cutoff", lambda v: 1 / image_size < v < 0.5, "in (1 / image_size, 0.5) cycles per pixel")
     check_number(n_elements, "n_elements", lambda v: v >= 2, "a whole number from 2 up", integer=True)
     check_number(steps, "steps", lambda v: v >= 1, "a whole number from 1 up", integer=True)
     waves = faded_waves(image_size, cutoff)

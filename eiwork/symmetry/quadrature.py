@@ -48,9 +48,7 @@ class Quadrature:
         return lower, torch.where(self.next_off_diagonal > 0, upper, lower)
 
 
-def lanczos(
-    h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], bool] | None = None
-) -> Quadrature:
+def lanczos(h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], bool] | None = None) -> Quadrature:
     """Lanczos from each vector of a batch, in float64 with full reorthogonalisation.
 
     Args:

@@ -53,9 +53,7 @@ class Reflection(PerSampleTransform):
     def _transform(self, x: Tensor, **params: Tensor) -> Tensor:
         own = {axis: params[f"flip_{axis}"] for axis in _AXES if f"flip_{axis}" in params}
         if not own:
-            raise InputError(
-                "pass flip_horizontal or flip_vertical (0 or 1 for every image), or nothing at all."
-            )
+            raise InputError("pass flip_horizontal or flip_vertical (0 or 1 for every image), or nothing at all.")
         x, *flips = self.per_sample(x, *own.values())
         for axis, flip in zip(own, flips, strict=True):
             chosen = flip.to(x.device, torch.bool).view(-1, 1, 1, 1)

@@ -105,9 +105,7 @@ class Rotation(PerSampleTransform):
         if not quarter.any():
             return self._interpolate(x, degrees)
         turned = [
-            torch.rot90(image, int(angle) // 90, (-2, -1))
-            if exact
-            else self._interpolate(image[None], angle[None])[0]
+            torch.rot90(image, int(angle) // 90, (-2, -1)) if exact else self._interpolate(image[None], angle[None])[0]
             for image, angle, exact in zip(x, degrees, quarter.tolist(), strict=True)
         ]
         return torch.stack(turned)

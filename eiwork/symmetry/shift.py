@@ -52,9 +52,7 @@ class Shift(PerSampleTransform):
         self, x: Tensor, y_shift: Tensor | None = None, x_shift: Tensor | None = None, **kwargs: object
     ) -> Tensor:
         if y_shift is None or x_shift is None:
-            raise InputError(
-                "pass both y_shift and x_shift (pixels, down and right), or neither for random ones."
-            )
+            raise InputError("pass both y_shift and x_shift (pixels, down and right), or neither for random ones.")
         x, down, right = self.per_sample(x, y_shift, x_shift)
         for dim, shift in ((-2, down), (-1, right)):
             side = x.shape[dim]

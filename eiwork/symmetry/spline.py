@@ -50,8 +50,6 @@ def spline_sample(
             for gy, hy in (lower, upper):
                 pixel = torch.stack([hx[..., 0], hy[..., 1]], dim=-1)
                 grid = (2 * pixel + 1) / size - 1
-                value = grid_sample(
-                    coefficients, grid, mode="bilinear", padding_mode="zeros", align_corners=False
-                )
+                value = grid_sample(coefficients, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
                 total = total + value * (gx[..., 0] * gy[..., 1])[:, None]
     return total

@@ -63,9 +63,7 @@ from eiwork.training.warm_start import EquilibriumCache
 _GAIN = 0.03
 
 
-def build_physics(
-    settings: TomographySettings | MRISettings | InpaintingSettings, image_size: int
-) -> LinearPhysics:
+def build_physics(settings: TomographySettings | MRISettings | InpaintingSettings, image_size: int) -> LinearPhysics:
     """The operator of a recipe for square images of a size."""
     if isinstance(settings, TomographySettings):
         return physics_module.tomography(image_size, settings.n_views, noise_sigma=settings.noise_sigma)
@@ -93,9 +91,7 @@ def _denoiser(settings: IterationBase, channels: int) -> nn.Module:
     width, shrinkage, unshuffle = settings.width, settings.shrinkage, settings.unshuffle
     if settings.network == "blocks":
         blocks = (settings.depth - 2) // 2
-        return ResidualBlockCNN(
-            channels, width=width, blocks=blocks, shrinkage=shrinkage, unshuffle=unshuffle
-        )
+        return ResidualBlockCNN(channels, width=width, blocks=blocks, shrinkage=shrinkage, unshuffle=unshuffle)
     depth = settings.depth
     if settings.network == "convex":
         return InputConvexPotential(

@@ -176,6 +176,4 @@ def get_recipe(name: str) -> Recipe:
     if name in _RECIPES:
         return _RECIPES[name]
     near = get_close_matches(name, _RECIPES, n=3) or sorted(_RECIPES)
-    raise RecipeError(
-        f"There is no recipe {name!r}. Did you mean {', '.join(near)}? `eiwork recipes` lists them all."
-    )
+    raise RecipeError(f"There is no recipe {name!r}. Did you mean {', '.join(near)}? `eiwork recipes` lists them all.")

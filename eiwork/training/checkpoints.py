@@ -110,17 +110,9 @@ def read_card(path: Path, expected_format: str) -> dict[str, Any]:
             "of the folder that `eiwork train` wrote."
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint."
-        ) from None
-    if (
-        not isinstance(card, dict)
-        or card.get("format") != expected_format
-        or not {"sha256", "recipe"} <= card.keys()
-    ):
-        raise CheckpointError(
-            f"{path} is not a card of format {expected_format}: it belongs to something else."
-        )
+        raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
+    if not isinstance(card, dict) or card.get("format") != expected_format or not {"sha256", "recipe"} <= card.keys():
+        raise CheckpointError(f"{path} is not a card of format {expected_format}: it belongs to something else.")
     return card
 
 

@@ -43,8 +43,4 @@ def total_nfe(entry: dict[str, float]) -> float:
 
     forward + adjoint + 2 tracked: a tracked evaluation costs one more product.
     """
-    return (
-        entry.get("total_forward", 0.0)
-        + entry.get("total_adjoint", 0.0)
-        + 2 * entry.get("total_tracked", 0.0)
-    )
+    return entry.get("total_forward", 0.0) + entry.get("total_adjoint", 0.0) + 2 * entry.get("total_tracked", 0.0)

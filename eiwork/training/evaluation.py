@@ -31,9 +31,7 @@ def image_quality(x_hat: Image, x: Image) -> dict[str, list[float]]:
     return {"psnr": PSNR()(x_hat, x).tolist(), "ssim": SSIM()(x_hat, x).tolist()}
 
 
-def evaluate_model(
-    model: nn.Module, images: MeasurementSet, physics: Any, batch_size: int = 16
-) -> dict[str, Any]:
+def evaluate_model(model: nn.Module, images: MeasurementSet, physics: Any, batch_size: int = 16) -> dict[str, Any]:
     """PSNR and SSIM per image of `images`, with the solver's evaluations and residuals where the model is a DEQ.
 
     n_evaluations: per solve of a batch; nfe: per image, until its own residual reached the tolerance; residual,

@@ -46,9 +46,7 @@ def as_model_images(images: Float[Tensor, "n 1 height width"], recipe: Recipe) -
     return real_to_complex(images) if recipe.channels == 2 else images
 
 
-def measure(
-    images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64
-) -> Tensor:
+def measure(images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64) -> Tensor:
     """physics(images) in chunks, with noise drawn from a stream of the seed."""
     with seeded(seed, stream), torch.no_grad():
         return torch.cat([physics(part) for part in images.split(chunk)])

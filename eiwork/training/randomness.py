@@ -19,9 +19,7 @@ STREAMS = {
 
 def derive_seed(seed: int, stream: str, step: int = 0) -> int:
     """A 63-bit seed for one purpose and step; nearby inputs give unrelated seeds (splitmix64)."""
-    value = (
-        seed * 0x9E3779B97F4A7C15 + STREAMS[stream] * 0xBF58476D1CE4E5B9 + step * 0x94D049BB133111EB
-    ) % 2**64
+    value = (seed * 0x9E3779B97F4A7C15 + STREAMS[stream] * 0xBF58476D1CE4E5B9 + step * 0x94D049BB133111EB) % 2**64
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         value = ((value ^ (value >> shift)) * factor) % 2**64
     return (value ^ (value >> 31)) >> 1

@@ -42,9 +42,7 @@ class Recipe(Settings):
     summary: str
     data: MeasuredSettings
     physics: TomographySettings | MRISettings | InpaintingSettings = Field(discriminator="kind")
-    model: DEQSettings | UnrolledSettings | UNetSettings = Field(
-        default_factory=DEQSettings, discriminator="kind"
-    )
+    model: DEQSettings | UnrolledSettings | UNetSettings = Field(default_factory=DEQSettings, discriminator="kind")
     loss: (
         EquivariantSettings
         | RobustEquivariantSettings
@@ -68,34 +66,24 @@ class Recipe(Settings):
         self._needs_a_deq("contraction", self.contraction)
         self._needs_a_deq("gradient_probe_every", self.gradient_probe_every)
         if self.loss.method in ("robust_ei", "recorrupted_ei") and self.physics.noise_sigma == 0:
-            raise ValueError(
-                f"loss.method={self.loss.method!r} is for noise, and physics.noise_sigma is 0: use 'ei'"
-            )
+            raise ValueError(f"loss.method={self.loss.method!r} is for noise, and physics.noise_sigma is 0: use 'ei'")
         if self.loss.method == "ei" and not self.loss.virtual_noise and self.physics.noise_sigma == 0:
-            raise ValueError(
-                "loss.virtual_noise leaves out noise, and physics.noise_sigma is 0: leave it out"
-            )
+            raise ValueError("loss.virtual_noise leaves out noise, and physics.noise_sigma is 0: leave it out")
         if self.loss.method == "splitting":
             self._splits(self.loss)
         if self.start is not None and self.pretraining is not None:
-            raise ValueError(
-                "start: pretraining would undo what that model has learnt; leave one of them out"
-            )
+            raise ValueError("start: pretraining would undo what that model has learnt; leave one of them out")
         if self.data.split == "test" and self.loss.method == "supervised":
             raise ValueError("data.split='test' with ground truth would train on the answers of the test")
         if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):
             raise ValueError("a U-Net holds no operator D to train as a denoiser: choose another model.kind")
         if self.physics.kind == "mri" and self.data.name != "mri":
-            raise ValueError(
-                f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}"
-            )
+            raise ValueError(f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}")
         return self
 
     def _needs_a_deq(self, name: str, value: object) -> None:
         if value is not None and self.model.kind != "deq":
-            raise ValueError(
-                f"{name}: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}"
-            )
+            raise ValueError(f"{name}: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
 
     def _splits(self, loss: SplittingSettings) -> None:
         if self.model.kind == "deq" and self.model.warm_start is not None:
@@ -121,14 +109,10 @@ class Recipe(Settings):
             target = values
             for part in path:
                 if not isinstance(target.get(part), dict):
-                    raise RecipeError(
-                        f"Recipe {self.name!r} has no settings {part!r} to override in {key!r}."
-                    )
+                    raise RecipeError(f"Recipe {self.name!r} has no settings {part!r} to override in {key!r}.")
                 target = target[part]
             if last not in target:
-                raise RecipeError(
-                    f"Recipe {self.name!r} has no field {key!r}; it has {sorted(target)} there."
-                )
+                raise RecipeError(f"Recipe {self.name!r} has no field {key!r}; it has {sorted(target)} there.")
             target[last] = value.model_dump() if isinstance(value, Settings) else value
         return Recipe.parse(values)
 
@@ -141,6 +125,4 @@ class Recipe(Settings):
             problems = "; ".join(
                 f"{'.'.join(str(part) for part in e['loc']) or 'recipe'}: {e['msg']}" for e in error.errors()
             )
-            raise RecipeError(
-                f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems}."
-            ) from None
+            raise RecipeError(f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems}.") from None

@@ -278,9 +278,7 @@ class DEQSettings(Settings):
     @model_validator(mode="after")
     def _applies(self) -> "DEQSettings":
         if self.gradient.kind == "shine" and self.solver != "broyden":
-            raise ValueError(
-                "gradient.kind='shine' shares what Broyden's method learns: set solver='broyden'"
-            )
+            raise ValueError("gradient.kind='shine' shares what Broyden's method learns: set solver='broyden'")
         return self
 
 

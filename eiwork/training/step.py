@@ -133,9 +133,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     if state.cache is not None:
         state.cache.store(indices, x_net)
     if state.tolerances is not None:
-        values |= state.tolerances.update(
-            reports, step / recipe.steps, _rms(x_net), context.loss.residual_rms(values)
-        )
+        values |= state.tolerances.update(reports, step / recipe.steps, _rms(x_net), context.loss.residual_rms(values))
     state.step += 1
     state.update_average(recipe.optimiser.ema)
     if tracked.count:

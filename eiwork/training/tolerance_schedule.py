@@ -36,14 +36,10 @@ class ToleranceSchedule:
 
     def __post_init__(self) -> None:
         if not (self.start > 0 and self.end > 0):
-            raise InputError(
-                f"ToleranceSchedule(start={self.start}, end={self.end}): errors must be positive."
-            )
+            raise InputError(f"ToleranceSchedule(start={self.start}, end={self.end}): errors must be positive.")
         for name, (low, high) in (("forward", self.forward_range), ("adjoint", self.adjoint_range)):
             if not 0 < low <= high:
-                raise InputError(
-                    f"ToleranceSchedule({name}_range=({low}, {high})): needs 0 < smallest <= largest."
-                )
+                raise InputError(f"ToleranceSchedule({name}_range=({low}, {high})): needs 0 < smallest <= largest.")
 
     def target(self, progress: float | int) -> float:
         """The gradient error allowed at a fraction `progress` in [0, 1] of the training."""

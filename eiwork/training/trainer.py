@@ -82,9 +82,7 @@ def train(
     place = devices.resolve(device)
     folder = _checked_folder(Path(output), resume)
     state, context, held_out = _prepare(recipe, place)
-    monitored = held_out[
-        torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()
-    ]
+    monitored = held_out[torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()]
     if resume:
         state.restore(folder, recipe)
     saved = time.monotonic()
@@ -138,9 +136,7 @@ def _checked_folder(output: Path, resume: bool) -> Path:
             f"{folder} already holds a training: continue it with --resume, or choose another --output."
         )
     if resume and not occupied:
-        raise CheckpointError(
-            f"{folder} holds no training to resume: state.json is missing. Leave out --resume."
-        )
+        raise CheckpointError(f"{folder} holds no training to resume: state.json is missing. Leave out --resume.")
     return folder
 
 
@@ -152,12 +148,8 @@ def _prepare(recipe: Recipe, place: torch.device) -> tuple[TrainingState, StepCo
     optimiser = build_optimiser(recipe, model)
     foreign = recipe.contraction.foreign if recipe.contraction is not None else None
     scans = None if foreign is None else ForeignScans(recipe, foreign, place)
-    context = StepContext(
-        recipe, physics.to(place), build_training_loss(recipe).to(place), images, place, scans
-    )
-    state = TrainingState(
-        model, optimiser, average, cache=build_cache(recipe), tolerances=build_tolerances(recipe)
-    )
+    context = StepContext(recipe, physics.to(place), build_training_loss(recipe).to(place), images, place, scans)
+    state = TrainingState(model, optimiser, average, cache=build_cache(recipe), tolerances=build_tolerances(recipe))
     return state, context, held_out.to(place)
 
 
@@ -180,9 +172,7 @@ def _final_metrics(state: TrainingState, context: StepContext, images: Measureme
     recipe = context.recipe
     models = {"model": _averaged(state, recipe, context.device), **linear_baselines(recipe)}
     with seeded(recipe.seed, "evaluation"):
-        return {
-            name: summarise(evaluate_model(model, images, context.physics)) for name, model in models.items()
-        }
+        return {name: summarise(evaluate_model(model, images, context.physics)) for name, model in models.items()}
 
 
 def _save(state: TrainingState, context: StepContext, folder: Path, metrics: dict[str, Any]) -> Path:

@@ -29,9 +29,7 @@ class EquilibriumCache:
         if not budget_mib > 0:
             raise InputError(f"EquilibriumCache(budget_mib={budget_mib}): must be positive; try 64.")
         if not dtype.is_floating_point:
-            raise InputError(
-                f"EquilibriumCache(dtype={dtype}): images are stored as floats; try torch.float16."
-            )
+            raise InputError(f"EquilibriumCache(dtype={dtype}): images are stored as floats; try torch.float16.")
         self.budget_mib, self.dtype = budget_mib, dtype
         # Insertion order is the order of use, the least recent first.
         self._images: dict[int, Tensor] = {}

@@ -95,12 +95,8 @@ class FrameExplorer(anywidget.AnyWidget):
         if start is None:
             start = n_columns - 1 if len(self._axes) == 1 else (0, n_columns - 1)
         row, column = (0, start) if isinstance(start, int) else start
-        if isinstance(start, int) != (len(self._axes) == 1) or not (
-            0 <= row < n_rows and 0 <= column < n_columns
-        ):
-            raise InputError(
-                f"start is {start}, which is not a place in the grid of {n_rows} x {n_columns} frames."
-            )
+        if isinstance(start, int) != (len(self._axes) == 1) or not (0 <= row < n_rows and 0 <= column < n_columns):
+            raise InputError(f"start is {start}, which is not a place in the grid of {n_rows} x {n_columns} frames.")
         return [column] if len(self._axes) == 1 else [row, column]
 
     def frame_at(self, *index: Number) -> Frame:
@@ -109,14 +105,10 @@ class FrameExplorer(anywidget.AnyWidget):
         Raises `InputError` outside the grid, and between grid points when there is no `compute`.
         """
         if len(index) != len(self._axes):
-            raise InputError(
-                f"This explorer has {len(self._axes)} axes, but {len(index)} indices were given."
-            )
+            raise InputError(f"This explorer has {len(self._axes)} axes, but {len(index)} indices were given.")
         for value, axis in zip(index, self._axes, strict=True):
             if not 0 <= value <= len(axis.labels) - 1:
-                raise InputError(
-                    f"Index {value} is outside the axis {axis.name!r}: 0 to {len(axis.labels) - 1}."
-                )
+                raise InputError(f"Index {value} is outside the axis {axis.name!r}: 0 to {len(axis.labels) - 1}.")
         if all(float(value).is_integer() for value in index):
             place = [int(value) for value in index]
             return self._frames[0 if len(place) == 1 else place[0]][place[-1]]
@@ -147,9 +139,7 @@ class FrameExplorer(anywidget.AnyWidget):
         base = super()._repr_mimebundle_(**kwargs)
         data, metadata = base if base is not None else ({}, {})
         frame = self.frame_at(*self.index)
-        count = (
-            f"{len(self._frames)} x {len(self._frames[0])}" if len(self._axes) == 2 else len(self._frames[0])
-        )
+        count = f"{len(self._frames)} x {len(self._frames[0])}" if len(self._axes) == 2 else len(self._frames[0])
         data["text/plain"] = f"{self.title} ({count} pictures). {self.description} Shown: {frame.alt}"
         data["image/png"] = frame.data_url.partition(",")[2]
         return data, metadata

@@ -26,13 +26,9 @@ class Frame:
 
     def __post_init__(self) -> None:
         if not self.png.startswith(_PNG_SIGNATURE):
-            raise InputError(
-                "A Frame needs PNG bytes; make them with image_png(image) or figure_frame(figure)."
-            )
+            raise InputError("A Frame needs PNG bytes; make them with image_png(image) or figure_frame(figure).")
         if not self.alt.strip():
-            raise InputError(
-                "A Frame needs an alternative text: one sentence that says what the picture shows."
-            )
+            raise InputError("A Frame needs an alternative text: one sentence that says what the picture shows.")
 
     @property
     def data_url(self) -> str:
@@ -75,9 +71,7 @@ def image_frames(
     ]
 
 
-def figure_frame(
-    figure: Figure, caption: str = "", alt: str | None = None, *, dots_per_inch: int = 100
-) -> Frame:
+def figure_frame(figure: Figure, caption: str = "", alt: str | None = None, *, dots_per_inch: int = 100) -> Frame:
     """One frame from a matplotlib figure; its text is the caption and `alt`, by default the figure's own `alt_text`."""
     text = (getattr(figure, "alt_text", "") if alt is None else alt).strip()
     if caption and text:

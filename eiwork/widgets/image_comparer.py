@@ -91,9 +91,7 @@ class ImageComparer(anywidget.AnyWidget):
         height, width_in_pixels = shapes.pop()
         cursor = [height // 2 if row is None else row, width_in_pixels // 2 if column is None else column]
         if not (0 <= cursor[0] < height and 0 <= cursor[1] < width_in_pixels):
-            raise InputError(
-                f"Pixel {tuple(cursor)} is not in images of {height} x {width_in_pixels} pixels."
-            )
+            raise InputError(f"Pixel {tuple(cursor)} is not in images of {height} x {width_in_pixels} pixels.")
         chosen = (names[0] if left is None else left, names[1] if right is None else right)
         if not set(chosen) <= set(names):
             raise InputError(f"left and right are {chosen}; the images are {names}.")
@@ -105,9 +103,7 @@ class ImageComparer(anywidget.AnyWidget):
             images=self._state(),
             shape=[height, width_in_pixels],
             value_range=[float(v) for v in value_range],
-            difference_range=float(
-                largest_difference(self.values()) if difference_range is None else difference_range
-            ),
+            difference_range=float(largest_difference(self.values()) if difference_range is None else difference_range),
             left=chosen[0],
             right=chosen[1],
             view=view,

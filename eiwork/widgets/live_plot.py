@@ -96,9 +96,7 @@ class LivePlot(anywidget.AnyWidget):
                 "log": key in self._log_scale,
                 # JSON has no NaN: a gap is null.
                 "points": [[x, None if math.isnan(y) else y] for x, y in self._points[key]],
-                "baselines": [
-                    {"name": n, "value": float(v)} for n, v in self._baselines.get(key, {}).items()
-                ],
+                "baselines": [{"name": n, "value": float(v)} for n, v in self._baselines.get(key, {}).items()],
             }
             for key, label in self._quantities.items()
         ]

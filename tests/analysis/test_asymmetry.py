@@ -75,12 +75,8 @@ def test_more_probes_are_sharper_and_seeds_repeat():
     few = asymmetry(j, RandomSigns(4), generator=generator())
     more = asymmetry(j, RandomSigns(64), generator=generator())
     assert float(more.learnt.standard_error.max()) < float(few.learnt.standard_error.min())
-    torch.testing.assert_close(
-        asymmetry(j, RandomSigns(4), generator=generator()).learnt.value, few.learnt.value
-    )
-    assert not torch.equal(
-        asymmetry(j, RandomSigns(4), generator=generator(1)).learnt.value, few.learnt.value
-    )
+    torch.testing.assert_close(asymmetry(j, RandomSigns(4), generator=generator()).learnt.value, few.learnt.value)
+    assert not torch.equal(asymmetry(j, RandomSigns(4), generator=generator(1)).learnt.value, few.learnt.value)
 
 
 @pytest.mark.parametrize(

@@ -61,9 +61,7 @@ def test_a_pure_rotation_does_nothing_but_circulate():
     assert float(found.multiple) == pytest.approx(0.9)
     # Beside the pull of 0.9 x towards the origin, the same circulation looks smaller.
     assert 0 < float(found.normalised) < 1
-    assert float(circulation(field, Ellipse(X[:1], field.rotation(u), u), order=16).learnt) == pytest.approx(
-        -1
-    )
+    assert float(circulation(field, Ellipse(X[:1], field.rotation(u), u), order=16).learnt) == pytest.approx(-1)
 
 
 def test_a_network_circulates_and_the_quadrature_error_is_honest():
@@ -92,10 +90,7 @@ def test_loops_are_what_they_say():
         torch.testing.assert_close((a * b).sum(dim=(1, 2, 3)), torch.full((5,), value, dtype=torch.float64))
     corners = random_triangles(X, 9, generator()).vertices
     assert corners.shape == (9, 3, 1, SIZE, SIZE)
-    assert (
-        float(torch.stack([corners[:, i] - corners[:, i - 1] for i in range(3)]).flatten(2).norm(dim=2).min())
-        > 0
-    )
+    assert float(torch.stack([corners[:, i] - corners[:, i - 1] for i in range(3)]).flatten(2).norm(dim=2).min()) > 0
 
 
 def test_a_line_integral_of_a_gradient_is_a_difference_of_its_potential():

@@ -70,9 +70,7 @@ def test_a_reconstruction_that_ignores_the_group_is_caught():
 
 def test_the_prior_of_an_averaged_potential_is_invariant():
     denoiser = LogBarrier()  # pixel by pixel: every permutation of pixels leaves its prior as it is
-    found = prior_invariance(
-        ImpliedPrior(denoiser, lambda z: exact_psi(denoiser, z)), X, Rotation(), QUARTERS
-    )
+    found = prior_invariance(ImpliedPrior(denoiser, lambda z: exact_psi(denoiser, z)), X, Rotation(), QUARTERS)
     assert float(found.relative.max()) < 1e-6
     assert float(found.residual.max()) < 1e-6
 
@@ -82,9 +80,7 @@ def exact_psi(denoiser, z):
     return (z * x - x.square() / 2).flatten(1).sum(dim=1) - denoiser.phi(x)
 
 
-@pytest.mark.parametrize(
-    "make", [lambda: Linear(symmetric(0.4, 1.0)), convex_network], ids=["linear", "convex"]
-)
+@pytest.mark.parametrize("make", [lambda: Linear(symmetric(0.4, 1.0)), convex_network], ids=["linear", "convex"])
 def test_a_prior_with_preferred_directions_is_not(make):
     denoiser = make()
     psi = denoiser.psi if hasattr(denoiser, "psi") else lambda z: (z * denoiser(z)).flatten(1).sum(dim=1) / 2

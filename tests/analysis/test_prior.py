@@ -4,18 +4,17 @@ import pytest
 import torch
 from fields import SIZE, Linear, LogBarrier, N, convex_network, generator, gradient_network, images, symmetric
 
-from eiwork.analysis import ImpliedPrior, PathPotential, RotatedField, minimiser_gaps, perturbations
+from eiwork.analysis import ImpliedPrior, PathPotential, RotatedField
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.fixed_point import Anderson
+from eiwork_study.proximal.minimiser import minimiser_gaps, perturbations
 
 X = images(4)
 ZERO = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.float64)
 
 
 def recovered(denoiser, order=24):
-    return ImpliedPrior(
-        denoiser, PathPotential(denoiser, ZERO, order=order), Anderson(tol=1e-11, max_iter=500)
-    )
+    return ImpliedPrior(denoiser, PathPotential(denoiser, ZERO, order=order), Anderson(tol=1e-11, max_iter=500))
 
 
 def centred(phi):
@@ -50,9 +49,7 @@ def test_the_logarithmic_barrier_is_recovered():
     at = prior.at_output(X)
     torch.testing.assert_close(centred(at.phi), centred(denoiser.phi(at.x)), rtol=1e-6, atol=1e-6)
     shifted = X + 0.5
-    torch.testing.assert_close(
-        centred(prior.at(shifted).phi), centred(denoiser.phi(shifted)), rtol=1e-6, atol=1e-6
-    )
+    torch.testing.assert_close(centred(prior.at(shifted).phi), centred(denoiser.phi(shifted)), rtol=1e-6, atol=1e-6)
 
 
 def test_the_prior_of_a_convex_potential_is_its_conjugate():
@@ -119,9 +116,7 @@ def test_the_gap_is_the_difference_of_the_objective():
 def test_what_is_no_proximal_map_is_beaten(make):
     found = minimiser_gaps(recovered(make(), order=2), X, perturbations(X, 100, (0.1,), generator()))
     assert float(found.beaten.min()) > 0.1
-    lenient = minimiser_gaps(
-        recovered(make(), order=2), X, perturbations(X, 100, (0.1,), generator()), slack=100.0
-    )
+    lenient = minimiser_gaps(recovered(make(), order=2), X, perturbations(X, 100, (0.1,), generator()), slack=100.0)
     assert float(lenient.beaten.max()) == 0
 
 

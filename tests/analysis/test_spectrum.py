@@ -111,9 +111,5 @@ def test_the_vectors_of_an_antisymmetric_map_turn_into_one_another():
     values = torch.linalg.eigvalsh(1j * (dense - dense.mT) / 2)
     torch.testing.assert_close(found.largest, values[:, -1], rtol=1e-6, atol=0)
     s = found.largest[:, None, None, None]
-    torch.testing.assert_close(
-        jac.antisymmetric(found.largest_vector), s * found.smallest_vector, rtol=0, atol=1e-6
-    )
-    torch.testing.assert_close(
-        jac.antisymmetric(found.smallest_vector), -s * found.largest_vector, rtol=0, atol=1e-6
-    )
+    torch.testing.assert_close(jac.antisymmetric(found.largest_vector), s * found.smallest_vector, rtol=0, atol=1e-6)
+    torch.testing.assert_close(jac.antisymmetric(found.smallest_vector), -s * found.largest_vector, rtol=0, atol=1e-6)

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from book.builder import build_book, run_notebooks
 from eiwork.cli.lab import lab_command, lab_environment
 from eiwork.cli.locations import find_chromium
-from eiwork.publishing import build_book, run_notebooks
 
 sys.path.insert(0, str(Path(__file__).parent))  # so that tests can use watch.py
 
@@ -92,9 +92,7 @@ def serve(folder: Path) -> Iterator[str]:
 @pytest.fixture
 def small_site(tmp_path: Path) -> Iterator[str]:
     """The address of a page with nothing on it."""
-    (tmp_path / "index.html").write_text(
-        '<!doctype html><html lang="en"><link rel="icon" href="data:,"></html>'
-    )
+    (tmp_path / "index.html").write_text('<!doctype html><html lang="en"><link rel="icon" href="data:,"></html>')
     with serve(tmp_path) as url:
         yield url
 

@@ -66,13 +66,9 @@ def is_complete(page: Page) -> None:
     """Mathematics is typeset, pictures are loaded and described, tables are drawn."""
     assert page.locator("h1").count() >= 1
     assert page.locator("mjx-merror").count() == 0, "mathematics that could not be typeset"
-    silent = page.evaluate(
-        "() => [...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(0, 80))"
-    )
+    silent = page.evaluate("() => [...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(0, 80))")
     assert silent == [], "pictures without an alternative text"
-    broken = page.evaluate(
-        "() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 80))"
-    )
+    broken = page.evaluate("() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 80))")
     assert broken == [], "pictures that did not load"
     unread = page.evaluate(
         "() => [...document.querySelectorAll('p')].map(p => p.innerText).filter(t => /^\\|.*\\|/.test(t))"

@@ -53,9 +53,7 @@ def values(widget: Locator) -> dict[str, float]:
     """What the widget says that the marked pixel holds in each image."""
     entries = widget.locator(".eiwork-legend li").all()
     return {
-        entry.locator(".eiwork-name").inner_text(): float(
-            entry.locator("output").inner_text().replace("−", "-")
-        )
+        entry.locator(".eiwork-name").inner_text(): float(entry.locator("output").inner_text().replace("−", "-"))
         for entry in entries
     }
 
@@ -68,9 +66,7 @@ def drag(page: Page, widget: Locator, start: tuple[float, float], end: tuple[flo
     """Press, move and release, in shares of the picture's width and height."""
     box = canvas(widget).bounding_box()
     assert box is not None
-    (x0, y0), (x1, y1) = (
-        (box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in (start, end)
-    )
+    (x0, y0), (x1, y1) = ((box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in (start, end))
     page.mouse.move(x0, y0)
     page.mouse.down()
     page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2)

@@ -40,9 +40,7 @@ def test_an_unknown_command_is_a_usage_error(run):
 
 def test_help_loads_neither_torch_nor_deepinv():
     """The help of every command comes at once, because heavy libraries wait for the commands that need them."""
-    code = (
-        "import eiwork.cli, sys; print([m for m in ('torch', 'deepinv', 'matplotlib') if m in sys.modules])"
-    )
+    code = "import eiwork.cli, sys; print([m for m in ('torch', 'deepinv', 'matplotlib') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

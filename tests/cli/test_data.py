@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-import eiwork.data.build
+import eiwork_study.prepare.build
 from eiwork.data import store
 from eiwork.errors import DataFormatError
 
@@ -42,7 +42,7 @@ def test_build_passes_its_folders_on_and_says_what_it_wrote(run, tmp_path, monke
         calls.append((str(destination), str(sources), download))
         return {"sets": {"ct": {"train": {"file": "ct_train.npz"}}}}
 
-    monkeypatch.setattr(eiwork.data.build, "build", build)
+    monkeypatch.setattr(eiwork_study.prepare.build, "build", build)
     result = run("data", "build", "--sources", "archives", "--output", "new", "--download")
     assert result.exit_code == 0, result.output
     assert "ct_train.npz" in result.stdout
@@ -60,7 +60,7 @@ def test_build_errors_are_advice(run, advice, monkeypatch):
     def build(*folders, download):
         raise DataFormatError("The archive x.whl has another SHA-256.")
 
-    monkeypatch.setattr(eiwork.data.build, "build", build)
+    monkeypatch.setattr(eiwork_study.prepare.build, "build", build)
     assert advice(run("data", "build")) == "Error: The archive x.whl has another SHA-256."
 
 

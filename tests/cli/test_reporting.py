@@ -28,9 +28,7 @@ def test_an_unwritable_json_path_is_found_in_advance(tmp_path):
 
 
 def test_a_table_has_a_row_per_method_and_leaves_gaps_empty(capsys):
-    table = comparison_table(
-        "ct", {"model": {"psnr": 27.346, "max_residual": 9.4e-4}, "inverse": {"psnr": 24.0}}
-    )
+    table = comparison_table("ct", {"model": {"psnr": 27.346, "max_residual": 9.4e-4}, "inverse": {"psnr": 24.0}})
     Console(width=100).print(table)
     lines = capsys.readouterr().out.splitlines()
     assert [column.header for column in table.columns] == ["method", "PSNR (dB)", "largest residual"]

@@ -120,9 +120,7 @@ def test_generalise_shows_a_row_for_every_shift_and_writes_it(run, tmp_path):
     recipe = get_recipe("mri-ei-deq").with_overrides(
         data__image_size=16, data__n_train=8, steps=1, optimiser__batch_size=2, gradient_probe_every=None
     )
-    path = eiwork.training.train(
-        recipe, tmp_path / "run", device="cpu", progress=False, measure=False
-    ).checkpoint
+    path = eiwork.training.train(recipe, tmp_path / "run", device="cpu", progress=False, measure=False).checkpoint
     options = ["--shift", "as trained", "--shift", "noise 0.05", "--json", "shifts.json"]
     result = run("generalise", str(path), *options)
     assert result.exit_code == 0, result.output

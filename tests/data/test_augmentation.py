@@ -46,9 +46,7 @@ def test_switched_off_returns_the_originals_evenly(slices: torch.Tensor) -> None
 
 
 @pytest.mark.parametrize(("option", "value"), [("warp", 0.02), ("affine", 1.0), ("intensity", 1.0)])
-def test_each_option_changes_something_more_when_stronger(
-    slices: torch.Tensor, option: str, value: float
-) -> None:
+def test_each_option_changes_something_more_when_stronger(slices: torch.Tensor, option: str, value: float) -> None:
     plain = augment(slices, 20, seed=2, **OFF)
     weak = augment(slices, 20, seed=2, **{**OFF, option: value / 2})
     strong = augment(slices, 20, seed=2, **{**OFF, option: value})
@@ -66,9 +64,7 @@ def test_options_do_not_disturb_each_others_draws(slices: torch.Tensor) -> None:
 
 def test_air_stays_air() -> None:
     image = torch.zeros(1, 1, 40, 40)
-    assert torch.equal(
-        augment(image, 4, seed=0, warp=0.05, affine=2.0, intensity=2.0), torch.zeros(4, 1, 40, 40)
-    )
+    assert torch.equal(augment(image, 4, seed=0, warp=0.05, affine=2.0, intensity=2.0), torch.zeros(4, 1, 40, 40))
     image[:, :, 15:25, 15:25] = 0.5
     made = augment(image, 50, seed=0)
     assert made[:, :, :4].abs().max() == 0
@@ -89,15 +85,11 @@ def test_intensity_is_the_documented_remap() -> None:
 
 
 def test_affine_maps_stay_within_the_documented_strengths() -> None:
-    uniform = torch.tensor(
-        [[1.0, 0, 0, 0, 0, 0], [0, 1, -1, 0, 0, 0], [0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, -1]]
-    )
+    uniform = torch.tensor([[1.0, 0, 0, 0, 0, 0], [0, 1, -1, 0, 0, 0], [0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, -1]])
     rotation, scaling, shear, shift = augmentation._matrices(uniform, 1.0)
     angle = torch.deg2rad(torch.tensor(15.0))
     cosine, sine = torch.cos(angle), torch.sin(angle)
-    assert torch.allclose(
-        rotation, torch.stack([cosine, -sine, cosine * 0, sine, cosine, cosine * 0]).view(2, 3)
-    )
+    assert torch.allclose(rotation, torch.stack([cosine, -sine, cosine * 0, sine, cosine, cosine * 0]).view(2, 3))
     assert torch.allclose(scaling, torch.tensor([[1.1, 0, 0], [0, 0.9, 0]]))
     assert torch.allclose(shear, torch.tensor([[1, 0.1, 0], [0, 1, 0]]))
     assert torch.allclose(shift, torch.tensor([[1, 0, 0.1], [0, 1, -0.1]]))  # 0.1 half sides = 0.05 sides
@@ -123,9 +115,7 @@ def test_padding_decides_what_comes_from_outside() -> None:
     image = torch.full((1, 1, 32, 32), 0.5)
     geometry = {"warp": 0.02, "affine": 1.0, "intensity": 0.0}
     assert augment(image, 10, seed=0, **geometry).min() == 0
-    assert torch.allclose(
-        augment(image, 10, seed=0, padding="reflection", **geometry), torch.tensor(0.5), atol=1e-5
-    )
+    assert torch.allclose(augment(image, 10, seed=0, padding="reflection", **geometry), torch.tensor(0.5), atol=1e-5)
 
 
 def test_bad_arguments_are_named(slices: torch.Tensor) -> None:

@@ -23,9 +23,7 @@ def copy(tmp_path: Path) -> Path:
 def test_every_file_is_verified_and_small() -> None:
     files = data.verify()
     on_disk = [path for path in store.FOLDER.rglob("*") if path.is_file()]
-    assert sorted([*files, "manifest.json"]) == sorted(
-        path.relative_to(store.FOLDER).as_posix() for path in on_disk
-    )
+    assert sorted([*files, "manifest.json"]) == sorted(path.relative_to(store.FOLDER).as_posix() for path in on_disk)
     assert sum(path.stat().st_size for path in on_disk) < 12 * MEBIBYTE
     assert sum(file.endswith(".npz") for file in files) == 7
 
@@ -88,9 +86,7 @@ def test_a_damaged_file_is_named(copy: Path, damage, message: str) -> None:
         lambda: data.load("mri", "test", 16, folder=copy),
         lambda: data.data_hash("mri", "test", copy),
     ):
-        with pytest.raises(
-            DataFormatError, match=rf"mri_test\.npz.*{message}.*Reinstall the package, or rebuild"
-        ):
+        with pytest.raises(DataFormatError, match=rf"mri_test\.npz.*{message}.*Reinstall the package, or rebuild"):
             call()
     assert data.load("natural", "test", 64, folder=copy).shape[0] > 0
 
@@ -141,9 +137,7 @@ def test_the_writer_is_deterministic_and_readable(tmp_path: Path) -> None:
     path.write_bytes(raw)
     back = arrays.read_npz(path)
     assert list(back) == ["a", "b"]
-    assert all(
-        np.array_equal(back[name], held[name]) and back[name].dtype == held[name].dtype for name in held
-    )
+    assert all(np.array_equal(back[name], held[name]) and back[name].dtype == held[name].dtype for name in held)
 
 
 def test_the_content_hash_sees_name_type_shape_and_value() -> None:
@@ -156,9 +150,7 @@ def test_the_content_hash_sees_name_type_shape_and_value() -> None:
         {"a": base[::-1]},
     ]
     assert len({arrays.content_sha256(variant) for variant in variants}) == len(variants)
-    assert arrays.content_sha256({"a": base.astype(">u2")}) == arrays.content_sha256(
-        {"a": base.astype("<u2")}
-    )
+    assert arrays.content_sha256({"a": base.astype(">u2")}) == arrays.content_sha256({"a": base.astype("<u2")})
 
 
 def test_pickled_arrays_are_refused(tmp_path: Path) -> None:

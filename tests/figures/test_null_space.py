@@ -53,9 +53,7 @@ def test_signed_columns_are_symmetric_about_white_in_a_range_of_each_row():
     assert [axis.get_title() for axis in drawn] == ["x", "part", "x again", "larger\npart"]
     assert [axis.images[0].get_clim() for axis in drawn] == [(0, 2), (-0.5, 0.5), (0, 2), (-3, 3)]
     assert np.allclose(drawn[3].images[0].cmap(0.5)[:3], 1, atol=0.02), "zero is white"
-    assert figure.alt_text == (
-        "Parts. Images: x, part (colours to ±0.5); x again, larger part (colours to ±3)."
-    )
+    assert figure.alt_text == ("Parts. Images: x, part (colours to ±0.5); x again, larger part (colours to ±3).")
 
 
 def test_a_given_range_holds_for_every_row_and_a_zero_part_can_be_drawn():

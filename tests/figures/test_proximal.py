@@ -89,9 +89,7 @@ def test_curves_have_a_dot_at_the_current_position_or_at_their_end():
 
 def test_rounding_is_told_as_zero():
     curves = {"one": [0.0, 3.0, -1e-7]}
-    assert (
-        "one 0 (from 0 to 3)" in picture_and_curves(**(CURVES | {"curves": curves, "current": None})).alt_text
-    )
+    assert "one 0 (from 0 to 3)" in picture_and_curves(**(CURVES | {"curves": curves, "current": None})).alt_text
     assert "rotated 0." in loop_in_field(**(LOOP | {"work": {"rotated": [0.0, 1.0, 1e-9]}})).alt_text
 
 

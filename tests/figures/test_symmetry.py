@@ -83,9 +83,7 @@ def test_names_of_close_points_are_moved_apart():
 
 def test_a_point_far_below_is_an_arrow_with_its_value():
     arguments = {"CT": [0.0, 1.0]}, {"CT": [-2.3, 0.7]}, {"CT": ["identity", "rotations"]}
-    far, near = (
-        prediction(*arguments, x_label="x", y_label="y", lowest=lowest).axes[0] for lowest in (None, -0.6)
-    )
+    far, near = (prediction(*arguments, x_label="x", y_label="y", lowest=lowest).axes[0] for lowest in (None, -0.6))
     assert far.lines[0].get_ydata().tolist() == [-2.3, 0.7]
     assert near.lines[0].get_ydata().tolist() == [-0.6, 0.7]
     assert near.texts[0].get_text() == "identity: -2.3 \u2193"

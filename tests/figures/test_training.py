@@ -20,8 +20,7 @@ def test_each_quantity_has_a_panel_with_its_scale_and_baselines():
     assert psnr.lines[0].get_xdata().tolist() == [0, 20], "steps that were not measured are left out"
     assert set(psnr.lines[1].get_ydata()) == {21.0}
     assert figure.alt_text == (
-        "One run. Training curves. loss: 1 at step 0, 0.25 at step 20; "
-        "PSNR (dB): 20 at step 0, 25 at step 20; FBP: 21."
+        "One run. Training curves. loss: 1 at step 0, 0.25 at step 20; PSNR (dB): 20 at step 0, 25 at step 20; FBP: 21."
     )
 
 

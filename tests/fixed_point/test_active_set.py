@@ -29,9 +29,7 @@ def make(separable=True):
     return Rates(rates, shift, [], separable), torch.zeros(3, 4, dtype=torch.float64)
 
 
-@pytest.mark.parametrize(
-    "solver", [Picard(tol=1e-10, max_iter=900), Anderson(tol=1e-10), Broyden(tol=1e-10)], ids=repr
-)
+@pytest.mark.parametrize("solver", [Picard(tol=1e-10, max_iter=900), Anderson(tol=1e-10), Broyden(tol=1e-10)], ids=repr)
 def test_the_rest_is_solved_without_them_and_to_the_same_answer(solver):
     f, z0 = make()
     whole, _ = make(separable=False)

@@ -20,9 +20,7 @@ def test_orthogonalise_splits_exactly():
 
 def test_in_the_full_space_it_finds_the_leading_singular_vector_of_each_sample():
     matrices = torch.randn(3, 6, 6, dtype=torch.float64)
-    v = most_amplified(
-        lambda u: torch.einsum("bij,bj->bi", matrices, u), torch.randn(3, 6, dtype=torch.float64), 6
-    )
+    v = most_amplified(lambda u: torch.einsum("bij,bj->bi", matrices, u), torch.randn(3, 6, dtype=torch.float64), 6)
     amplified = torch.einsum("bij,bj->bi", matrices, v).norm(dim=1)
     torch.testing.assert_close(v.norm(dim=1), torch.ones(3, dtype=torch.float64))
     torch.testing.assert_close(amplified, torch.linalg.matrix_norm(matrices, 2))

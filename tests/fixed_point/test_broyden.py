@@ -224,14 +224,10 @@ def test_the_certificate_bounds_the_error_of_forward_and_adjoint_solves():
         system = torch.eye(n, dtype=torch.float64) - weight
         solver = Broyden(tol=10 ** -(1 + case % 7), max_iter=300)
         with eiwork.record() as reports:
-            z = fixed_point(
-                lambda z, w=weight, y=y: z @ w.T + y, torch.zeros_like(y), solver, Implicit(solver)
-            )
+            z = fixed_point(lambda z, w=weight, y=y: z @ w.T + y, torch.zeros_like(y), solver, Implicit(solver))
             g = torch.randn_like(z)
             v = torch.autograd.grad(z, y, g)[0]
-        solution = solve_fixed_point(
-            lambda z, w=weight, y=y: z @ w.T + y.detach(), torch.zeros_like(y), solver
-        )
+        solution = solve_fixed_point(lambda z, w=weight, y=y: z @ w.T + y.detach(), torch.zeros_like(y), solver)
         exact = {
             "forward": torch.linalg.solve(system, y.detach().T).T,
             "adjoint": torch.linalg.solve(system.T, g.T).T,

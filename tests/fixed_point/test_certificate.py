@@ -135,9 +135,7 @@ def test_in_the_full_space_sigma_min_is_exact():
 def test_secants_and_rates_find_sigma_min_of_a_diagonal_map():
     factors = torch.linspace(0, 0.9, 6, dtype=torch.float64)
     for solver, accuracy in ((Anderson(tol=1e-12), 1e-4), (Picard(tol=1e-12, max_iter=500), 1e-3)):
-        solution = solve_fixed_point(
-            lambda z: factors * z + 1, torch.zeros(2, 6, dtype=torch.float64), solver
-        )
+        solution = solve_fixed_point(lambda z: factors * z + 1, torch.zeros(2, 6, dtype=torch.float64), solver)
         torch.testing.assert_close(
             solution.sigma_min, torch.full((2,), 0.1, dtype=torch.float64), rtol=accuracy, atol=0
         )
@@ -177,17 +175,13 @@ def test_spectral_radius_0999_converges_or_warns_with_a_true_estimate(budget):
     y = Random(1).normal(2, 30).requires_grad_()
     exact = torch.linalg.solve(torch.eye(30) - weight, torch.ones(30, dtype=torch.float64))
     forward = Picard(tol=1e-3, max_iter=10000)
-    z = fixed_point(
-        lambda z: z @ weight + y, 0 * y.detach(), forward, Implicit(GMRES(tol=1e-10, max_iter=budget))
-    )
+    z = fixed_point(lambda z: z @ weight + y, 0 * y.detach(), forward, Implicit(GMRES(tol=1e-10, max_iter=budget)))
     with warnings.catch_warnings(record=True) as caught, eiwork.record() as reports:
         warnings.simplefilter("always")
         (v,) = torch.autograd.grad(z.sum(), y)
     error = (v - exact).norm(dim=1) / exact.norm()
     assert bool((reports[0].error_bound > error / 3).all())
-    assert bool(reports[0].converged.all()) or "estimated relative error of the adjoint" in str(
-        caught[0].message
-    )
+    assert bool(reports[0].converged.all()) or "estimated relative error of the adjoint" in str(caught[0].message)
 
 
 def test_nothing_to_solve_has_no_error_and_nothing_seen_no_estimate():
@@ -206,9 +200,7 @@ def test_a_method_without_an_estimate_reports_none():
 
     with eiwork.record() as reports:
         solution = solve_fixed_point(lambda z: 0.5 * z + 1, torch.zeros(2, 3), Plain())
-    assert (
-        solution.sigma_min is solution.error_bound is reports[0].sigma_min is reports[0].error_bound is None
-    )
+    assert solution.sigma_min is solution.error_bound is reports[0].sigma_min is reports[0].error_bound is None
 
 
 def test_a_warning_names_the_estimated_error():

@@ -102,9 +102,7 @@ def test_second_derivatives_equal_unrolling_to_the_end(compose):
 def test_gradgradcheck(compose):
     problem = make(n=3)
     inputs = (problem.weight, problem.y)
-    assert torch.autograd.gradgradcheck(
-        lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-6, fast_mode=True
-    )
+    assert torch.autograd.gradgradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-6, fast_mode=True)
 
 
 def test_third_derivatives():
@@ -114,9 +112,7 @@ def test_third_derivatives():
         loss = one_call(solve, weight, y).pow(3).sum()
         return torch.autograd.grad(loss, weight, create_graph=True)[0]
 
-    assert torch.autograd.gradgradcheck(
-        gradient, (problem.weight, problem.y), eps=1e-6, atol=1e-5, fast_mode=True
-    )
+    assert torch.autograd.gradgradcheck(gradient, (problem.weight, problem.y), eps=1e-6, atol=1e-5, fast_mode=True)
 
 
 @pytest.mark.parametrize("compose", COMPOSITIONS)
@@ -215,8 +211,7 @@ def test_changing_f_between_calls_keeps_the_calls_apart():
     z2 = one_call(solve, 0.5 * problem.weight, problem.y)
     both = torch.autograd.grad((z1 + z2).sum(), problem.weight)[0]
     apart = [
-        torch.autograd.grad(one_call(solve, s * problem.weight, problem.y).sum(), problem.weight)[0]
-        for s in (1.0, 0.5)
+        torch.autograd.grad(one_call(solve, s * problem.weight, problem.y).sum(), problem.weight)[0] for s in (1.0, 0.5)
     ]
     torch.testing.assert_close(both, apart[0] + apart[1], rtol=1e-10, atol=1e-12)
 

@@ -119,9 +119,7 @@ def test_shine_is_nearer_to_the_exact_gradient_than_jacobian_free():
     problem = DenseProblem.make(n=40, norm=0.98)
     z = problem.solution()
     exact = problem.gradient(torch.cos(z), z)[0]
-    shine, free = (
-        relative_error(weight_gradient(problem, mode, BROYDEN), exact) for mode in (SHINE(), JacobianFree())
-    )
+    shine, free = (relative_error(weight_gradient(problem, mode, BROYDEN), exact) for mode in (SHINE(), JacobianFree()))
     assert shine < 0.9 * free
 
 
@@ -130,9 +128,7 @@ def test_shine_is_exact_where_the_forward_solve_saw_all_of_the_jacobian():
     w = (0.6 * torch.outer(u, u) / u.square().sum()).requires_grad_()
     value, exact = (
         torch.autograd.grad(
-            fixed_point(lambda z: z @ w.T + u, torch.zeros(1, 7, dtype=torch.float64), BROYDEN, mode)
-            .sin()
-            .sum(),
+            fixed_point(lambda z: z @ w.T + u, torch.zeros(1, 7, dtype=torch.float64), BROYDEN, mode).sin().sum(),
             w,
         )[0]
         for mode in (SHINE(), Implicit())
@@ -263,9 +259,9 @@ def test_reversible_memory_does_not_grow_with_the_steps():
 def test_reversible_in_float32_keeps_the_accuracy_of_float32():
     problem = DenseProblem.make(n=30, norm=0.98)
     single = DenseProblem(problem.weight.detach().float().requires_grad_(), problem.y.detach().float())
-    expected = torch.autograd.grad(
-        reversible_by_autograd(problem.f, problem.z0, 12, 0.5).sin().sum(), problem.weight
-    )[0]
+    expected = torch.autograd.grad(reversible_by_autograd(problem.f, problem.z0, 12, 0.5).sin().sum(), problem.weight)[
+        0
+    ]
     with eiwork.record() as reports:
         value = weight_gradient(single, Reversible(), Picard())
     assert value.dtype == torch.float32
@@ -303,9 +299,7 @@ class Opaque(torch.autograd.Function):
 def test_reversible_refuses_what_it_cannot_follow():
     scale = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
     with pytest.raises(InputError, match=r"direct argument of a custom autograd.Function"):
-        fixed_point(
-            lambda z: Opaque.apply(z, scale), torch.ones(2, 3, dtype=torch.float64), gradient=Reversible(2)
-        )
+        fixed_point(lambda z: Opaque.apply(z, scale), torch.ones(2, 3, dtype=torch.float64), gradient=Reversible(2))
 
 
 # Unrolled with checkpoints
@@ -316,9 +310,7 @@ def test_reversible_refuses_what_it_cannot_follow():
 def test_checkpoints_change_the_memory_and_not_the_gradient(solver, every):
     problem = DenseProblem.make()
     plain, checkpointed = Unrolled(12), Unrolled(12, checkpoint_every=every)
-    assert torch.equal(
-        weight_gradient(problem, plain, solver), weight_gradient(problem, checkpointed, solver)
-    )
+    assert torch.equal(weight_gradient(problem, plain, solver), weight_gradient(problem, checkpointed, solver))
     big, small = (
         saved_bytes(lambda mode=mode: fixed_point(problem.f, problem.z0, solver, mode))
         for mode in (plain, checkpointed)

@@ -120,9 +120,7 @@ def test_gmres_solves_exactly_when_the_krylov_space_is_complete():
         Implicit(GMRES(tol=1e-15)),
     )
     g = torch.autograd.grad(z.sum(), y)[0]
-    exact = torch.linalg.solve(
-        torch.eye(6, dtype=torch.float64) - jacobian.T, torch.ones(6, dtype=torch.float64)
-    )
+    exact = torch.linalg.solve(torch.eye(6, dtype=torch.float64) - jacobian.T, torch.ones(6, dtype=torch.float64))
     torch.testing.assert_close(g, exact.expand(2, 6), rtol=1e-12, atol=1e-12)
 
 

@@ -71,9 +71,7 @@ def test_the_gradient_is_that_of_the_plain_weight(problem):
     found = torch.autograd.grad(equilibrium(linear, y, mode).sum(), original)[0]
     weight = original.detach().clone().requires_grad_()
     bias = linear.bias.detach()
-    plain = fixed_point(
-        lambda z: torch.tanh(z @ (0.5 * weight).T + bias) + y, torch.zeros_like(y), TIGHT, mode
-    )
+    plain = fixed_point(lambda z: torch.tanh(z @ (0.5 * weight).T + bias) + y, torch.zeros_like(y), TIGHT, mode)
     assert relative_error(found, torch.autograd.grad(plain.sum(), weight)[0]) < 1e-10
 
 

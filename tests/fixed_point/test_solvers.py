@@ -26,9 +26,7 @@ def test_solvers_reach_the_dense_solution(solver):
     assert relative_error(solution.value, problem.solution()) < 1e-10
     assert bool(solution.converged.all())
     assert solution.n_evaluations == len(solution.trace) <= solver.max_iter
-    recomputed = (problem.f(solution.value) - solution.value).norm(dim=1) / problem.f(solution.value).norm(
-        dim=1
-    )
+    recomputed = (problem.f(solution.value) - solution.value).norm(dim=1) / problem.f(solution.value).norm(dim=1)
     torch.testing.assert_close(solution.residual, recomputed.detach(), rtol=1e-3, atol=1e-14)
 
 
@@ -168,9 +166,7 @@ def test_a_non_finite_value_raises_at_once_with_the_best_iterate_so_far():
         calls.append(1)
         return z / 0 if len(calls) == 4 else 0.9 * z + 1
 
-    with pytest.raises(
-        ConvergenceError, match="non-finite values for 2 of 2 samples at evaluation 4"
-    ) as caught:
+    with pytest.raises(ConvergenceError, match="non-finite values for 2 of 2 samples at evaluation 4") as caught:
         solve_fixed_point(f, torch.ones(2, 3), Picard())
     assert bool(caught.value.solution.value.isfinite().all())
 
@@ -259,9 +255,7 @@ def test_a_map_without_a_reachable_fixed_point_is_given_up_within_100_evaluation
     assert not bool(solution.converged.all())
 
 
-@pytest.mark.parametrize(
-    "solver", [Picard(tol=1e-8, max_iter=200), Anderson(tol=1e-8), Broyden(tol=1e-8)], ids=repr
-)
+@pytest.mark.parametrize("solver", [Picard(tol=1e-8, max_iter=200), Anderson(tol=1e-8), Broyden(tol=1e-8)], ids=repr)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_fixed_point_at_zero_is_found(solver, dtype):
     z0 = torch.linspace(0.3, 1, 6, dtype=dtype).view(2, 3)
@@ -283,6 +277,4 @@ def test_the_residual_means_the_same_at_every_tolerance(dtype):
     with pytest.warns(ConvergenceWarning, match="above tolerance"):
         tight = solve_fixed_point(lambda z: 0.5 * torch.cos(z), z0, Picard(tol=1e-30, max_iter=4))
     fz = 0.5 * torch.cos(tight.value)
-    torch.testing.assert_close(
-        tight.residual, (fz - tight.value).norm(dim=1) / fz.norm(dim=1), rtol=1e-3, atol=0
-    )
+    torch.testing.assert_close(tight.residual, (fz - tight.value).norm(dim=1) / fz.norm(dim=1), rtol=1e-3, atol=0)

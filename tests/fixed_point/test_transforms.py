@@ -158,9 +158,7 @@ def test_swapped_global_modules_are_refused_not_silently_wrong(dense):
 
     model = Hidden()
     with pytest.raises(InputError, match="close over the module"):
-        func.grad(
-            lambda p: func.functional_call(model, {f"linear.{k}": v for k, v in p.items()}, (y,)).sum()
-        )(given)
+        func.grad(lambda p: func.functional_call(model, {f"linear.{k}": v for k, v in p.items()}, (y,)).sum())(given)
 
 
 def test_gradients_also_flow_to_parameters_outside_the_transform(dense):

@@ -132,9 +132,7 @@ def test_a_null_gain_adds_to_what_is_not_measured_as_a_constant():
     torch.testing.assert_close(
         *(torch.autograd.grad(value, x_net, retain_graph=True)[0] for value in (terms["ei"], expected))
     )
-    _, without = build_loss("ei", Identity(), cycle_weight=2.0)(
-        x_net=x_net, y=y, physics=physics, model=Halve()
-    )
+    _, without = build_loss("ei", Identity(), cycle_weight=2.0)(x_net=x_net, y=y, physics=physics, model=Halve())
     assert not torch.isclose(without["ei"], terms["ei"])
 
 

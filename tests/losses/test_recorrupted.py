@@ -50,9 +50,7 @@ def test_consistency_is_the_error_to_the_clean_measurement(scan):
     torch.manual_seed(1)
     plain = mean_loss(build_loss("ei", Shift(), noisy=True), y, physics)["mc"]
     quieter = physics.A(x) + physics.noise(torch.zeros_like(y))
-    truth = (
-        physics.A(Blur()(quieter, physics)) - physics.A(x)
-    ).square().mean() + SIGMA**2 * physics.mask.mean()
+    truth = (physics.A(Blur()(quieter, physics)) - physics.A(x)).square().mean() + SIGMA**2 * physics.mask.mean()
     # Consistency with the noise that went in is too small by twice the divergence: the reward for fitting noise.
     assert float(truth - plain.mean()) > 20 * float(plain.std()) / 10**0.5
 
@@ -73,9 +71,7 @@ def test_the_return_cannot_carry_noise_to_the_comparison(scan):
     second = Blur()(physics(first), physics)
     error = (physics.A(second) - physics.A(x)).square().mean()
     constant = SIGMA**2 * (1 + 1 / ALPHA**2) * physics.mask.mean()
-    assert float(returned.mean() - error - constant) == pytest.approx(
-        0, abs=4 * float(returned.std()) / 10**0.5
-    )
+    assert float(returned.mean() - error - constant) == pytest.approx(0, abs=4 * float(returned.std()) / 10**0.5)
 
 
 def test_what_goes_in_and_what_is_compared_are_independent_and_known(scan):

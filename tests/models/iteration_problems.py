@@ -51,9 +51,7 @@ class LinearDenoiser(nn.Module):
         super().__init__()
         n = channels * SIZE * SIZE
         vectors = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64)).Q
-        self.register_buffer(
-            "matrix", vectors * torch.linspace(0, largest, n, dtype=torch.float64) @ vectors.T
-        )
+        self.register_buffer("matrix", vectors * torch.linspace(0, largest, n, dtype=torch.float64) @ vectors.T)
 
     def forward(self, x):
         return (x.flatten(1) @ self.matrix).view_as(x)
@@ -76,9 +74,7 @@ def dense_matrix(physics, channels):
 
 def tight(iteration):
     """A DEQ solved to the precision of float64."""
-    return DEQ(
-        iteration, Anderson(tol=1e-13, max_iter=500), Implicit(GMRES(tol=1e-13, max_iter=400))
-    ).double()
+    return DEQ(iteration, Anderson(tol=1e-13, max_iter=500), Implicit(GMRES(tol=1e-13, max_iter=400))).double()
 
 
 def dense_call(model, y, physics):

@@ -38,9 +38,7 @@ def scene():
 
 def deq(kind=DEQ, tol=1e-6, **options):
     torch.manual_seed(1)
-    return kind(
-        ProximalGradient(Watched()), Anderson(tol=tol, max_iter=80), Implicit(GMRES(tol=1e-6)), **options
-    )
+    return kind(ProximalGradient(Watched()), Anderson(tol=tol, max_iter=80), Implicit(GMRES(tol=1e-6)), **options)
 
 
 def solved(model, physics, y):

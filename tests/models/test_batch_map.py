@@ -22,8 +22,6 @@ def test_a_mask_for_every_sample_keeps_the_batch_together():
     x = torch.rand(4, 1, 16, 16)
     physics = Inpainting((1, 16, 16), mask=(torch.rand(4, 1, 16, 16) > 0.5).float())
     assert (
-        BatchMap(ProximalGradient(ResidualCNN(width=4, depth=2)), physics.A(x), physics).select(
-            torch.tensor([0])
-        )
+        BatchMap(ProximalGradient(ResidualCNN(width=4, depth=2)), physics.A(x), physics).select(torch.tensor([0]))
         is None
     )

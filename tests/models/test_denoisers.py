@@ -22,9 +22,7 @@ def test_at_initialisation_it_is_close_to_the_shrinkage():
     assert 0 < float((out - 0.9 * x).norm() / x.norm()) < 0.05
 
 
-@pytest.mark.parametrize(
-    "options", [{"width": 6}, {"depth": 3}, {"unshuffle": 4}, {"shrinkage": 0.2}], ids=str
-)
+@pytest.mark.parametrize("options", [{"width": 6}, {"depth": 3}, {"unshuffle": 4}, {"shrinkage": 0.2}], ids=str)
 def test_every_option_changes_the_output(options):
     x = torch.rand(1, 1, 16, 16)
     outputs = []

@@ -88,9 +88,7 @@ def test_it_composes_with_torch_func_and_keeps_no_graph_without_gradients():
 def test_implicit_gradients_through_a_deq_are_exact():
     physics = inpainting(8, keep=0.5).double()
     denoiser = GradientStepDenoiser(InnerProductPotential(network(20.0)))
-    model = DEQ(
-        ProximalGradient(denoiser).double(), Anderson(tol=1e-13, max_iter=300), Implicit(GMRES(tol=1e-13))
-    )
+    model = DEQ(ProximalGradient(denoiser).double(), Anderson(tol=1e-13, max_iter=300), Implicit(GMRES(tol=1e-13)))
     y, target = physics.A(X), torch.rand_like(X)
     x = model.solve(y, physics).value
     v = dense_adjoint(lambda z: model.iteration(z, y, physics), x, 2 * (x - target))

@@ -28,9 +28,7 @@ class Steep(nn.Module):
 
 
 def measured(physics, scales):
-    x = torch.rand(
-        len(scales), 1, SIZE, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
+    x = torch.rand(len(scales), 1, SIZE, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     return physics(x * torch.tensor(scales, dtype=torch.float64)[:, None, None, None])
 
 
@@ -187,9 +185,7 @@ def test_an_operator_for_each_sample_is_kept_with_its_sample():
     found = GuardedDEQ(model).solve(y, physics)
     assert found.converged.all()
     assert found.weights[0] < found.weights[1] == 1
-    blended = DEQ(
-        ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, float(found.weights[0]))), SOLVER
-    )
+    blended = DEQ(ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, float(found.weights[0]))), SOLVER)
     again = blended.iteration(found.value, y, physics)
     torch.testing.assert_close(again[0], found.value[0], rtol=0, atol=1e-5)
 
@@ -197,9 +193,7 @@ def test_an_operator_for_each_sample_is_kept_with_its_sample():
 def test_weights_that_do_not_suffice_are_warned_about():
     physics, model = PHYSICS["inpainting"](), steep()
     y = measured(physics, [50.0])
-    with pytest.warns(
-        ConvergenceWarning, match="1 of 1 samples have no fixed point within reach.*let the weights end"
-    ):
+    with pytest.warns(ConvergenceWarning, match="1 of 1 samples have no fixed point within reach.*let the weights end"):
         GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
     model.solver = replace(SOLVER, on_failure="raise")
     with pytest.raises(ConvergenceError, match="no fixed point within reach") as failure:

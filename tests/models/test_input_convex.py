@@ -80,9 +80,7 @@ def test_every_option_changes_the_output(options):
 
 def test_implicit_gradients_through_a_deq_are_exact():
     physics, denoiser = inpainting(8, keep=0.5).double(), potential(1.0)
-    model = DEQ(
-        ProximalGradient(denoiser).double(), Anderson(tol=1e-13, max_iter=300), Implicit(GMRES(tol=1e-13))
-    )
+    model = DEQ(ProximalGradient(denoiser).double(), Anderson(tol=1e-13, max_iter=300), Implicit(GMRES(tol=1e-13)))
     y, target = physics.A(X), torch.rand_like(X)
     x = model.solve(y, physics).value
     v = dense_adjoint(lambda z: model.iteration(z, y, physics), x, 2 * (x - target))

@@ -117,9 +117,7 @@ def test_one_application_is_the_formula():
     x, u = torch.randn(2, 2, 1, 8, 8, dtype=torch.float64)
     data = physics.A_adjoint(physics.A(x) - y)
     red = GradientDescent(denoiser, 0.6, 0.4).double()
-    torch.testing.assert_close(
-        red(x, y, physics), x - 0.6 * (data + 0.4 * (x - denoiser(x))), rtol=1e-6, atol=1e-6
-    )
+    torch.testing.assert_close(red(x, y, physics), x - 0.6 * (data + 0.4 * (x - denoiser(x))), rtol=1e-6, atol=1e-6)
     splitting = HalfQuadraticSplitting(denoiser, 0.2).double()
     expected = physics.prox_l2(denoiser(x), y, 5.0)
     torch.testing.assert_close(splitting(x, y, physics), expected, rtol=1e-6, atol=1e-6)

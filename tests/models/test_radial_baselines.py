@@ -75,9 +75,7 @@ def test_the_spokes_of_the_measured_brain_are_centred():
     maps = radial_coil_maps(scan.kspace, 64, angles=scan.angles, positions=scan.positions)
     unexplained = []
     for shift in (-0.1, 0.0, 0.1):
-        physics = radial_mri(
-            64, 50, angles=scan.angles, positions=scan.positions[inner] + shift, coil_maps=maps
-        )
+        physics = radial_mri(64, 50, angles=scan.angles, positions=scan.positions[inner] + shift, coil_maps=maps)
         y = physics.from_kspace(scan.kspace[:, :, inner])
         unexplained.append(error(physics.A(ConjugateGradientSENSE(1e-3)(y, physics)), y))
     assert unexplained[1] < 0.1

@@ -37,9 +37,7 @@ def test_gradients_reach_the_first_layer_at_full_strength():
     assert ratios[0] > 20 * ratios[1]
 
 
-@pytest.mark.parametrize(
-    "options", [{"width": 6}, {"blocks": 2}, {"unshuffle": 4}, {"shrinkage": 0.2}], ids=str
-)
+@pytest.mark.parametrize("options", [{"width": 6}, {"blocks": 2}, {"unshuffle": 4}, {"shrinkage": 0.2}], ids=str)
 def test_every_option_changes_the_output(options):
     x = torch.rand(1, 1, 16, 16)
     outputs = []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eiwork.publishing.quick_start import QUICK_START
+from book.builder.quick_start import QUICK_START
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
 PYTEST = QUICK_START + "import pytest; sys.exit(pytest.main())"

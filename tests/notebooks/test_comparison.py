@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat import v4
 
-from eiwork.publishing import run_notebook
+from book.builder import run_notebook
 
 
 @pytest.fixture

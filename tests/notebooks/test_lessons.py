@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from eiwork.publishing import run_notebook
+from book.builder import run_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))

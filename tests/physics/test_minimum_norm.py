@@ -14,9 +14,7 @@ def matrix():
 
 
 def solve(matrix, y, tol=1e-10, max_iter=100):
-    return minimum_norm_solution(
-        lambda x: x @ matrix.t(), lambda v: v @ matrix, y, tol=tol, max_iter=max_iter
-    )
+    return minimum_norm_solution(lambda x: x @ matrix.t(), lambda v: v @ matrix, y, tol=tol, max_iter=max_iter)
 
 
 def test_it_is_the_pseudo_inverse_even_for_inconsistent_data(matrix):

@@ -98,9 +98,7 @@ def test_noise_falls_on_measured_columns_only():
         assert not noise[~mask].any()
         assert noise[mask].std().item() == pytest.approx(0.2, rel=0.05)
     assert torch.equal(mri(64, noise_sigma=0.2, noise_seed=0)(x), mri(64, noise_sigma=0.2, noise_seed=0)(x))
-    assert not torch.equal(
-        mri(64, noise_sigma=0.2, noise_seed=0)(x), mri(64, noise_sigma=0.2, noise_seed=1)(x)
-    )
+    assert not torch.equal(mri(64, noise_sigma=0.2, noise_seed=0)(x), mri(64, noise_sigma=0.2, noise_seed=1)(x))
 
 
 def test_seed_and_acceleration_change_the_mask():

@@ -37,9 +37,7 @@ def test_without_a_seed_pytorchs_generator_is_used():
 
 def test_the_seeded_noise_follows_the_dtype_without_changing_the_default_generator():
     state = torch.get_rng_state()
-    assert (
-        SeededGaussianNoise(1.0, seed=0)(torch.zeros(1, 1, 5, 5, dtype=torch.float64)).dtype == torch.float64
-    )
+    assert SeededGaussianNoise(1.0, seed=0)(torch.zeros(1, 1, 5, 5, dtype=torch.float64)).dtype == torch.float64
     assert torch.equal(torch.get_rng_state(), state)
 
 

@@ -31,9 +31,7 @@ def test_many_spokes_recover_the_image_in_its_own_units(head, n_coils):
 
 
 def test_fewer_spokes_leave_streaks(head):
-    errors = [
-        (p.gridding(p.A(head)) - head).norm().item() for p in (radial_mri(64, n) for n in (100, 50, 25))
-    ]
+    errors = [(p.gridding(p.A(head)) - head).norm().item() for p in (radial_mri(64, n) for n in (100, 50, 25))]
     assert 2 * errors[0] < errors[1] < 0.5 * errors[2]
 
 

@@ -56,9 +56,7 @@ def test_given_maps_are_used_one_set_a_sample_too():
         assert single.same_for_all_samples
         expected = single.A(x[i : i + 1]) * (single.operator_norm / together.operator_norm)
         torch.testing.assert_close(together.A(x)[i : i + 1], expected)
-    torch.testing.assert_close(
-        together.A_adjoint_A(x), together.A_adjoint(together.A(x)), rtol=1e-7, atol=1e-8
-    )
+    torch.testing.assert_close(together.A_adjoint_A(x), together.A_adjoint(together.A(x)), rtol=1e-7, atol=1e-8)
 
 
 def test_the_normal_operator_is_the_adjoint_of_the_product():

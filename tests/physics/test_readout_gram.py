@@ -46,9 +46,7 @@ def test_its_eigenvalues_are_those_of_the_dense_matrix_and_pairs_of_them():
     assert found.shape == (HEIGHT, WIDTH)
     # A complex direction is two real ones.
     expected = torch.linalg.eigvalsh(a.T @ a)
-    torch.testing.assert_close(
-        found.flatten().repeat_interleave(2).sort().values, expected, rtol=1e-9, atol=1e-9
-    )
+    torch.testing.assert_close(found.flatten().repeat_interleave(2).sort().values, expected, rtol=1e-9, atol=1e-9)
 
 
 def scattered_mask():
@@ -74,9 +72,7 @@ def test_several_sets_of_maps_have_no_common_blocks():
     assert readout_gram(physics.mask, physics.coil_maps.repeat(2, 1, 1, 1)) is None
 
 
-@pytest.mark.parametrize(
-    "change", ["another mask", "another set of maps", "a mask that is written to", "a copy"]
-)
+@pytest.mark.parametrize("change", ["another mask", "another set of maps", "a mask that is written to", "a copy"])
 def test_what_is_decomposed_is_that_of_the_moment(change):
     physics = operator()
     z, y = torch.randn(1, 2, HEIGHT, WIDTH).double(), physics.A(torch.randn(1, 2, HEIGHT, WIDTH).double())

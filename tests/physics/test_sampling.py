@@ -17,9 +17,7 @@ def test_exactly_the_asked_for_columns_with_the_centre(width, acceleration):
 
 
 def test_the_seed_fixes_the_mask():
-    first, same, other = (
-        column_mask(64, acceleration=4, center_fraction=0.08, seed=seed) for seed in (0, 0, 1)
-    )
+    first, same, other = (column_mask(64, acceleration=4, center_fraction=0.08, seed=seed) for seed in (0, 0, 1))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 

@@ -221,9 +221,7 @@ def test_conjugate_gradients_reach_the_same_inverse(only_iterative):
     y = physics.A(randn(3, 2, 8, 8)) * torch.tensor([1e-6, 1.0, 1e6]).view(3, 1, 1, 1)
     expected = y.view(6, -1) @ torch.linalg.pinv(dense(physics), rtol=1e-6).t()
     scale = y.view(6, -1).norm(dim=1, keepdim=True)
-    torch.testing.assert_close(
-        physics.A_dagger(y).view(6, -1) / scale, expected / scale, rtol=1e-6, atol=1e-6
-    )
+    torch.testing.assert_close(physics.A_dagger(y).view(6, -1) / scale, expected / scale, rtol=1e-6, atol=1e-6)
     assert torch.equal(physics.A_dagger(torch.zeros_like(y)), torch.zeros(3, 2, 8, 8, dtype=torch.float64))
 
 
@@ -252,15 +250,11 @@ def test_prox_is_the_minimiser_and_agrees_with_deepinvs(monkeypatch):
     stationary = gamma * physics.A_adjoint(physics.A(x) - y) + x - z
     assert stationary.abs().max() < 1e-10
     torch.testing.assert_close(physics.prox_l2(z, y, torch.tensor(gamma)), x)
-    torch.testing.assert_close(
-        physics.prox_l2(None, y, gamma), physics.prox_l2(torch.zeros_like(z), y, gamma)
-    )
+    torch.testing.assert_close(physics.prox_l2(None, y, gamma), physics.prox_l2(torch.zeros_like(z), y, gamma))
     theirs = deepinv.physics.LinearPhysics.prox_l2(physics, z, y, gamma, tol=1e-10, max_iter=200)
     torch.testing.assert_close(theirs, x, rtol=1e-4, atol=1e-4)
     monkeypatch.setattr("eiwork.physics.gram.MAX_BLOCK", 1)
     torch.testing.assert_close(physics.prox_l2(z, y, gamma), x, rtol=1e-10, atol=1e-10)
-    several = physics.prox_l2(
-        z, y, torch.tensor([gamma, 2 * gamma]).view(2, 1, 1, 1), tol=1e-10, max_iter=200
-    )
+    several = physics.prox_l2(z, y, torch.tensor([gamma, 2 * gamma]).view(2, 1, 1, 1), tol=1e-10, max_iter=200)
     torch.testing.assert_close(several[:1], x[:1], rtol=1e-4, atol=1e-4)
     assert not torch.allclose(several[1:], x[1:], rtol=1e-2)

@@ -49,9 +49,7 @@ def test_all_is_everything_but_the_peers(extras):
 
 def test_the_makefile_installs_the_same_extra(root):
     script = (root / "scripts/environment.sh").read_text()
-    assert (
-        'uv pip install --python "$python" --cache-dir "$environment/uv-cache" --editable ".[all]"' in script
-    )
+    assert 'uv pip install --python "$python" --cache-dir "$environment/uv-cache" --editable ".[all]"' in script
     assert 'pip install --disable-pip-version-check --no-compile --editable ".[all]"' in script
 
 

@@ -57,4 +57,4 @@ def test_chosen_tests_do_not_wait_for_the_lessons(root):
 
 def test_the_book_is_built_from_freshly_executed_lessons(root):
     commands = dry_run(root, "book")
-    assert commands.index("notebooks run --fast") < commands.index("eiwork book")
+    assert commands.index("builder notebooks --fast") < commands.index("builder book")

@@ -43,9 +43,7 @@ def test_public_names_are_documented(modules):
 
 def test_every_module_is_documented(modules):
     # Read, not imported: __main__ would run the command.
-    assert [
-        name for name, path in modules.items() if not path.read_text().lstrip().startswith(('"""', 'r"""'))
-    ] == []
+    assert [name for name, path in modules.items() if not path.read_text().lstrip().startswith(('"""', 'r"""'))] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():

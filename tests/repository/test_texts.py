@@ -79,7 +79,5 @@ def test_the_readme_names_every_command(root):
     from eiwork.cli.application import app
 
     text = (root / "README.md").read_text()
-    names = [command.name for command in app.registered_commands] + [
-        group.name for group in app.registered_groups
-    ]
+    names = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
     assert [name for name in names if f"`eiwork {name}" not in text] == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiwork.study import Places, RunResult, grid
+from eiwork_study import Places, RunResult, grid
 
 SMALL = {
     "data__image_size": 16,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.study import Collection, seed_reach, write_report
-from eiwork.study.ablation_table import ablation_markdown, ablation_rows
+from eiwork_study import Collection, seed_reach, write_report
+from eiwork_study.ablation_table import ablation_markdown, ablation_rows
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from eiwork.errors import ConvergenceError
-from eiwork.study.blindness import weights_after
+from eiwork_study.blindness import weights_after
 
 
 def not_a_number(x):

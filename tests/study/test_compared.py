@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.study import Collection
-from eiwork.study.compared import all_differences, closure, common_values, difference, student_interval
+from eiwork_study import Collection
+from eiwork_study.compared import all_differences, closure, common_values, difference, student_interval
 
 
 @pytest.fixture

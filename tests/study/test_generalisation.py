@@ -6,18 +6,16 @@ import torch
 from eiwork import Anderson
 from eiwork.errors import InputError
 from eiwork.models import GuardedDEQ
-from eiwork.study import generalisation_report, generalise, shifts
-from eiwork.study.methods import method_recipe, origin
-from eiwork.study.problems import base_recipe
 from eiwork.training import load_checkpoint, train
+from eiwork_study import generalisation_report, generalise, shifts
+from eiwork_study.methods import method_recipe, origin
+from eiwork_study.problems import base_recipe
 
 
 @pytest.fixture
 def checkpoint(small_grid, tmp_path):
     (task,) = small_grid(methods=("ei",), steps=2)
-    return load_checkpoint(
-        train(task.recipe, tmp_path, device="cpu", progress=False, measure=False).checkpoint
-    )
+    return load_checkpoint(train(task.recipe, tmp_path, device="cpu", progress=False, measure=False).checkpoint)
 
 
 @pytest.mark.parametrize("problem", ["ct", "mri", "inpainting"])
@@ -68,9 +66,7 @@ def test_a_report_says_what_it_depends_on(checkpoint):
 def test_a_guard_changes_what_is_not_solved_and_says_how_much(checkpoint):
     plain = generalisation_report(checkpoint, ["as trained"])
     hasty = [Anderson(tol=1e-4, max_iter=2), Anderson(tol=1e-4, max_iter=100)]
-    guarded = generalisation_report(
-        checkpoint, ["as trained"], lambda model: GuardedDEQ(model, (1.0, 0.0), hasty)
-    )
+    guarded = generalisation_report(checkpoint, ["as trained"], lambda model: GuardedDEQ(model, (1.0, 0.0), hasty))
     assert plain["guard"] is None
     assert "milder_share" not in plain["rows"][0]
     assert [attempt["max_iter"] for attempt in guarded["guard"]["attempts"]] == [2, 100]

@@ -7,15 +7,15 @@ import pytest
 
 from eiwork.errors import DataFormatError, InputError
 from eiwork.models import GuardedDEQ
-from eiwork.study.generalisation import FORMAT
-from eiwork.study.generalisation_results import (
+from eiwork.training import load_shipped, shipped_checkpoints
+from eiwork_study.generalisation import FORMAT
+from eiwork_study.generalisation_results import (
     ShiftedResult,
     advantage,
     convergence_of,
     gains,
     shifted_results,
 )
-from eiwork.training import load_shipped, shipped_checkpoints
 
 RESULTS = Path(__file__).parents[2] / "results"
 

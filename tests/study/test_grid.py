@@ -9,12 +9,12 @@ from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
 from eiwork.figures.comparison import wrapped
 from eiwork.models import InputConvexPotential
-from eiwork.study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
-from eiwork.study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
-from eiwork.study.methods import applies, oracle, title, zero
-from eiwork.study.task import TOLERANCE
 from eiwork.training import recipes, shipped
 from eiwork.training.build import build_model
+from eiwork_study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
+from eiwork_study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
+from eiwork_study.methods import applies, oracle, title, zero
+from eiwork_study.task import TOLERANCE
 
 
 def test_the_core_table_is_three_problems_by_six_methods_by_three_seeds():
@@ -142,17 +142,13 @@ def test_precise_solves_are_those_of_the_evaluation_and_change_nothing_else():
 
 
 @pytest.mark.parametrize(("problem", "slower"), [("ct", 1), ("mri", 1), ("inpainting", 2)])
-def test_training_on_random_images_changes_the_data_of_the_oracle_alone_and_its_rate_on_leaves(
-    problem, slower
-):
+def test_training_on_random_images_changes_the_data_of_the_oracle_alone_and_its_rate_on_leaves(problem, slower):
     synthetic, oracle = method_recipe(problem, "synthetic"), method_recipe(problem, "supervised")
     assert synthetic.data.split == "synthetic"
     assert synthetic.data.n_train == oracle.data.n_train
     names = {"name": oracle.name, "summary": oracle.summary}
     rate = synthetic.optimiser.learning_rate * slower
-    back = synthetic.with_overrides(
-        **names, data=oracle.data, gradient_probe_every=100, optimiser__learning_rate=rate
-    )
+    back = synthetic.with_overrides(**names, data=oracle.data, gradient_probe_every=100, optimiser__learning_rate=rate)
     assert back == oracle.with_overrides(gradient_probe_every=100)
 
 

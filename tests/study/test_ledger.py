@@ -2,16 +2,14 @@
 
 import pytest
 
-from eiwork.study import Claim, Evidence, Exact, Interval, judge, verdict_of
-from eiwork.study.ledger import MOST_SHOWN, ledger_markdown
+from eiwork_study import Claim, Evidence, Exact, Interval, judge, verdict_of
+from eiwork_study.ledger import MOST_SHOWN, ledger_markdown
 
 ABOVE, ACROSS, BELOW = Interval(0.2, 0.1, 0.3), Interval(0.2, -0.1, 0.5), Interval(-0.2, -0.3, -0.1)
 
 
 def evidence(interval=ABOVE, over_seeds=ABOVE, n_seeds=3, name="ct: one - other", **fields):
-    return Evidence(
-        name=name, interval=interval, over_seeds=over_seeds, n_seeds=n_seeds, n_images=4, **fields
-    )
+    return Evidence(name=name, interval=interval, over_seeds=over_seeds, n_seeds=n_seeds, n_images=4, **fields)
 
 
 @pytest.mark.parametrize(
@@ -70,16 +68,12 @@ def test_an_exact_number_needs_no_seeds():
 
 
 def test_the_sentence_says_how_the_numbers_voted():
-    claim = Claim(
-        number="2", words="better", evidence=(evidence(), evidence(BELOW, name="mri")), command="run"
-    )
+    claim = Claim(number="2", words="better", evidence=(evidence(), evidence(BELOW, name="mri")), command="run")
     assert claim.sentence == (
         "**Claim 2: partly.** 1 supported, 1 not supported. ct: one - other +0.20 dB [+0.10, +0.30] (supported); "
         "mri -0.20 dB [-0.30, -0.10] (not supported)."
     )
-    numbers = tuple(
-        evidence(Interval(float(i), i - 1.0, i + 1.0), name=f"n{i}") for i in range(MOST_SHOWN + 2)
-    )
+    numbers = tuple(evidence(Interval(float(i), i - 1.0, i + 1.0), name=f"n{i}") for i in range(MOST_SHOWN + 2))
     many = Claim(number="2", words="better", evidence=numbers, command="run")
     assert many.sentence.endswith("; and 2 more.")
     exact = tuple(Exact(name=name, value=0.0, bound=0.0) for name in "abc")
@@ -92,9 +86,7 @@ def test_the_sentence_says_how_the_numbers_voted():
 
 def test_the_ledger_is_a_table():
     claims = [
-        Claim(
-            number="1", words='"modular"', evidence=(Exact(name="a", value=0.0, bound=0.0),), command="one"
-        ),
+        Claim(number="1", words='"modular"', evidence=(Exact(name="a", value=0.0, bound=0.0),), command="one"),
         Claim(number="2", words='"better"', evidence=(evidence(), evidence(ACROSS)), command="two"),
         Claim(number="3", words='"prior"', evidence=(), command="three"),
     ]

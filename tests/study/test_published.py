@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiwork.study.published import PUBLISHED
+from eiwork_study.published import PUBLISHED
 
 
 def test_every_number_has_a_source_and_a_gap():

@@ -8,10 +8,10 @@ import pytest
 from rich.console import Console
 
 from eiwork.errors import InputError
-from eiwork.study.budgets import BUDGETS, at_equal_budgets, psnr_at
-from eiwork.study.collection import Collection
-from eiwork.study.report import write_report
-from eiwork.study.tables import as_csv, markdown, rich_tables, table_rows
+from eiwork_study.budgets import BUDGETS, at_equal_budgets, psnr_at
+from eiwork_study.collection import Collection
+from eiwork_study.report import write_report
+from eiwork_study.tables import as_csv, markdown, rich_tables, table_rows
 
 
 def history(step_seconds, gain, nfe):
@@ -36,9 +36,7 @@ def collection(make_result):
     for seed in (0, 1):
         curve = {"history": history(2.0, 0.4, 10.0), "nfe": [5, 9], "converged": [True, True]}
         runs += [
-            make_result(
-                "ei", seed, (23.0, 27.0), **curve, totals={"total_forward": 7.0, "total_tracked": 2.0}
-            ),
+            make_result("ei", seed, (23.0, 27.0), **curve, totals={"total_forward": 7.0, "total_tracked": 2.0}),
             make_result("ei-jfb", seed, (22.0, 26.0), history=history(1.0, 0.3, 5.0)),
         ]
     return Collection({(run.problem, run.method, run.seed): run for run in runs})
@@ -141,15 +139,10 @@ def test_gaps_and_differences_are_of_common_seeds(make_result):
     runs = [
         make_result("inverse", 0, (20.0, 20.0)),
         *(make_result("supervised", seed, (30.0, 30.0)) for seed in (0, 1)),
-        *(
-            make_result("ei", seed, psnr)
-            for seed, psnr in enumerate([(24.0, 24.0), (26.0, 26.0), (40.0, 40.0)])
-        ),
+        *(make_result("ei", seed, psnr) for seed, psnr in enumerate([(24.0, 24.0), (26.0, 26.0), (40.0, 40.0)])),
         make_result("ei-jfb", 1, (25.0, 25.0)),
     ]
-    rows = {
-        row.method: row for row in table_rows(Collection({(r.problem, r.method, r.seed): r for r in runs}))
-    }
+    rows = {row.method: row for row in table_rows(Collection({(r.problem, r.method, r.seed): r for r in runs}))}
     assert rows["ei"].gap.mean == pytest.approx(0.5)
     assert rows["ei-jfb"].difference.mean == pytest.approx(-1.0)
     assert rows["ei-jfb"].gap.mean == pytest.approx(0.5)

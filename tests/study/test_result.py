@@ -5,10 +5,10 @@ import json
 import pytest
 
 from eiwork.errors import DataFormatError
-from eiwork.study import load_result, save_result
-from eiwork.study.collection import collect
-from eiwork.study.result import differing_settings
-from eiwork.study.task import existing_result
+from eiwork_study import load_result, save_result
+from eiwork_study.collection import collect
+from eiwork_study.result import differing_settings
+from eiwork_study.task import existing_result
 
 
 def test_what_is_written_is_read(make_result, tmp_path):

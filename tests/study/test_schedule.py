@@ -5,8 +5,8 @@ import os
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.study import collect, run_task, run_tasks, schedule
-from eiwork.study.task import Places
+from eiwork_study import collect, run_task, run_tasks, schedule
+from eiwork_study.task import Places
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
@@ -33,9 +33,7 @@ def test_processes_do_a_grid_and_one_failure_does_not_stop_the_others(small_grid
     wrong.parent.mkdir(parents=True)
     wrong.write_text("{")
     seen = []
-    progress = run_tasks(
-        tasks, places, n_workers=1, on_progress=lambda p: seen.append((p.steps_done, len(p.done)))
-    )
+    progress = run_tasks(tasks, places, n_workers=1, on_progress=lambda p: seen.append((p.steps_done, len(p.done))))
     assert sorted(progress.done) == ["mri/ei-jfb-0", "mri/inverse-0"]
     assert list(progress.failed) == ["mri/mc-0"]
     assert "cannot be read as JSON" in progress.failed["mri/mc-0"]
@@ -53,9 +51,7 @@ def test_a_process_keeps_its_memory_and_has_one_thread():
     assert environment["OMP_NUM_THREADS"] == environment["MKL_NUM_THREADS"] == "1"
 
 
-def test_a_grid_that_was_interrupted_and_run_again_equals_one_that_was_not(
-    small_grid, places, tmp_path, scheduler
-):
+def test_a_grid_that_was_interrupted_and_run_again_equals_one_that_was_not(small_grid, places, tmp_path, scheduler):
     tasks = small_grid(methods=("ei-jfb", "inverse"))
     whole = Places(results=tmp_path / "whole", work=tmp_path / "work-whole")
     for task in tasks:

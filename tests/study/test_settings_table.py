@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.study import Collection, method_recipe
-from eiwork.study.settings_table import (
+from eiwork_study import Collection, method_recipe
+from eiwork_study.settings_table import (
     changes,
     changes_text,
     explained,

@@ -7,15 +7,13 @@ import pytest
 from scipy import stats
 
 from eiwork.errors import InputError
-from eiwork.study.statistics import gap_closure, mean_interval, mean_over, paired_difference, share_text
+from eiwork_study.statistics import gap_closure, mean_interval, mean_over, paired_difference, share_text
 
 
 def crossed(generator, n_seeds=8, n_images=40, seed_sd=0.5, image_sd=1.0, mean=3.0):
     """Values with effects of seeds and images, whose mean has a known spread."""
     return (
-        mean
-        + seed_sd * generator.standard_normal((n_seeds, 1))
-        + image_sd * generator.standard_normal((1, n_images))
+        mean + seed_sd * generator.standard_normal((n_seeds, 1)) + image_sd * generator.standard_normal((1, n_images))
     )
 
 

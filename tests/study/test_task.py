@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-import eiwork.study.task as task_module
+import eiwork_study.task as task_module
 from eiwork.errors import DataFormatError, InputError
 from eiwork.models.baselines import ConjugateGradientSENSE, TotalVariation
-from eiwork.study import classical, existing_result, run_task
-from eiwork.study.classical import golden_section
-from eiwork.study.task import TOLERANCE, progress_of
 from eiwork.training import load_checkpoint
 from eiwork.training.counting import total_nfe
+from eiwork_study import classical, existing_result, run_task
+from eiwork_study.classical import golden_section
+from eiwork_study.task import TOLERANCE, progress_of
 
 
 def kept(result):

@@ -8,9 +8,7 @@ from eiwork.symmetry import Composition, Identity, Reflection, Rotation, Shift, 
 
 
 def images(batch=4, height=6, width=6):
-    return torch.rand(
-        batch, 1, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
-    )
+    return torch.rand(batch, 1, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(
@@ -47,9 +45,7 @@ def test_all_elements_of_the_finite_groups():
     square = Rotation(multiples_of=90) * Reflection(("horizontal",))
     assert len(square.all_params(6, 6)["theta"]) == 8
     versions = square(images(1), **square.all_params(6, 6))
-    assert len({tuple(version.flatten().tolist()) for version in versions}) == 8, (
-        "the symmetries of the square"
-    )
+    assert len({tuple(version.flatten().tolist()) for version in versions}) == 8, "the symmetries of the square"
     assert Rotation().all_params(6, 6) is None
     assert (Shift() * Rotation()).all_params(6, 6) is None
 

@@ -119,9 +119,7 @@ def test_the_standard_error_shrinks_with_the_number_of_images():
 
 def test_the_regularisation_says_what_counts_as_seen():
     physics, x = tomography(12, 3).double(), images(12)
-    strict, lenient = (
-        identifiability(physics, Rotation("fourier"), x, regularisation=r) for r in (0.1, 1e-4)
-    )
+    strict, lenient = (identifiability(physics, Rotation("fourier"), x, regularisation=r) for r in (0.1, 1e-4))
     assert strict.lost_share > lenient.lost_share
     assert strict.score < lenient.score
 

@@ -53,9 +53,7 @@ def test_weights_are_energies_at_the_eigenvalues():
     values = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
     v = torch.tensor([[3.0, 1.0, 2.0, 1.0]], dtype=torch.float64)
     nodes, weights = lanczos(lambda x: x * values, v, 10).nodes_and_weights()
-    torch.testing.assert_close(
-        nodes[0], torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0
-    )
+    torch.testing.assert_close(nodes[0], torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
     torch.testing.assert_close(weights[0], torch.tensor([9.0, 5.0, 1.0], dtype=torch.float64))
 
 

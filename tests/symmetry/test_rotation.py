@@ -26,9 +26,7 @@ def round_trip_error(interpolation, x):
     return ((back - x).flatten(1).norm(dim=1) / x.flatten(1).norm(dim=1)).mean().item()
 
 
-@pytest.mark.parametrize(
-    ("cutoff", "spline", "bicubic"), [(0.1, 0.0004, 0.03), (0.2, 0.005, 0.05), (0.3, 0.03, 0.06)]
-)
+@pytest.mark.parametrize(("cutoff", "spline", "bicubic"), [(0.1, 0.0004, 0.03), (0.2, 0.005, 0.05), (0.3, 0.03, 0.06)])
 def test_interpolation_error_on_band_limited_images(cutoff, spline, bicubic):
     x = band_limited(cutoff)
     error = {mode: round_trip_error(mode, x) for mode in ("spline", "bicubic", "bilinear", "nearest")}

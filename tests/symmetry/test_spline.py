@@ -28,6 +28,4 @@ def test_coefficients_solve_the_interpolation_equations():
     inverse = coefficient_matrix(6, torch.float64, torch.device("cpu"))
     c = inverse @ torch.ones(6, dtype=torch.float64)
     padded = torch.nn.functional.pad(c, (1, 1))
-    torch.testing.assert_close(
-        (padded[:-2] + 4 * padded[1:-1] + padded[2:]) / 6, torch.ones(6, dtype=torch.float64)
-    )
+    torch.testing.assert_close((padded[:-2] + 4 * padded[1:-1] + padded[2:]) / 6, torch.ones(6, dtype=torch.float64))

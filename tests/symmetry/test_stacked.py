@@ -34,9 +34,7 @@ def test_images_may_have_elements_of_their_own():
         torch.testing.assert_close(together[[i]], alone)
 
 
-@pytest.mark.parametrize(
-    "transform", [Rotation("fourier"), Shift() * Reflection(), Rotation(multiples_of=90)]
-)
+@pytest.mark.parametrize("transform", [Rotation("fourier"), Shift() * Reflection(), Rotation(multiples_of=90)])
 def test_elements_transformed_together_give_the_mean_of_each_alone(transform, monkeypatch):
     x = torch.rand(3, 1, 6, 6, dtype=torch.float64)
     operator = stack(tomography(6, 3), transform, 6, limit=7)
@@ -79,8 +77,7 @@ def test_quarter_turns_turn_the_mask_of_cartesian_mri(side):
     # The highest frequency of an even side is its own opposite.
     at.setdefault(middle, at[-middle])
     shares = [
-        (at[u] + at[v] + at[-u] + at[-v]) / 4
-        for u, v in itertools.product(range(-middle, side - middle), repeat=2)
+        (at[u] + at[v] + at[-u] + at[-v]) / 4 for u, v in itertools.product(range(-middle, side - middle), repeat=2)
     ]
     expected = torch.tensor(sorted(shares * 2), dtype=torch.float64)
     torch.testing.assert_close(torch.linalg.eigvalsh(m), expected, rtol=0, atol=1e-6)

@@ -64,9 +64,7 @@ def test_scans_follow_from_the_random_state_and_hold_leaves_and_moved_images(pla
     assert torch.equal(drawn(0.5), drawn(0.5))
     assert drawn(1.0).shape == (6, 1, 16, 16)
     assert float(drawn(1.0).std(dim=(1, 2, 3)).min()) > 0.05, "leaves have contrast"
-    assert float(drawn(0.0)[:, :, 6:10, 6:10].std()) < 0.05, (
-        "a flat image, turned and shifted, is flat inside"
-    )
+    assert float(drawn(0.0)[:, :, 6:10, 6:10].std()) < 0.05, "a flat image, turned and shifted, is flat inside"
     flat = (drawn(0.5)[:, :, 6:10, 6:10].std(dim=(1, 2, 3)) < 0.05).sum()
     assert 0 < flat < 6
 
@@ -88,9 +86,7 @@ def test_noise_lies_between_the_recipes_and_the_largest_and_the_trainings_operat
     [(1.2, 1, 4, 0.3**2), (0.5, 1, 4, 0.0), (1.2, 30, 0, 0.0)],
     ids=["unsolved and expanding", "unsolved and contracting", "solved in time"],
 )
-def test_what_is_not_solved_in_time_is_penalised_for_its_expansion(
-    gain, evaluations, failed, expected, plain_recipe
-):
+def test_what_is_not_solved_in_time_is_penalised_for_its_expansion(gain, evaluations, failed, expected, plain_recipe):
     recipe = plain_recipe("mri")
     model = DEQ(ProximalGradient(Gain(gain)), Anderson(tol=1e-6))
     torch.manual_seed(0)

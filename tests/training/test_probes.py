@@ -72,9 +72,7 @@ def test_evaluations_are_counted_and_added_up(plain_recipe, tmp_path):
     recipe = plain_recipe(monitor_every=1, steps=1, model__gradient=phantom)
     assert quietly(recipe, tmp_path / "phantom").history[0]["n_tracked"] == 6
     unrolled = quietly(
-        plain_recipe(
-            model={"kind": "unrolled", "steps": 3, "iteration": {"width": 4, "depth": 2}}, contraction=None
-        ),
+        plain_recipe(model={"kind": "unrolled", "steps": 3, "iteration": {"width": 4, "depth": 2}}, contraction=None),
         tmp_path / "unrolled",
     )
     assert total_nfe(unrolled.history[-1]) == 2 * 3 * 2 * 4

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from eiwork.errors import CheckpointError, RecipeError
-from eiwork.study import problems
 from eiwork.training import get_recipe, load_shipped, shipped, shipped_checkpoints
 from eiwork.training.shipped import load_start, start_of_seed, starts
 from eiwork.training.start import starting_model
 from eiwork.training.trainer import _prepare
+from eiwork_study import problems
 
 NAME = "ct-ei-cycle-deq"
 
@@ -50,9 +50,7 @@ def test_a_start_that_cannot_be_is_told(fields, error, match):
 
 def test_what_is_only_to_begin_with_is_no_trained_model_of_the_package():
     only_starts = set(starts()) - set(shipped_checkpoints())
-    assert only_starts == {
-        f"{problem}-synthetic-deq{own}" for problem in problems() for own in ("", "-1", "-2")
-    }
+    assert only_starts == {f"{problem}-synthetic-deq{own}" for problem in problems() for own in ("", "-1", "-2")}
     for name in only_starts:
         checkpoint = load_start(name)
         recipe = checkpoint.recipe

@@ -63,8 +63,7 @@ def test_tolerances_stay_in_their_range():
 
 def test_without_a_certificate_nothing_moves():
     unknown = [
-        replace(r, sigma_min=torch.full((2,), math.nan), error_bound=torch.full((2,), math.inf))
-        for r in reports()
+        replace(r, sigma_min=torch.full((2,), math.nan), error_bound=torch.full((2,), math.inf)) for r in reports()
     ]
     for given in ([replace(r, sigma_min=None, error_bound=None) for r in reports()], unknown, []):
         tolerances = Tolerances(ToleranceSchedule(), forward=1e-3, adjoint=1e-2)
@@ -75,9 +74,7 @@ def test_without_a_certificate_nothing_moves():
 
 def test_the_solvers_obey():
     physics = mri(16, acceleration=2)
-    model = DEQ(
-        ProximalGradient(ResidualCNN(2, width=4, depth=2)), Anderson(memory=3), Implicit(GMRES(max_iter=33))
-    )
+    model = DEQ(ProximalGradient(ResidualCNN(2, width=4, depth=2)), Anderson(memory=3), Implicit(GMRES(max_iter=33)))
     y, costs = physics.A(torch.rand(2, 2, 16, 16)), []
     for tol in (1e-2, 1e-5):
         Tolerances(ToleranceSchedule(), forward=tol, adjoint=10 * tol).apply(model)

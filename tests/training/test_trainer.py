@@ -39,10 +39,7 @@ def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, tmp_pa
 
 
 def test_same_seed_same_bits_other_seed_other_weights(small_recipe, tmp_path):
-    runs = [
-        weights(quietly(small_recipe(seed=seed), tmp_path / name))
-        for name, seed in (("a", 1), ("b", 1), ("c", 2))
-    ]
+    runs = [weights(quietly(small_recipe(seed=seed), tmp_path / name)) for name, seed in (("a", 1), ("b", 1), ("c", 2))]
     assert same(runs[0], runs[1])
     assert not same(runs[0], runs[2])
 
@@ -227,9 +224,7 @@ def test_an_iteration_that_runs_away_ends_the_training_before_the_weights_are_to
         for parameter in state.model.parameters():
             parameter.add_(0.65 * torch.randn_like(parameter))
     before = [parameter.clone() for parameter in state.model.parameters()]
-    with pytest.raises(
-        ConvergenceError, match=r"run away at step 0: .*RMS of .*Lower optimiser\.learning_rate"
-    ):
+    with pytest.raises(ConvergenceError, match=r"run away at step 0: .*RMS of .*Lower optimiser\.learning_rate"):
         train_step(state, context)
     assert state.step == 0
     assert all(torch.equal(a, b) for a, b in zip(before, state.model.parameters(), strict=True))

@@ -162,9 +162,7 @@ def test_the_warm_started_ei_loss_has_the_value_and_the_gradient_of_the_ei_loss(
     for kind in (EILoss, WarmStartedEILoss):
         rotation = Rotation(rng=torch.Generator().manual_seed(3))
         states = []
-        hook = model.iterate.register_forward_pre_hook(
-            lambda _, inputs, states=states: states.append(inputs[0])
-        )
+        hook = model.iterate.register_forward_pre_hook(lambda _, inputs, states=states: states.append(inputs[0]))
         loss = kind(rotation, apply_noise=False)(x_net=x_net, physics=physics, model=model)
         hook.remove()
         gradient = torch.autograd.grad(loss, list(model.parameters()), retain_graph=True)

@@ -10,9 +10,7 @@ from eiwork.widgets import Frame, FrameExplorer, image_frames, image_png
 
 
 def frames(n: int, name: str = "k") -> list[Frame]:
-    return image_frames(
-        [torch.full((2, 2), i / 10) for i in range(n)], [f"{name}{i}" for i in range(n)], subject="S"
-    )
+    return image_frames([torch.full((2, 2), i / 10) for i in range(n)], [f"{name}{i}" for i in range(n)], subject="S")
 
 
 def explorer(**options) -> FrameExplorer:

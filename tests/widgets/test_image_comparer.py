@@ -71,9 +71,7 @@ def test_pages_without_widgets_get_a_figure_and_the_same_text_in_every_run():
     first, second = (comparer()._repr_mimebundle_()[0] for _ in range(2))
     assert first["text/plain"] == second["text/plain"]
     assert first["image/png"] == second["image/png"]
-    assert first["text/plain"].startswith(
-        "Title (3 images, 3 x 4 pixels). What it shows. Shown: truth beside half"
-    )
+    assert first["text/plain"].startswith("Title (3 images, 3 x 4 pixels). What it shows. Shown: truth beside half")
     assert "application/vnd.jupyter.widget-view+json" in first
 
 

@@ -20,9 +20,7 @@ def test_points_reach_the_page_at_the_latest_at_the_end():
         assert live.panels[0]["points"] == [], "within the refresh time nothing is sent"
     assert live.panels[0]["points"] == [[0.0, 1.0], [1.0, 0.5]]
     assert live.panels[1]["points"] == [[1.0, 20.0]]
-    assert (
-        live.alt == "A run. training loss: 1 at step 0, 0.5 at step 1; PSNR (dB): 20 at step 1, 20 at step 1."
-    )
+    assert live.alt == "A run. training loss: 1 at step 0, 0.5 at step 1; PSNR (dB): 20 at step 1, 20 at step 1."
 
 
 def test_an_interrupted_run_keeps_its_points():
@@ -50,9 +48,7 @@ def test_values_that_cannot_be_drawn_leave_gaps_and_never_stop_the_run():
         live.update(step, loss=loss, psnr=-1.0)
     live.draw()
     assert [y for _, y in live.panels[0]["points"]] == [1.0, None, None, None, 0.1]
-    assert [y for _, y in live.panels[1]["points"]] == [-1.0] * 5, (
-        "only a logarithmic axis needs positive values"
-    )
+    assert [y for _, y in live.panels[1]["points"]] == [-1.0] * 5, "only a logarithmic axis needs positive values"
     json.dumps(live.panels, allow_nan=False)
 
 
@@ -75,9 +71,7 @@ def test_its_text_is_the_same_before_and_after_the_run():
     live.update(0, loss=1.0)
     live.draw()
     assert (
-        live._repr_mimebundle_()[0]["text/plain"]
-        == before
-        == "A run: training loss, PSNR (dB) against training step"
+        live._repr_mimebundle_()[0]["text/plain"] == before == "A run: training loss, PSNR (dB) against training step"
     )
     assert plot().alt == "A run. No values yet."
 

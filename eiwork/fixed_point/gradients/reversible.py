@@ -104,9 +104,7 @@ class _Steps(torch.autograd.Function):
     """All reversible steps as one node, which keeps their end and start only."""
 
     @staticmethod
-    def forward(
-        ctx: Any, mode: Reversible, closed: ClosedOver, tol: float, start: Flat, *attached: Tensor
-    ) -> Flat:
+    def forward(ctx: Any, mode: Reversible, closed: ClosedOver, tol: float, start: Flat, *attached: Tensor) -> Flat:
         """z after the steps."""
         z, y = mode.run(closed.f, start, closed.value, tol)
         ctx.mode, ctx.closed = mode, closed

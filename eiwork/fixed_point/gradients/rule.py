@@ -67,9 +67,7 @@ class _FirstOrder(torch.autograd.Function):
     """The identity forward; backward, the gradients pass through a rule, once."""
 
     @staticmethod
-    def forward(
-        ctx: Any, mode: str, rule: Callable[[Gradients], Gradients] | None, *outputs: Tensor
-    ) -> Gradients:
+    def forward(ctx: Any, mode: str, rule: Callable[[Gradients], Gradients] | None, *outputs: Tensor) -> Gradients:
         ctx.mode, ctx.rule = mode, rule
         return tuple(part.view_as(part) for part in outputs)
 

@@ -116,9 +116,7 @@ def averaged_reconstructor(
         reconstructor = EquivariantReconstructor(model)
     if not n_splittings:
         return reconstructor
-    return _Averaged(
-        SplittingLoss(mask_generator=masks, eval_n_samples=n_splittings).adapt_model(reconstructor)
-    )
+    return _Averaged(SplittingLoss(mask_generator=masks, eval_n_samples=n_splittings).adapt_model(reconstructor))
 
 
 class _Averaged(nn.Module):

@@ -40,21 +40,15 @@ class SplitTraining(WeightedLoss):
             self._adapted = (model, self._splitting.adapt_model(reconstructor), reconstructor)
         return self._adapted[1], self._adapted[2]
 
-    def reconstruct(
-        self, model: nn.Module, y: Tensor, physics: LinearPhysics, z0: State | None = None
-    ) -> Image:
+    def reconstruct(self, model: nn.Module, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
         """T_g f(y_1, A_1 T_g) for a random splitting and a random element."""
         if z0 is not None:
-            raise InputError(
-                "Equivariant splitting solves another equation in every step: leave out the warm start."
-            )
+            raise InputError("Equivariant splitting solves another equation in every step: leave out the warm start.")
         adapted, _ = self._adapt(model)
         with quiet_composition():
             return adapted(y, Splittable(physics), update_parameters=True)
 
-    def equation(
-        self, x_net: Image, y: Tensor, physics: LinearPhysics
-    ) -> tuple[Image, Tensor, LinearPhysics]:
+    def equation(self, x_net: Image, y: Tensor, physics: LinearPhysics) -> tuple[Image, Tensor, LinearPhysics]:
         """T_g^-1 x_net with y_1 and A_1 T_g, of the last `reconstruct`."""
         last = self._adapted[2].last if self._adapted else None
         return super().equation(x_net, y, physics) if last is None else last

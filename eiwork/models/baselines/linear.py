@@ -31,7 +31,5 @@ class FilteredBackProjection(nn.Module):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Apply filtered back-projection."""
         if not hasattr(physics, "fbp"):
-            raise InputError(
-                f"{type(physics).__name__} has no filtered back-projection: use MinimumNormInverse."
-            )
+            raise InputError(f"{type(physics).__name__} has no filtered back-projection: use MinimumNormInverse.")
         return physics.fbp(y)

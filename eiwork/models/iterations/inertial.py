@@ -43,9 +43,7 @@ class Inertial(nn.Module):
     def forward(self, z: tuple[Tensor, ...], y: Tensor, physics: LinearPhysics) -> tuple[Tensor, ...]:
         """One application of F at the extrapolated state."""
         current, previous = z[: len(z) // 2], z[len(z) // 2 :]
-        ahead = tuple(
-            now + self.momentum * (now - before) for now, before in zip(current, previous, strict=True)
-        )
+        ahead = tuple(now + self.momentum * (now - before) for now, before in zip(current, previous, strict=True))
         return (*as_tuple(self.iterate(_state(ahead), y, physics)), *current)
 
     def start(self, y: Tensor, physics: LinearPhysics) -> tuple[Tensor, ...]:

@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 
-from eiwork.analysis import AnalysisSettings
-from eiwork.study import method_recipe
-from eiwork.study.proximal import fit_denoiser, subjects
 from eiwork.training import load_checkpoint, train
+from eiwork_study import method_recipe
+from eiwork_study.proximal import fit_denoiser, subjects
+from eiwork_study.proximal.report import AnalysisSettings
 
 SMALL = {
     "data__image_size": 16,

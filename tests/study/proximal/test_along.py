@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.study import method_recipe
-from eiwork.study.proximal.along import along, steps_to_look_at
 from eiwork.training import load_checkpoint, train
+from eiwork_study import method_recipe
+from eiwork_study.proximal.along import along, steps_to_look_at
 
 
 def test_the_looks_are_denser_at_the_start():

@@ -10,11 +10,11 @@ from torch.nn.functional import conv2d
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.models import GradientStepDenoiser
 from eiwork.physics import inpainting
-from eiwork.study import method_recipe
-from eiwork.study.proximal import control, trained
-from eiwork.study.proximal.elsewhere import best_of, compare_elsewhere, other_physics, plugged_in, prior_of
-from eiwork.study.proximal.projection import PathGradient, compare_projections
 from eiwork.training.measurements import clean_images
+from eiwork_study import method_recipe
+from eiwork_study.proximal import control, trained
+from eiwork_study.proximal.elsewhere import best_of, compare_elsewhere, other_physics, plugged_in, prior_of
+from eiwork_study.proximal.projection import PathGradient, compare_projections
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,7 @@ def test_one_image_is_not_enough(gradient_step, recipe):
 
 
 def test_the_weight_is_the_reciprocal_step(gradient_step):
-    assert plugged_in(gradient_step.denoiser, 2.0).iterate.data_step.log_step.exp().item() == pytest.approx(
-        0.5
-    )
+    assert plugged_in(gradient_step.denoiser, 2.0).iterate.data_step.log_step.exp().item() == pytest.approx(0.5)
 
 
 def test_the_potential_of_a_gradient_field_is_its_own(gradient_step, recipe):

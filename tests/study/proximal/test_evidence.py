@@ -2,7 +2,7 @@
 
 import pytest
 
-from eiwork.study.proximal.evidence import lead, level
+from eiwork_study.proximal.evidence import lead, level
 
 
 def report(subject, seed, learnt, smallest):

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from eiwork.errors import InputError
-from eiwork.study.proximal.likes import CORRUPTIONS, curvature, prior_rise, towards_minimum
 from eiwork.training.measurements import clean_images
+from eiwork_study.proximal.likes import CORRUPTIONS, curvature, prior_rise, towards_minimum
 
 C = 0.8
 
@@ -54,8 +54,7 @@ def test_the_rise_of_a_known_prior(x, name):
 def test_a_stronger_corruption_changes_more(x, name):
     _, strengths = CORRUPTIONS[name]
     distances = [
-        prior_rise(Shrink(), x, name, strength, generator=generator()).distance.mean()
-        for strength in strengths
+        prior_rise(Shrink(), x, name, strength, generator=generator()).distance.mean() for strength in strengths
     ]
     assert distances == sorted(distances)
     assert distances[0] < distances[-1]

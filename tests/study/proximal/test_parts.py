@@ -2,9 +2,9 @@
 
 import pytest
 
-import eiwork.study.proximal.parts as module
+import eiwork_study.proximal.parts as module
 from eiwork.errors import DataFormatError, InputError
-from eiwork.study.proximal import PARTS, load_part, make_part, part_path, save_report, trained
+from eiwork_study.proximal import PARTS, load_part, make_part, part_path, save_report, trained
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import torch
 
 from eiwork.analysis import CompleteBasis, asymmetry, equivariance_error, jacobian, symmetric_spectrum
 from eiwork.errors import InputError
-from eiwork.study import method_recipe
-from eiwork.study.proximal import control, controls, fit_denoiser, subject_of, trained, transforms, wanted
 from eiwork.symmetry import Rotation
 from eiwork.training.measurements import clean_images
+from eiwork_study import method_recipe
+from eiwork_study.proximal import control, controls, fit_denoiser, subject_of, trained, transforms, wanted
 
 
 def learnt_asymmetry(denoiser, recipe):
@@ -31,9 +31,7 @@ def test_the_gradient_of_a_convex_potential_is_positive_too(recipe):
     images = clean_images(recipe)
     denoiser = control("input-convex", recipe, images, 0).denoiser.double()
     assert learnt_asymmetry(denoiser, recipe) < 1e-6
-    ends = symmetric_spectrum(
-        jacobian(denoiser, images[:2].double()), generator=torch.Generator().manual_seed(0)
-    )
+    ends = symmetric_spectrum(jacobian(denoiser, images[:2].double()), generator=torch.Generator().manual_seed(0))
     assert ends.smallest.min() > 0
 
 

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from eiwork.errors import DataFormatError, InputError
-from eiwork.study.proximal import (
+from eiwork.training.measurements import clean_images
+from eiwork_study.proximal import (
     STATISTICS,
     control,
     load_report,
@@ -17,8 +18,7 @@ from eiwork.study.proximal import (
     save_report,
     trained,
 )
-from eiwork.study.proximal.table import values
-from eiwork.training.measurements import clean_images
+from eiwork_study.proximal.table import values
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,7 @@ def measured(checkpoint, recipe, few):
     images = clean_images(recipe)
     return [
         proximal_report(trained(checkpoint, "ei"), recipe, seed=0, settings=few),
-        *(
-            proximal_report(control("random", recipe, images, seed), recipe, seed=seed, settings=few)
-            for seed in (0, 1)
-        ),
+        *(proximal_report(control("random", recipe, images, seed), recipe, seed=seed, settings=few) for seed in (0, 1)),
     ]
 
 

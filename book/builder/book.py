@@ -1,0 +1,123 @@
+"""The book built from prose pages and executed lessons."""
+
+import os
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from book.builder.errors import PublishingError
+from book.builder.execute import executed_record
+from book.builder.fingerprint import identity, is_up_to_date
+from book.builder.quick_start import QUICK_START
+from book.builder.staging import stage_notebook
+from book.builder.status import status_page
+from eiwork.files import ensure_output_folder, write_text_atomically
+
+PROJECT = Path(__file__).resolve().parents[2]
+_MARK = ".eiwork-book"  # a folder with this file is ours to replace
+_LESSONS = "[0-9][0-9]_*.ipynb"  # as in the table of contents; other notebooks are somebody's scratch paper
+_RUN = "Run: python -m book.builder notebooks"
+
+
+def build_book(source: Path, notebooks_executed: Path, output: Path, *, notebooks: Path | None = None) -> Path:
+    """Build the HTML book, without executing anything, and return its first page.
+
+    The table of contents takes in the lessons that exist. The pages work from any file server without a network.
+
+    Args:
+        source: the prose pages with `_config.yml` and `_toc.yml`.
+        notebooks_executed: the executed copies that `run_notebooks` wrote.
+        output: the folder of the finished book; replaced as a whole, and only when the build succeeds.
+        notebooks: the lessons themselves; when given, every lesson must have an executed copy that is up to date.
+
+    Raises:
+        PublishingError: executed copies are missing or stale, jupyter-book is not installed, `output` is a folder
+            of something else, or the build gives a warning.
+    """
+    source, executed, output = (Path(path).resolve() for path in (source, notebooks_executed, output))
+    if find_spec("jupyter_book") is None:
+        raise PublishingError("Building the book needs jupyter-book: pip install 'eiwork[book]'.")
+    if not (source / "_config.yml").is_file() or not (source / "_toc.yml").is_file():
+        raise PublishingError(f"{source} has no _config.yml and _toc.yml, so it is not the source of a book.")
+    records = _lessons(executed, notebooks)
+    staged = output.with_name(f"{output.name}-source")
+    for folder in (output, staged):
+        _refuse_foreign(folder)
+    _stage(source, executed, records, staged)
+    html = _jupyter_book(staged)
+    _replace(html, output)
+    return output / "index.html"
+
+
+def _lessons(executed: Path, notebooks: Path | None) -> dict[str, dict[str, Any]]:
+    """Name -> record of each executed lesson, in reading order."""
+    copies = sorted(executed.glob(_LESSONS))
+    lessons = copies if notebooks is None else sorted(Path(notebooks).resolve().glob(_LESSONS))
+    if not lessons:
+        raise PublishingError(f"There are no executed lessons in {executed}, so there is no book to build. {_RUN}")
+    records, missing = {}, []
+    for lesson in lessons:
+        record = executed_record(executed / lesson.name)
+        stale = notebooks is not None and not (
+            record is not None and is_up_to_date(record, identity(lesson, record["mode"]))
+        )
+        if record is None or stale:
+            missing.append(lesson.name)
+        else:
+            records[lesson.stem] = record
+    if missing:
+        raise PublishingError(
+            f"{len(missing)} of {len(lessons)} lessons have no executed copy in {executed}, or one that is older than "
+            f"the lesson or the code: {', '.join(missing)}. {_RUN}"
+        )
+    return records
+
+
+def _refuse_foreign(folder: Path) -> None:
+    if folder.exists() and not (folder.is_dir() and ((folder / _MARK).exists() or not any(folder.iterdir()))):
+        raise PublishingError(
+            f"{folder} exists and was not made by this command, so it is left alone. Choose another output folder, or "
+            "remove it yourself."
+        )
+
+
+def _stage(source: Path, executed: Path, records: dict[str, dict[str, Any]], staged: Path) -> None:
+    shutil.rmtree(staged, ignore_errors=True)
+    ensure_output_folder(staged, PublishingError)
+    (staged / _MARK).touch()
+    shutil.copytree(source, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns("_build", ".*"))
+    for name in records:
+        stage_notebook(executed / f"{name}.ipynb", staged / "notebooks" / f"{name}.ipynb")
+    write_text_atomically(staged / "status.md", status_page(records), PublishingError)
+
+
+def _jupyter_book(staged: Path) -> Path:
+    program = QUICK_START + "from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", program]
+    options = ["build", str(staged), "--all", "-W", "-n", "--keep-going"]
+    # Warnings of the tools' own code are not ours to fix; those about the book are Sphinx's and do count.
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1", "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(
+        [*command, *options], capture_output=True, text=True, env=environment, cwd=staged, check=False
+    )
+    html = staged / "_build" / "html"
+    if done.returncode != 0 or not (html / "index.html").is_file():
+        lines = (done.stdout + done.stderr).splitlines()
+        told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-25:]
+        raise PublishingError("The book could not be built:\n" + "\n".join(told))
+    return html
+
+
+def _replace(html: Path, output: Path) -> None:
+    """Put the finished pages in the place of the old ones."""
+    (html / _MARK).touch()
+    (html / ".nojekyll").touch()  # some hosts leave out folders such as _static without it
+    old = output.with_name(f".{output.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        output.rename(old)
+    html.rename(output)
+    shutil.rmtree(old, ignore_errors=True)

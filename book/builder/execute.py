@@ -1,0 +1,144 @@
+"""Lessons executed by papermill, each in a fresh kernel and an empty folder."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import nbformat
+
+from book.builder.errors import PublishingError
+from book.builder.fingerprint import RECORD, identity, is_up_to_date
+from book.builder.process import execute
+from book.builder.staging import read_notebook
+from eiwork.errors import InputError
+from eiwork.files import ensure_output_folder, write_text_atomically
+from eiwork.provenance import machine
+
+Mode = Literal["fast", "full"]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One lesson's execution: the notebook, its executed copy, mode, seconds, and whether it was up to date already."""
+
+    notebook: Path
+    executed: Path
+    mode: str
+    seconds: float
+    skipped: bool
+
+
+def run_notebooks(
+    paths: Sequence[Path],
+    output_dir: Path,
+    mode: Mode = "fast",
+    jobs: int = 1,
+    *,
+    on_report: Callable[[RunReport], object] | None = None,
+    show_progress: bool = False,
+) -> list[RunReport]:
+    """Execute notebooks and write their executed copies, with outputs and widget states, to `output_dir`.
+
+    A copy that was made from the same notebook, code, libraries and mode is kept. Each copy is written whole or
+    not at all; of a failed lesson, the cells up to the failure go to `output_dir/failed/`.
+
+    Args:
+        paths: the notebooks; each has a cell tagged `parameters` that sets `mode`.
+        output_dir: where the copies go, under the same names.
+        mode: "fast" (under a minute or two each) or "full".
+        jobs: how many notebooks run at the same time, >= 1.
+        on_report: called with each report as it comes in.
+        show_progress: show a bar per notebook, cell by cell, on standard error.
+
+    Returns:
+        One report per notebook, in the order of `paths`.
+
+    Raises:
+        InputError: no notebooks, an unknown mode, jobs < 1, or two notebooks of the same name.
+        PublishingError: one or more lessons failed; the message names each with its cell. The others are done.
+    """
+    notebooks = [Path(path).resolve() for path in paths]
+    if not notebooks:
+        raise InputError("There are no notebooks to run; give at least one .ipynb file.")
+    if mode not in get_args(Mode) or jobs < 1:
+        raise InputError(f"mode must be one of {get_args(Mode)} and jobs at least 1; got {mode!r} and {jobs}.")
+    if len({path.name for path in notebooks}) != len(notebooks):
+        raise InputError("Two of the notebooks have the same name, so their executed copies would collide.")
+    folder = ensure_output_folder(Path(output_dir).resolve(), PublishingError)
+    outcomes: dict[Path, RunReport | PublishingError] = {}
+    for path, outcome in _outcomes(notebooks, folder, mode, min(jobs, len(notebooks)), show_progress):
+        outcomes[path] = outcome
+        if on_report is not None and isinstance(outcome, RunReport):
+            on_report(outcome)
+    results = [outcomes[path] for path in notebooks]
+    failures = [str(result) for result in results if isinstance(result, PublishingError)]
+    if failures:
+        raise PublishingError("\n\n".join(failures))
+    return [result for result in results if isinstance(result, RunReport)]
+
+
+def _outcomes(
+    notebooks: Sequence[Path], folder: Path, mode: Mode, jobs: int, show_progress: bool
+) -> Iterator[tuple[Path, RunReport | PublishingError]]:
+    """Run every notebook, in the order in which they finish; a failed one gives its error."""
+    if jobs == 1:
+        for path in notebooks:
+            yield path, _attempt(path, folder / path.name, mode, show_progress)
+        return
+    # A long text takes longer, and one that began last would be waited for alone.
+    longest_first = sorted(notebooks, key=lambda path: path.stat().st_size if path.exists() else 0, reverse=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        futures = {pool.submit(_attempt, path, folder / path.name, mode, show_progress): path for path in longest_first}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing new is started
+
+
+def _attempt(notebook: Path, executed: Path, mode: Mode, show_progress: bool) -> RunReport | PublishingError:
+    try:
+        return run_notebook(notebook, executed, mode, show_progress)
+    except PublishingError as error:
+        return error
+
+
+def run_notebook(notebook: Path, executed: Path, mode: Mode = "fast", show_progress: bool = False) -> RunReport:
+    """Execute one notebook unless its executed copy is up to date; see `run_notebooks`."""
+    source = read_notebook(notebook)
+    tagged = [i for i, cell in enumerate(source.cells) if "parameters" in cell.metadata.get("tags", [])]
+    if not tagged:
+        raise PublishingError(
+            f'{notebook.name} has no cell tagged "parameters" that sets mode = "fast"; without it a run cannot be '
+            "made short. Add the cell and its tag."
+        )
+    wanted = identity(notebook, mode)
+    record = executed_record(executed)
+    if record is not None and is_up_to_date(record, wanted):
+        return RunReport(notebook, executed, mode, float(record["seconds"]), skipped=True)
+    start = time.perf_counter()
+    result = execute(notebook, executed, mode, show_progress=show_progress, injected=tagged[0] + 1)
+    seconds = time.perf_counter() - start
+    # papermill's own record names folders of this machine.
+    result.metadata.pop("papermill", None)
+    result.metadata[RECORD] = {
+        **wanted,
+        "seconds": round(seconds, 1),
+        "executed_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+    }
+    write_text_atomically(executed, nbformat.writes(result), PublishingError)
+    (executed.parent / "failed" / executed.name).unlink(missing_ok=True)
+    return RunReport(notebook, executed, mode, seconds, skipped=False)
+
+
+def executed_record(executed: Path) -> dict[str, Any] | None:
+    """The record that `run_notebook` left in an executed copy; None when there is no such copy."""
+    if not executed.is_file():
+        return None
+    record = read_notebook(executed).metadata.get(RECORD)
+    return None if record is None else dict(record)

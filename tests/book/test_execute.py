@@ -1,0 +1,123 @@
+"""Lessons run by papermill."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import nbformat
+import pytest
+
+from book.builder import PublishingError, execute, fingerprint, run_notebooks
+from book.builder.execute import executed_record
+from eiwork.errors import InputError
+
+pytestmark = pytest.mark.notebook
+
+
+@pytest.fixture(autouse=True)
+def code(monkeypatch):
+    """Stands for the package's code, which the test can change."""
+    version = {"now": "one"}
+    monkeypatch.setattr(fingerprint, "package_fingerprint", lambda: version["now"])
+    return version
+
+
+def outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+    return [output.text for cell in notebook.cells for output in cell.get("outputs", [])]
+
+
+def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_changes(tmp_path, write_notebook, code):
+    lesson = write_notebook(tmp_path / "00_lesson.ipynb", "import os\nprint(mode, os.listdir())")
+    source = lesson.read_bytes()
+    told = []
+    (report,) = run_notebooks([lesson], tmp_path / "out", on_report=told.append)
+    assert told == [report]
+    assert not report.skipped
+    assert report.executed == tmp_path / "out" / "00_lesson.ipynb"
+    assert outputs(report.executed) == ["fast []\n"]
+    assert lesson.read_bytes() == source
+    record = executed_record(report.executed)
+    assert record is not None
+    assert record["mode"] == "fast"
+    assert record["seconds"] == pytest.approx(report.seconds, abs=0.06)
+    assert str(tmp_path) not in report.executed.read_text(), "an executed copy names no folder of the machine"
+
+    first = report.executed.read_bytes()
+    (again,) = run_notebooks([lesson], tmp_path / "out")
+    assert again.skipped
+    assert report.executed.read_bytes() == first
+
+    code["now"] = "two"
+    (changed,) = run_notebooks([lesson], tmp_path / "out")
+    assert not changed.skipped, "other code is another run"
+
+    (full,) = run_notebooks([lesson], tmp_path / "out", mode="full")
+    assert not full.skipped, "another mode is another run"
+    assert outputs(full.executed) == ["full []\n"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["00_lesson.ipynb"]
+
+
+def test_side_by_side_the_longest_lessons_begin_first_and_reports_keep_their_order(
+    tmp_path, write_notebook, monkeypatch
+):
+    lessons = [write_notebook(tmp_path / f"{n}.ipynb", "pass\n" * n) for n in (2, 40, 1, 20)]
+    begun = []
+
+    def attempt(notebook, executed, mode, show_progress):
+        begun.append(notebook)
+        return execute.RunReport(notebook, executed, mode, 0.0, skipped=False)
+
+    monkeypatch.setattr(execute, "_attempt", attempt)
+    # One thread stands for two, so that the order is that of the queue.
+    monkeypatch.setattr(execute, "ThreadPoolExecutor", lambda jobs: ThreadPoolExecutor(1))
+    reports = run_notebooks(lessons, tmp_path / "out", jobs=2)
+    assert [int(path.stem) for path in begun] == [40, 20, 2, 1]
+    assert [report.notebook for report in reports] == lessons
+
+
+def test_a_failing_lesson_is_named_with_its_cell_and_the_others_are_done(tmp_path, write_notebook):
+    good = write_notebook(tmp_path / "good.ipynb", "print('done')")
+    bad = write_notebook(tmp_path / "bad.ipynb", "print('before')", "# the division\n1 / 0")
+    with pytest.raises(PublishingError) as caught:
+        run_notebooks([bad, good], tmp_path / "out", jobs=2)
+    assert "bad.ipynb failed in its cell 4 (# the division) with ZeroDivisionError" in str(caught.value)
+    assert outputs(tmp_path / "out" / "good.ipynb") == ["done\n"]
+    assert not (tmp_path / "out" / "bad.ipynb").exists()
+    assert "before" in (tmp_path / "out" / "failed" / "bad.ipynb").read_text()
+
+
+def test_a_killed_kernel_is_one_clear_error(tmp_path, write_notebook):
+    lesson = write_notebook(tmp_path / "killed.ipynb", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(PublishingError, match=r"killed\.ipynb: its Python process .* too little memory"):
+        run_notebooks([lesson], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_lesson_without_a_parameters_cell_is_refused(tmp_path, write_notebook):
+    lesson = write_notebook(tmp_path / "lesson.ipynb", parameters=False)
+    with pytest.raises(PublishingError, match='no cell tagged "parameters"'):
+        run_notebooks([lesson], tmp_path / "out")
+
+
+def test_what_is_not_a_notebook_is_refused(tmp_path):
+    path = tmp_path / "lesson.ipynb"
+    path.write_text("{}")
+    with pytest.raises(PublishingError, match="not a readable notebook"):
+        run_notebooks([path], tmp_path / "out")
+
+
+def test_an_unusable_output_folder_is_refused_before_anything_runs(tmp_path, write_notebook):
+    lesson = write_notebook(tmp_path / "lesson.ipynb")
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(PublishingError, match="Cannot write"):
+        run_notebooks([lesson], tmp_path / "out")
+
+
+def test_wrong_arguments_are_one_clear_error(tmp_path, write_notebook):
+    lesson = write_notebook(tmp_path / "lesson.ipynb")
+    twin = write_notebook(tmp_path / "other" / "lesson.ipynb")
+    with pytest.raises(InputError, match="no notebooks"):
+        run_notebooks([], tmp_path)
+    with pytest.raises(InputError, match="jobs at least 1"):
+        run_notebooks([lesson], tmp_path, jobs=0)
+    with pytest.raises(InputError, match="same name"):
+        run_notebooks([lesson, twin], tmp_path)

@@ -1,0 +1,170 @@
+"""`eiwork reproduce`: which tasks it does, what it prints and how it ends."""
+
+import json
+
+import pytest
+
+import eiwork_study as study
+from eiwork_study import Progress, existing_result, run_task
+from eiwork_study import quick as small
+
+SMALL = {
+    "data__image_size": 16,
+    "physics__noise_sigma": 0.0,
+    "data__n_train": 8,
+    "steps": 2,
+    "monitor_every": 1,
+    "optimiser__batch_size": 2,
+    "model__iteration__network": "plain",
+    "model__iteration__width": 4,
+    "model__iteration__depth": 2,
+}
+PLACES = ("--results", "results", "--work", "work")
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Replaces Dask: tasks are done here, one after the other, and recorded with the options."""
+    monkeypatch.setattr(small, "OVERRIDES", SMALL)
+    calls = []
+
+    def run_tasks(tasks, places, **options):
+        calls.append(([task.name for task in tasks], options))
+        progress = Progress(len(tasks), sum(task.steps for task in tasks))
+        for task in tasks:
+            run_task(task, places, replace_others=options["replace_others"])
+            progress.done.append(task.name)
+            options["on_progress"](progress)
+        return progress
+
+    monkeypatch.setattr(study, "run_tasks", run_tasks)
+    return calls
+
+
+def quick(run, *more, methods="inverse"):
+    return run("reproduce", "--quick", "--problems", "mri", "--methods", methods, *PLACES, *more)
+
+
+def test_a_quick_run_says_that_it_is_small_and_leaves_tables_and_figures(run, runs, tmp_path):
+    result = quick(run, "--json", "figures.json", methods="ei-jfb,inverse")
+    assert result.exit_code == 0, result.output
+    assert "A quick run: 16x16 images" in result.stdout
+    assert "2 runs: 0 done, 2 to do." in result.stdout
+    assert "minimum-norm inverse" in result.stdout
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert (figures["runs"], figures["tasks"], figures["failed"]) == (2, 2, {})
+    assert "quick" in figures["note"]
+    assert {row["method"] for row in figures["rows"]} == {"ei-jfb", "inverse"}
+    assert "A quick run" in (tmp_path / "results/tables/methods.md").read_text()
+    assert (tmp_path / "results/figures/mri-curves.png").exists()
+
+
+def test_running_it_again_does_only_what_is_missing(run, runs):
+    quick(run)
+    result = quick(run, methods="inverse,ei-jfb")
+    assert "2 runs: 1 done, 1 to do." in result.stdout
+    assert [names for names, _ in runs] == [["mri/inverse-0"], ["mri/ei-jfb-0"]]
+    third = quick(run, methods="inverse,ei-jfb")
+    assert "2 runs: 2 done, 0 to do." in third.stdout
+    assert len(runs) == 2
+
+
+def test_every_option_changes_something(run, runs, tmp_path):
+    options = ("--seeds", "2", "--scheduler", "tcp://10.0.0.1:8786", "--workers", "3", "--replace")
+    result = quick(run, *options, methods="inverse")
+    assert result.exit_code == 0, result.output
+    names, given = runs[0]
+    assert names == ["mri/inverse-0"]
+    assert (given["scheduler"], given["n_workers"], given["replace_others"]) == (
+        "tcp://10.0.0.1:8786",
+        3,
+        True,
+    )
+    assert (tmp_path / "results/runs/mri/inverse-0.json").exists()
+    run("reproduce", "--quick", "--problems", "mri", "--problems", "ct", "--methods", "inverse", *PLACES)
+    assert runs[1][0] == ["ct/inverse-0"]
+
+
+def test_the_default_is_the_core_table_and_the_methods_without_training(run, monkeypatch):
+    asked = []
+    monkeypatch.setattr(study, "run_tasks", lambda tasks, *_, **__: asked.extend(tasks) or Progress(len(tasks), 0))
+    run("reproduce", *PLACES)
+    trained = [task for task in asked if task.method in study.CORE_METHODS]
+    assert len(trained) == 3 * 6 * 3
+    assert {task.method for task in asked} == {*study.CORE_METHODS, *study.CLASSICAL} - {"cg-sense"}
+    asked.clear()
+    run("reproduce", "--problems", "mri-coils", *PLACES)
+    assert {task.method for task in asked} == {*study.CORE_METHODS, *study.CLASSICAL} - {"fbp"}
+
+
+def test_tables_only_trains_nothing(run, runs, advice):
+    result = quick(run, "--tables-only")
+    assert result.exit_code == 1
+    assert "holds no result" in advice(result)
+    quick(run)
+    assert quick(run, "--tables-only").exit_code == 0
+    assert len(runs) == 1
+
+
+def test_a_damaged_result_is_reported_and_replaced_on_request(run, runs, tmp_path):
+    quick(run, methods="inverse,ei-jfb")
+    path = tmp_path / "results/runs/mri/inverse-0.json"
+    path.write_text("{")
+    result = quick(run, methods="inverse,ei-jfb")
+    assert result.exit_code == 1
+    assert "Failed: mri/inverse-0" in result.stdout
+    assert "EI DEQ" in result.stdout
+    assert path.read_text() == "{"
+    assert quick(run, "--replace", methods="inverse,ei-jfb").exit_code == 0
+    assert json.loads(path.read_text())["method"] == "inverse"
+
+
+def test_a_result_of_another_recipe_is_told(run, runs, monkeypatch):
+    quick(run)
+    monkeypatch.setattr(small, "OVERRIDES", SMALL | {"data__n_train": 9})
+    result = quick(run)
+    assert result.exit_code == 1
+    assert "result of another recipe: data.n_train differ" in result.stdout
+
+
+def test_failures_are_reported_at_the_end_with_status_one(run, monkeypatch):
+    def fail(tasks, places, **_):
+        return Progress(len(tasks), 0, failed={"mri/inverse-0": "ConvergenceError: it diverged"})
+
+    monkeypatch.setattr(study, "run_tasks", fail)
+    result = quick(run)
+    assert result.exit_code == 1
+    assert "Failed: mri/inverse-0: ConvergenceError: it diverged" in result.stdout
+
+
+def test_ctrl_c_says_that_the_same_command_continues(run, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "run_tasks", interrupt)
+    result = quick(run)
+    assert result.exit_code == 130
+    assert "The same command continues" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (("--problems", "pet"), "no problem 'pet'"),
+        (("--methods", "magic"), "no method 'magic'"),
+        (("--json", "file/x.json"), "Cannot write file"),
+    ],
+)
+def test_what_is_asked_wrongly_is_told_before_anything_runs(run, advice, runs, tmp_path, arguments, match):
+    (tmp_path / "file").write_text("")
+    result = run("reproduce", *arguments, *PLACES)
+    assert result.exit_code == 2
+    assert match in advice(result)
+    assert runs == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_result_can_be_loaded_by_its_task(run, runs, tmp_path):
+    quick(run)
+    (task,) = study.grid(["mri"], ["inverse"], [0], SMALL)
+    assert existing_result(task, tmp_path / "results").psnr
