@@ -1,113 +1,105 @@
 """Equivariant imaging: f(A T_g x) = T_g x for the images x that the model itself reconstructs."""
 
-from typing import Any
+from dataclasses import dataclass, field
 
 import torch
-from deepinv.loss import EILoss, Loss, MCLoss
 from deepinv.physics import LinearPhysics
 from deepinv.transform import Transform
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.losses.warm import solve_near
-from eiwork.losses.whitened import whitened
-from eiwork.models import DEQ
-
-Image = Float[Tensor, "batch channel height width"]
+from eiwork.losses.consistency import Fit, Sure, solve_near
+from eiwork.losses.terms import Image, Objective, Scalar, Terms
 
 
-class EquivarianceLoss(EILoss):
-    """deepinv's EI loss with several independent group elements for every image, and a return to the measurement.
+@dataclass(frozen=True)
+class EI(Objective):
+    """fit + weight (||f(A T_g x) - T_g x||^2 + cycle ||A T_g^-1 f(A T_g x) - y||^2) with x = f(y); no ground truth.
 
-    transform: T_g, one element for each image of a batch. n_elements: elements per image and step, >= 1: the second
-    call of the model sees a batch that many times as large. options: those of deepinv's EILoss (metric, weight,
-    apply_noise as in robust EI, no_grad). With no_grad T_g x_net is a constant: the second call learns to reach it, and
-    it is not drawn to what the second call reaches easily, which shrinks what A does not see (arXiv 2312.11232).
-    cycle_weight: >= 0, of ||A T_g^-1 f(A T_g x_net) - y||^2, the second image turned back and measured. What EI
-    compares with is partly the model's own guess, which shrinks what it does not know; this term compares with y alone,
-    and the second call has to find there what A T_g does not see. With noise it fits y's noise as far as x_net carries
-    it through T_g. consistency: loss(x_net=, y=, physics=) of that term; deepinv's MCLoss by default. The term is ours.
-    null_gain: c >= 1. What y leaves open x_net fills with about its mean, so that it is calmer there than any object,
-    and what is learnt from it calmer still. With c > 1 the virtual object is x_net + (c - 1) (x_net - R x_net) in place
-    of x_net, the addition being a constant; R x is what a measurement tells of x, A^T (A A^T + whitening I)^-1 A x, or
-    A^+ A x where `whitening` is None. Ours; with a cycle, which then keeps what is made up in bounds.
-    Raises InputError for n_elements < 1, a negative weight, a consistency without weight, a null_gain below 1, or a
-    whitening that nothing uses.
+    group: T_g, one random element for each image of a batch, such as eiwork.symmetry.Rotation() or any transform of
+    deepinv. fit: `Fit` or, for robust EI, `Sure`. weight: > 0. noisy: whether the virtual measurement A T_g x has the
+    noise of the physics. stop_gradient: T_g x is a constant; the second call learns to reach it, and it is not drawn to
+    what the second call reaches easily, which shrinks what A does not see (arXiv 2312.11232).
+    cycle: >= 0, in units of `weight`: the second image is turned back, measured and compared with y, as `fit` compares.
+    What EI compares with is partly the model's own guess; this term compares with y alone, and the second call has to
+    find there what A T_g does not see. Ours. A DEQ's second solve begins at T_g x, its equilibrium at the optimum.
+
+    Raises InputError for a group that is no transform, a fit of another kind, or numbers out of range.
+    Source: Chen, Tachella & Davies, ICCV 2021, and CVPR 2022 (robust EI).
     """
 
-    def __init__(
-        self,
-        transform: Transform,
-        *,
-        n_elements: int = 1,
-        cycle_weight: float | int = 0.0,
-        consistency: Loss | None = None,
-        null_gain: float | int = 1.0,
-        whitening: float | int | None = None,
-        **options: Any,
-    ) -> None:
-        if n_elements < 1:
-            raise InputError(f"EquivarianceLoss(n_elements={n_elements}): at least one element is needed.")
-        if cycle_weight < 0 or (consistency is not None and cycle_weight == 0):
-            raise InputError(
-                f"EquivarianceLoss(cycle_weight={cycle_weight}): must be >= 0, and positive for a `consistency` to act."
-            )
-        if null_gain < 1 or (whitening is not None and null_gain == 1):
-            raise InputError(
-                f"EquivarianceLoss(null_gain={null_gain}): must be >= 1, and above 1 for a `whitening` to act."
-            )
-        super().__init__(transform, **options)
-        self.n_elements, self.cycle_weight = n_elements, float(cycle_weight)
-        self.null_gain, self.whitening = float(null_gain), whitening
-        self.consistency = MCLoss() if consistency is None else consistency
+    group: Transform
+    fit: Fit | Sure = field(default_factory=Fit)
+    weight: float | int = 1.0
+    noisy: bool = False
+    stop_gradient: bool = False
+    cycle: float | int = 0.0
 
-    def forward(
-        self, x_net: Image, physics: LinearPhysics, model: nn.Module, y: Tensor | None = None, **kwargs: Any
-    ) -> Float[Tensor, ""]:
-        """||f(A T_g x_net) - T_g x_net||^2, the mean over elements, batch and pixels, plus the weighted return to y."""
-        if self.null_gain > 1:
-            x_net = x_net + (self.null_gain - 1) * unseen(x_net.detach(), physics, self.whitening)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.no_grad):
-            repeated = x_net.repeat(self.n_elements, 1, 1, 1) if self.n_elements > 1 else x_net
+    def __post_init__(self) -> None:
+        if not isinstance(self.group, Transform):
+            raise InputError(
+                f"EI(group={self.group!r}): the group is a transform, such as eiwork.symmetry.Rotation() or one of "
+                "deepinv.transform."
+            )
+        if not isinstance(self.fit, Fit | Sure):
+            raise InputError(f"EI(fit={self.fit!r}): the data are fitted by Fit() or Sure(sigma).")
+        if not self.weight > 0 or self.cycle < 0:
+            raise InputError(
+                f"EI(weight={self.weight}, cycle={self.cycle}): the weight must be positive, the cycle >= 0. Without "
+                "equivariance the loss is Fit()."
+            )
+
+    def judge(
+        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
+    ) -> dict[str, Scalar]:
+        """The terms "fit", "ei" and, with a cycle, "cycle"."""
+        values = self.fit.judge(x_hat, y, physics, model)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.stop_gradient):
             # Only the way back needs the parameters, and not every transform tells them.
-            params = self.T.get_params(repeated) if self.cycle_weight else {}
-            target = self.T.transform(repeated, **params) if self.cycle_weight else self.T(repeated)
-        virtual = physics(target) if self.noise else physics.A(target)
-        again = self._solve(model, virtual, physics, target.detach())
-        loss = self.weight * self.metric(again, target)
-        if not self.cycle_weight:
-            return loss
-        if y is None:
-            raise InputError("The return to the measurement needs y: pass it, or set cycle_weight=0.")
-        back = self.T.inverse(again, **params)
-        measured = y.repeat(self.n_elements, *(1,) * (y.ndim - 1))
-        return loss + self.cycle_weight * self.consistency(x_net=back, y=measured, physics=physics).mean()
-
-    def _solve(self, model: nn.Module, y: Tensor, physics: LinearPhysics, near: Image) -> Image:
-        return model(y, physics)
+            params = self.group.get_params(x_hat) if self.cycle else {}
+            target = self.group.transform(x_hat, **params) if self.cycle else self.group(x_hat)
+        virtual = physics(target) if self.noisy else physics.A(target)
+        again = solve_near(model, virtual, physics, target.detach())
+        values["ei"] = self.weight * nn.functional.mse_loss(again, target)
+        if self.cycle:
+            back = self.group.inverse(again, **params)
+            values["cycle"] = self.weight * self.cycle * self.fit.distance(back, y, physics)
+        return values
 
 
-def unseen(x: Image, physics: LinearPhysics, whitening: float | int | None = None) -> Image:
-    """x - R x, what a measurement does not tell of x: R = A^+ A, or A^T (A A^T + whitening I)^-1 A for a number.
+@dataclass(frozen=True)
+class Recorrupted(Objective):
+    """The loss of y + alpha w and y - w / alpha in place of y, where w is fresh noise of the scan's own law.
 
-    Raises InputError for a number and a physics without `whiten`.
-    """
-    y = physics.A(x)
-    return x - (physics.A_dagger(y) if whitening is None else physics.A_adjoint(whitened(y, physics, whitening)))
+    The model reconstructs from y + alpha w, and every comparison with the measurement is with y - w / alpha. For
+    Gaussian noise the two have independent noise, so nothing can be gained by fitting noise, nor by carrying it through
+    a second call of the model. Unlike SURE it needs no further solve.
 
-
-class WarmStartedEILoss(EquivarianceLoss):
-    """The EI loss for a DEQ, its second solve started at T_g x, which is the equilibrium at the optimum.
-
-    The value and the gradient are those of EquivarianceLoss within the solver's tolerance: the start is detached, and a
-    contraction forgets it. Raises InputError for a model that is not a DEQ.
+    loss: what is recorrupted, such as EI(...). alpha: > 0; a small one changes the input less and makes the comparison
+    noisier. Raises InputError for another alpha, and in use for a physics without noise.
+    Source: Pang et al., CVPR 2021 (recorrupted-to-recorrupted); with equivariance and a cycle, ours.
     """
 
-    def _solve(self, model: nn.Module, y: Tensor, physics: LinearPhysics, near: Image) -> Image:
-        if not isinstance(model, DEQ):
+    loss: Objective
+    alpha: float | int = 0.5
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.loss, Objective) or isinstance(self.loss, Recorrupted):
+            raise InputError(f"Recorrupted(loss={self.loss!r}): takes a loss of measurements, such as EI(Rotation()).")
+        if not self.alpha > 0:
+            raise InputError(f"Recorrupted(alpha={self.alpha}): must be positive; 0.5 is a good start.")
+
+    @property
+    def needs_x(self) -> bool:  # type: ignore[override]
+        """Whether the loss inside looks at the ground truth."""
+        return self.loss.needs_x
+
+    def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
+        """The terms of the loss inside, for one fresh pair."""
+        noise = physics.noise(torch.zeros_like(y))
+        if not bool(noise.any()):
             raise InputError(
-                f"A warm start of the EI solve needs a DEQ; {type(model).__name__} solves for nothing. Leave out "
-                "warm_start."
+                "Recorrupted needs the scan's noise, and this physics adds none: use the loss inside it, exact then."
             )
-        return solve_near(model, y, physics, near)
+        x_hat = model(y + self.alpha * noise, physics)
+        return Terms(self.loss.judge(x_hat, y - noise / self.alpha, physics, model, x))

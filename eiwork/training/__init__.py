@@ -1,24 +1,29 @@
-"""Training without ground truth: recipes, the trainer, checkpoints, evaluation."""
+"""Training without ground truth: `fit` for anyone's scanner, data and network; recipes, checkpoints, evaluation."""
 
-from eiwork.training.build import build_model, build_physics
 from eiwork.training.catalogue import get_recipe, recipes
-from eiwork.training.checkpoints import Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from eiwork.training.evaluation import evaluate
-from eiwork.training.recipe import Recipe
+from eiwork.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from eiwork.training.contraction import Contraction
+from eiwork.training.evaluation import Evaluation, evaluate
+from eiwork.training.fit import Run, fit
+from eiwork.training.optimiser import Optimiser
+from eiwork.training.recipe import Data, Recipe
 from eiwork.training.shipped import load_shipped, shipped_checkpoints
-from eiwork.training.trainer import TrainingResult, train
+from eiwork.training.train import evaluate_checkpoint, train
 
 __all__ = [
     "Checkpoint",
+    "Contraction",
+    "Data",
+    "Evaluation",
+    "Optimiser",
     "Recipe",
-    "TrainingResult",
-    "build_model",
-    "build_physics",
+    "Run",
     "evaluate",
+    "evaluate_checkpoint",
+    "fit",
     "get_recipe",
     "load_checkpoint",
     "load_shipped",
-    "load_weights",
     "recipes",
     "save_checkpoint",
     "shipped_checkpoints",

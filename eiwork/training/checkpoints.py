@@ -2,39 +2,49 @@
 
 import hashlib
 import json
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from eiwork.errors import CheckpointError, EiworkError
+from eiwork.errors import CheckpointError, RecipeError
 from eiwork.files import write_atomically, write_text_atomically
 from eiwork.models import DEQ, GuardedDEQ
-from eiwork.training.build import build_model
-from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.recipe import Recipe
 
-FORMAT = "eiwork-checkpoint-1"
+FORMAT = "eiwork-checkpoint-2"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights with their card: recipe, step, seed, data hash, code version, metrics."""
+    """Weights with their card: step, seed, data hash, code version, and the recipe where there is one."""
 
     weights: dict[str, Tensor]
     card: dict[str, Any]
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe that trained the weights."""
+        """The recipe that trained the weights; CheckpointError for a model that `fit` was given as an object."""
+        if self.card.get("recipe") is None:
+            raise CheckpointError(
+                f"This checkpoint holds the weights of a {self.card.get('model', 'model')} of yours, and no recipe that "
+                "would build it: make it as you made it for the training, and call checkpoint.load_into(model)."
+            )
         return Recipe.parse(self.card["recipe"])
 
     def model(self) -> nn.Module:
-        """The trained model, in evaluation mode."""
-        model = build_model(self.recipe)
+        """The trained model of a recipe, in evaluation mode."""
+        return self.load_into(self.recipe.build_model())
+
+    def load_into(self, model: nn.Module) -> nn.Module:
+        """The weights copied into a model made by the caller, which is returned in evaluation mode.
+
+        Raises CheckpointError that lists what differs, leaving the model untouched.
+        """
         load_weights(model, self.weights, "the checkpoint")
         return model.eval()
 
@@ -42,15 +52,14 @@ class Checkpoint:
         """What to reconstruct with: the trained model, and a guard for scans unlike those of its training.
 
         A DEQ comes as `GuardedDEQ.prompt`: at most 59 evaluations of F for a scan, to a relative residual of `tol`,
-        with a milder operator where the trained one is not near its fixed point in time; `solve` says which. A
-        training by equivariant splitting averages over splits, as its loss does. Without gradients; to train on or to
-        differentiate, take `model`. The guard's limits are ours, found at a tolerance of 1e-4.
+        with a milder operator where the trained one is not near its fixed point in time; `solve` says which. Without
+        gradients; to train on or to differentiate, take `model`. The guard's limits are ours, found at 1e-4.
         """
         model = self.model()
         if isinstance(model, DEQ):
             model.solver = replace(model.solver, tol=float(tol))
-            model = GuardedDEQ.prompt(model).eval()
-        return build_reconstructor(self.recipe, model)
+            return GuardedDEQ.prompt(model).eval()
+        return model
 
     def save(self, path: Path, **changes: Any) -> Path:
         """Write the checkpoint to PATH.safetensors and its card, with entries of the card changed."""
@@ -58,15 +67,9 @@ class Checkpoint:
         return save_checkpoint(path, self.weights, card | changes)
 
 
-def card_path(path: Path) -> Path:
-    """The JSON card that belongs to a .safetensors file."""
-    return path.with_suffix(".json")
-
-
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> str:
     """Write tensors as safetensors, atomically; returns the SHA-256 of the file."""
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = save(plain)
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     write_atomically(path, lambda temporary: temporary.write_bytes(content), CheckpointError)
     return hashlib.sha256(content).hexdigest()
 
@@ -74,45 +77,52 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> str:
 def save_checkpoint(path: Path, weights: dict[str, Tensor], card: dict[str, Any]) -> Path:
     """Write PATH.safetensors and its card, each complete or not at all; the card holds the SHA-256 of the weights."""
     path = path.with_suffix(".safetensors")
-    digest = write_tensors(path, weights)
-    full = {"format": FORMAT, "sha256": digest, **card}
-    write_text_atomically(card_path(path), json.dumps(full, indent=1, sort_keys=True) + "\n", CheckpointError)
+    full = {"format": FORMAT, "sha256": write_tensors(path, weights), **card}
+    write_text_atomically(path.with_suffix(".json"), json.dumps(full, indent=1, sort_keys=True) + "\n", CheckpointError)
     return path
 
 
-def load_checkpoint(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path | str) -> Checkpoint:
     """Read a checkpoint from its .safetensors file, its card, or the folder that holds model.safetensors.
 
-    Raises CheckpointError naming the file when it is missing, truncated, foreign, or does not match its card.
+    Raises CheckpointError naming the file when it is missing, truncated, foreign, of an earlier version, or does not
+    match its card.
     """
     path = Path(path)
     path = (path / "model" if path.is_dir() else path).with_suffix(".safetensors")
-    card = read_card(card_path(path), FORMAT)
+    card = read_card(path.with_suffix(".json"), FORMAT, {"sha256"})
     weights = read_tensors(path, card["sha256"])
-    try:
-        Recipe.parse(card["recipe"])
-    except EiworkError as error:
-        raise CheckpointError(
-            f"{card_path(path)}: its recipe does not fit this version of eiwork ({error}) Install "
-            f"the version in the card."
-        ) from None
+    if card.get("recipe") is not None:
+        try:
+            Recipe.parse(card["recipe"])
+        except RecipeError as error:
+            raise CheckpointError(
+                f"{path.with_suffix('.json')}: its recipe does not fit this version of eiwork ({error}) Install the "
+                "version in the card, or train again."
+            ) from None
     return Checkpoint(weights, card)
 
 
-def read_card(path: Path, expected_format: str) -> dict[str, Any]:
+def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
     """A JSON card of a known format, or CheckpointError naming the file."""
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: "
-            f"give the path of either, or "
-            "of the folder that `eiwork train` wrote."
+            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: give the path of either, "
+            "or of the folder that the training wrote."
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
-    if not isinstance(card, dict) or card.get("format") != expected_format or not {"sha256", "recipe"} <= card.keys():
-        raise CheckpointError(f"{path} is not a card of format {expected_format}: it belongs to something else.")
+    found = card.get("format") if isinstance(card, dict) else None
+    if isinstance(found, str) and found != expected and found.rpartition("-")[0] == expected.rpartition("-")[0]:
+        name = (card.get("recipe") or {}).get("name", "RECIPE")
+        raise CheckpointError(
+            f"{path} is a card of format {found}, and this version of eiwork reads {expected}: its settings had other "
+            f"names. Train it again (eiwork train {name}), or open it with the version in the card ({card.get('code')})."
+        )
+    if found != expected or not needed <= card.keys():
+        raise CheckpointError(f"{path} is not a card of format {expected}: it belongs to something else.")
     return card
 
 
@@ -121,17 +131,14 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error.strerror}): the weights of the checkpoint are missing."
-        ) from None
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}): the weights are missing.") from None
     if hashlib.sha256(content).hexdigest() != sha256:
         raise CheckpointError(
-            f"{path} does not match its card ({len(content)} bytes, wrong SHA-256): it is "
-            f"truncated, was changed, or belongs to "
-            "another card. Copy both files again, or train again."
+            f"{path} does not match its card ({len(content)} bytes, wrong SHA-256): it is truncated, was changed, or "
+            "belongs to another card. Copy both files again, or train again."
         )
     try:
-        return load_file(path)
+        return load(content)
     except (SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is not a safetensors file ({error}).") from None
 
@@ -139,21 +146,23 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
 def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
     """Copy weights into a model; raises CheckpointError that lists what differs, leaving the model untouched."""
     own = model.state_dict()
-    missing, foreign = sorted(own.keys() - weights.keys()), sorted(weights.keys() - own.keys())
     shapes = [
         f"{name} {tuple(weights[name].shape)} in place of {tuple(own[name].shape)}"
         for name in sorted(own.keys() & weights.keys())
         if weights[name].shape != own[name].shape
     ]
+    differing = {
+        "missing": sorted(own.keys() - weights.keys()),
+        "unknown": sorted(weights.keys() - own.keys()),
+        "other shape": shapes,
+    }
     problems = [
-        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-        for what, names in (("missing", missing), ("unknown", foreign), ("other shape", shapes))
-        if names
+        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" for what, names in differing.items() if names
     ]
     if problems:
         raise CheckpointError(
-            f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained "
-            f"with another architecture. "
-            "Build the model from the checkpoint's own recipe: load_checkpoint(path).model()."
+            f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained with another "
+            "architecture. Build the model as it was built for the training, or from the checkpoint's own recipe: "
+            "load_checkpoint(path).model()."
         )
     model.load_state_dict(weights)

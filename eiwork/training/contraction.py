@@ -1,6 +1,7 @@
 """Keeping the iteration a contraction while it learns."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -12,7 +13,43 @@ from eiwork.fixed_point.arnoldi import most_amplified
 from eiwork.fixed_point.state import Packing, State, as_tuple, rows_of
 from eiwork.models import DEQ
 from eiwork.models.batch_map import BatchMap
-from eiwork.training.settings import ContractionSettings
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """Adds weight * relu(||J^T v|| - target)^2 at the fixed points, J = dF/dz, so that F stays a contraction; ours.
+
+    weight: > 0. target: of the Lipschitz constant, > 0. samples: how many of a batch, drawn anew in every step, are looked
+    at, an unbiased estimate of the mean over the batch at a part of its cost; None for all. krylov_size: of the search
+    for v. rescue: in a step none of whose solves reaches its tolerance, leave out the loss, whose gradient is of no
+    fixed point, and let the penalty alone lead back. Raises InputError for values out of range.
+    """
+
+    weight: float = 1.0
+    target: float = 0.95
+    samples: int | None = 2
+    krylov_size: int = 8
+    rescue: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.weight > 0 and self.target > 0) or self.krylov_size < 1 or (self.samples or 1) < 1:
+            raise InputError(f"{self}: weight and target must be positive, krylov_size and samples (or None) >= 1.")
+
+    def penalty(
+        self, model: DEQ, x: Float[Tensor, "batch channel height width"], y: Tensor, physics: LinearPhysics
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " n"]]:
+        """`contraction_penalty` of a DEQ at its equilibria x, of some samples (torch's default generator) or of all.
+
+        All are looked at where samples cannot be taken apart, because the operator holds parameters of each.
+        """
+        iteration = BatchMap(model.iterate, y, physics)
+        z = model.iterate.state_from(x, y, physics)
+        if self.samples is not None and self.samples < len(y):
+            chosen = torch.randperm(len(y))[: self.samples].to(y.device)
+            part = iteration.select(chosen)
+            if part is not None:
+                iteration, z = part, rows_of(z, chosen)
+        return contraction_penalty(iteration, z, self.target, self.krylov_size)
 
 
 def contraction_penalty(
@@ -42,30 +79,3 @@ def contraction_penalty(
     # The small floor keeps the square root differentiable where J^T v vanishes.
     length = (last.square().sum(dim=1) + 1e-12).sqrt()
     return torch.relu(length - target).square().mean(), length.detach()
-
-
-def sampled_penalty(
-    model: DEQ,
-    x: Float[Tensor, "batch channel height width"],
-    y: Tensor,
-    physics: LinearPhysics,
-    settings: ContractionSettings,
-) -> tuple[Float[Tensor, ""], Float[Tensor, " n"]]:
-    """`contraction_penalty` of a DEQ at its equilibria x, of the whole batch or of `settings.samples` of it.
-
-    The samples come from torch's default generator. Raises InputError where samples cannot be taken apart, because the
-    operator holds parameters of each (equivariant splitting).
-    """
-    iteration = BatchMap(model.iterate, y, physics)
-    z = model.iterate.state_from(x, y, physics)
-    if settings.samples is not None and settings.samples < len(y):
-        chosen = torch.randperm(len(y))[: settings.samples].to(y.device)
-        part = iteration.select(chosen)
-        if part is None:
-            raise InputError(
-                "contraction.samples looks at a part of a batch, and the operator differs from sample to sample (as in "
-                "equivariant splitting): leave contraction.samples out."
-            )
-        iteration = part
-        z = rows_of(z, chosen)
-    return contraction_penalty(iteration, z, settings.target, settings.krylov_size)

@@ -1,4 +1,4 @@
-"""The training set as a scanner would give it: every image measured once, with its own noise."""
+"""What a recipe measures: the training measurements, without the images behind them where the method must not see them."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -9,11 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork import data
-from eiwork.errors import InputError
 from eiwork.physics import real_to_complex
 from eiwork.training.randomness import seeded
 from eiwork.training.recipe import Recipe
-from eiwork.training.settings import ScanSettings, SyntheticSettings
 
 Image = Float[Tensor, "n channel height width"]
 
@@ -22,7 +20,7 @@ Image = Float[Tensor, "n channel height width"]
 class MeasurementSet:
     """Measurements y (n, ...); ground truth x (n, channel, height, width) only where a method may see it.
 
-    data_hash: SHA-256 of the embedded images behind them, or of the images themselves where these are synthetic.
+    data_hash: SHA-256 of the embedded images behind them, or of the images themselves where these are random.
     """
 
     y: Tensor
@@ -41,65 +39,47 @@ class MeasurementSet:
         return replace(self, y=self.y[indices], x=None if self.x is None else self.x[indices])
 
 
-def as_model_images(images: Float[Tensor, "n 1 height width"], recipe: Recipe) -> Image:
-    """Real images as the physics of the recipe takes them (MRI: complex with zero phase, as two channels)."""
-    return real_to_complex(images) if recipe.channels == 2 else images
-
-
-def measure(images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64) -> Tensor:
+def measure(
+    images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64
+) -> Tensor:
     """physics(images) in chunks, with noise drawn from a stream of the seed."""
     with seeded(seed, stream), torch.no_grad():
         return torch.cat([physics(part) for part in images.split(chunk)])
 
 
-def clean_images(recipe: Recipe) -> Image:
-    """What the training set measures: `n_train` seeded warps of the training images, or as many random images.
+def as_model_images(images: Float[Tensor, "n 1 height width"], recipe: Recipe) -> Image:
+    """Real images as the physics of the recipe takes them (MRI: complex with zero phase, as two channels)."""
+    return real_to_complex(images) if recipe.channels == 2 else images
 
-    No self-supervised method may see the former. Raises InputError for a recipe that trains on the scans of the test:
-    it has no such images.
-    """
+
+def clean_images(recipe: Recipe) -> Image:
+    """What the training set measures: `n` seeded warps of the training images, or as many random images."""
     settings = recipe.data
-    if isinstance(settings, ScanSettings):
-        raise InputError(
-            f"Recipe {recipe.name!r} trains on the measurements of the test's own scans (data.split='test') and has no "
-            "training images. Take those of the recipe with the same problem whose data.split is 'train'."
-        )
     # Slices lie in air, photographs go on beyond their edge.
     fills_the_frame = settings.name == "natural"
-    if isinstance(settings, SyntheticSettings):
+    if settings.kind == "bodies":
         draw = data.dead_leaves if fills_the_frame else data.bodies
-        return as_model_images(draw(settings.n_train, settings.image_size, settings.seed), recipe)
+        return as_model_images(draw(settings.n, settings.image_size, settings.seed), recipe)
     originals = data.load(settings.name, "train", settings.image_size)
     padding = "reflection" if fills_the_frame else "zeros"
-    warped = data.augment(originals, settings.n_train, seed=settings.seed, padding=padding)
-    return as_model_images(warped, recipe)
-
-
-def _digest(images: Image) -> str:
-    return hashlib.sha256(images.numpy().tobytes()).hexdigest()
+    return as_model_images(data.augment(originals, settings.n, seed=settings.seed, padding=padding), recipe)
 
 
 def training_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
     """What the recipe's training may see; images with their measurements for a supervised recipe alone."""
-    images = training_set_with_truth(recipe, physics)
-    return images if recipe.loss.method == "supervised" else replace(images, x=None)
-
-
-def training_set_with_truth(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
-    """`clean_images` and their measurements; where the recipe trains on the test's scans, these as they are."""
-    if isinstance(recipe.data, ScanSettings):
-        return test_set(recipe, physics)[:: recipe.data.every]
     images = clean_images(recipe)
-    synthetic = isinstance(recipe.data, SyntheticSettings)
-    of_what = _digest(images) if synthetic else data.data_hash(recipe.data.name, "train")
-    return MeasurementSet(measure(images, physics, recipe.seed), images, of_what)
+    if recipe.data.kind == "bodies":
+        of_what = hashlib.sha256(images.numpy().tobytes()).hexdigest()
+    else:
+        of_what = data.data_hash(recipe.data.name, "train")
+    y = measure(images, physics, recipe.seed)
+    return MeasurementSet(y, images if recipe.build_loss().needs_x else None, of_what)
 
 
 def test_set(recipe: Recipe, physics: LinearPhysics) -> MeasurementSet:
     """Every test image (other subjects, no augmentation), measured once with the recipe's noise."""
-    settings = recipe.data
-    images = data.load(settings.name, "test", settings.image_size)
-    return measured_set(images, recipe, physics, data.data_hash(settings.name, "test"))
+    images = data.load(recipe.data.name, "test", recipe.data.image_size)
+    return measured_set(images, recipe, physics, data.data_hash(recipe.data.name, "test"))
 
 
 def measured_set(

@@ -12,7 +12,6 @@ STREAMS = {
     "batches": 3,
     "steps": 4,
     "evaluation": 5,
-    "pretraining": 6,
     "probe": 7,
 }
 

@@ -1,119 +1,106 @@
 """A training recipe: one validated object that says everything a training depends on."""
 
-from typing import Any
+from dataclasses import fields, is_dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from deepinv.physics import LinearPhysics
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from torch import nn
 
-from eiwork.errors import RecipeError
-from eiwork.training.settings import (
-    ConsistencySettings,
-    ContractionSettings,
-    Count,
-    DenoisingSettings,
-    DEQSettings,
-    EquivariantSettings,
-    InpaintingSettings,
-    MeasuredSettings,
-    MRISettings,
-    OptimiserSettings,
-    PretrainingSettings,
-    RecorruptedSettings,
-    RobustEquivariantSettings,
-    Settings,
-    SplittingSettings,
-    SupervisedSettings,
-    TomographySettings,
-    UNetSettings,
-    UnrolledSettings,
-)
+from eiwork.errors import EiworkError, RecipeError
+from eiwork.losses import Objective
+from eiwork.training.contraction import Contraction
+from eiwork.training.optimiser import Optimiser
+from eiwork.training.parts import Part, part
+from eiwork.training.randomness import seeded
+
+Count = Annotated[int, Field(ge=1)]
 
 
-class Recipe(Settings):
+class Data(BaseModel):
+    """Whose images are measured: "scans", `n` seeded warps of the embedded training images, or "bodies", `n` random ones.
+
+    Random images are nobody's, so that their truth is known: `eiwork.data.bodies`, and `dead_leaves` for "natural".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["scans", "bodies"] = "scans"
+    name: Literal["ct", "mri", "natural"]
+    image_size: Annotated[int, Field(ge=8)] = 64
+    n: Count = 2000
+    seed: int = 0
+
+
+class Recipe(BaseModel):
     """Problem, data, model, loss and optimiser of one training; all settings are ours unless a source is named.
 
-    start: a model that comes with the package, whose weights the training begins with; None for random ones.
-    steps: optimiser steps. seed: of the weights, the batches, the group elements and the noise.
-    monitor_every: steps between looks at the held-out images, which never influence a training.
-    gradient_probe_every: steps between comparisons of gradients on the step's batch (Jacobian-free and the recipe's own
-    mode against exact implicit ones), which never influence it either; None for none.
+    physics, model, loss: parts with a `kind`, see `eiwork.training.parts`. start: a model that comes with the package, or
+    the path of a checkpoint, whose weights the training begins with; None for random ones. steps: optimiser steps.
+    seed: of the weights, the batches, the group elements and the noise. monitor_every: steps between looks at the
+    held-out images, which never influence a training.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     summary: str
-    data: MeasuredSettings
-    physics: TomographySettings | MRISettings | InpaintingSettings = Field(discriminator="kind")
-    model: DEQSettings | UnrolledSettings | UNetSettings = Field(default_factory=DEQSettings, discriminator="kind")
-    loss: (
-        EquivariantSettings
-        | RobustEquivariantSettings
-        | RecorruptedSettings
-        | SplittingSettings
-        | DenoisingSettings
-        | ConsistencySettings
-        | SupervisedSettings
-    ) = Field(default_factory=EquivariantSettings, discriminator="method")
-    contraction: ContractionSettings | None = None
-    pretraining: PretrainingSettings | None = None
+    data: Data
+    physics: part("physics")  # type: ignore[valid-type]
+    model: part("model")  # type: ignore[valid-type]
+    loss: part("loss")  # type: ignore[valid-type]
+    contraction: Contraction | None = None
+    optimiser: Optimiser = Field(default_factory=Optimiser)
     start: str | None = None
-    optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
-    steps: Count = 1000
-    seed: int = 0
+    steps: Count = 500
+    seed: Annotated[int, Field(ge=0)] = 0
     monitor_every: Count = 100
-    gradient_probe_every: Count | None = None
 
     @model_validator(mode="after")
     def _applies(self) -> "Recipe":
-        self._needs_a_deq("contraction", self.contraction)
-        self._needs_a_deq("gradient_probe_every", self.gradient_probe_every)
-        if self.loss.method in ("robust_ei", "recorrupted_ei") and self.physics.noise_sigma == 0:
-            raise ValueError(f"loss.method={self.loss.method!r} is for noise, and physics.noise_sigma is 0: use 'ei'")
-        if self.loss.method == "ei" and not self.loss.virtual_noise and self.physics.noise_sigma == 0:
-            raise ValueError("loss.virtual_noise leaves out noise, and physics.noise_sigma is 0: leave it out")
-        if self.loss.method == "splitting":
-            self._splits(self.loss)
-        if self.start is not None and self.pretraining is not None:
-            raise ValueError("start: pretraining would undo what that model has learnt; leave one of them out")
-        if self.data.split == "test" and self.loss.method == "supervised":
-            raise ValueError("data.split='test' with ground truth would train on the answers of the test")
-        if self.model.kind == "unet" and (self.loss.method == "denoising" or self.pretraining is not None):
-            raise ValueError("a U-Net holds no operator D to train as a denoiser: choose another model.kind")
-        if self.physics.kind == "mri" and self.data.name != "mri":
-            raise ValueError(f"physics.kind='mri' measures complex MRI images, not data.name={self.data.name!r}")
+        if self.contraction is not None and self.model.kind != "DEQ":
+            raise ValueError(f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
+        if (self.physics.kind == "mri") != (self.data.name == "mri"):
+            raise ValueError(f"physics.kind={self.physics.kind!r} does not measure data.name={self.data.name!r}")
+        noisy = self.loss.kind in ("Sure", "Recorrupted") or getattr(getattr(self.loss, "fit", None), "kind", "") == "Sure"
+        if noisy and self.physics.noise_sigma == 0:
+            raise ValueError("loss: Sure and Recorrupted are for noise, and physics.noise_sigma is 0: use EI with Fit")
         return self
-
-    def _needs_a_deq(self, name: str, value: object) -> None:
-        if value is not None and self.model.kind != "deq":
-            raise ValueError(f"{name}: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
-
-    def _splits(self, loss: SplittingSettings) -> None:
-        if self.model.kind == "deq" and self.model.warm_start is not None:
-            raise ValueError("loss.method='splitting' solves another equation each step: no model.warm_start")
-        if self.model.kind == "unet":
-            raise ValueError("loss.method='splitting' changes the operator: choose a model that uses it")
-        if loss.consistency and self.physics.noise_sigma > 0:
-            raise ValueError("loss.consistency would fit the noise: set it to false where noise_sigma > 0")
 
     @property
     def channels(self) -> int:
         """2 for complex MRI images, else 1."""
         return 2 if self.physics.kind == "mri" else 1
 
-    def with_overrides(self, **fields: Any) -> "Recipe":
+    def build_physics(self) -> LinearPhysics:
+        """The operator, for square images of the data's size."""
+        return self.physics.build(image_size=self.data.image_size)
+
+    def build_model(self) -> nn.Module:
+        """The model with random weights of the seed; the caller's random state does not move."""
+        with seeded(self.seed, "weights"):
+            return self.model.build()
+
+    def build_loss(self) -> Objective:
+        """The loss."""
+        return self.loss.build()
+
+    def with_overrides(self, **changes: Any) -> "Recipe":
         """A validated copy with other values; nested fields by double underscore (`optimiser__batch_size=4`).
 
         Raises RecipeError naming the field.
         """
         values = self.model_dump()
-        for key, value in fields.items():
+        for key, value in changes.items():
             *path, last = key.split("__")
             target = values
-            for part in path:
-                if not isinstance(target.get(part), dict):
-                    raise RecipeError(f"Recipe {self.name!r} has no settings {part!r} to override in {key!r}.")
-                target = target[part]
+            for name in path:
+                if not isinstance(target.get(name), dict):
+                    raise RecipeError(f"Recipe {self.name!r} has no settings {name!r} to override in {key!r}.")
+                target = target[name]
             if last not in target:
                 raise RecipeError(f"Recipe {self.name!r} has no field {key!r}; it has {sorted(target)} there.")
-            target[last] = value.model_dump() if isinstance(value, Settings) else value
+            target[last] = _plain(value)
         return Recipe.parse(values)
 
     @staticmethod
@@ -123,6 +110,16 @@ class Recipe(Settings):
             return Recipe.model_validate(values)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(str(part) for part in e['loc']) or 'recipe'}: {e['msg']}" for e in error.errors()
+                f"{'.'.join(str(step) for step in e['loc']) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
             )
-            raise RecipeError(f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems}.") from None
+        except EiworkError as error:
+            problems = str(error)
+        raise RecipeError(f"The recipe {values.get('name', '(unnamed)')!r} is not valid: {problems.removesuffix('.')}.")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Part | BaseModel):
+        return value.model_dump()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return value

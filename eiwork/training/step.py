@@ -1,104 +1,97 @@
 """One optimiser step: a batch, the loss, its gradient, the update."""
 
+import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from deepinv.physics import LinearPhysics
-from torch import Tensor
+from torch import Tensor, nn
 
-from eiwork.errors import ConvergenceError
+from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point import Report, record
-from eiwork.losses import WeightedLoss
+from eiwork.losses import Loss, Terms
 from eiwork.models import DEQ
-from eiwork.training.contraction import sampled_penalty
-from eiwork.training.counting import count_tracked
-from eiwork.training.foreign import ForeignScans, foreign_penalty
-from eiwork.training.measurements import MeasurementSet
+from eiwork.training.contraction import Contraction
+from eiwork.training.optimiser import Optimiser
 from eiwork.training.randomness import batch_indices, seeded
-from eiwork.training.recipe import Recipe
+from eiwork.training.samples import Batch, Samples
 from eiwork.training.state import TrainingState
-from eiwork.training.warm_start import warm_state
 
 MAX_RMS = 100.0
-"""Of a step's reconstructions, whose images lie in [0, 1]: above it a training does not find back."""
+"""Of a step's reconstructions, in units of those of the untrained model's: above it a training does not find back."""
 
 
 @dataclass(frozen=True)
 class StepContext:
     """What stays the same from step to step."""
 
-    recipe: Recipe
     physics: LinearPhysics
-    loss: WeightedLoss
-    images: MeasurementSet
+    loss: Loss
+    samples: Samples
+    optimiser: Optimiser
+    contraction: Contraction | None
+    steps: int
+    seed: int
     device: torch.device
-    foreign: ForeignScans | None = None
+    max_rms: float = MAX_RMS
 
 
-def learning_rate(recipe: Recipe, step: int) -> float:
-    """Cosine from the recipe's learning rate at step 0 to zero at the last, times the linear rise of the warm-up."""
-    rise = min(1.0, (step + 1) / recipe.optimiser.warmup) if recipe.optimiser.warmup else 1.0
-    return recipe.optimiser.learning_rate * rise * 0.5 * (1 + math.cos(math.pi * step / recipe.steps))
+@dataclass
+class _Calls:
+    """The first call of a model in a step, and how many evaluations of F a gradient passes through."""
+
+    first: tuple[Tensor, LinearPhysics, Tensor] | None = None
+    tracked: int = field(default=0)
 
 
-def reconstruct(state: TrainingState, context: StepContext, indices: Tensor, y: Tensor) -> Tensor:
-    """The image that the loss judges, its solve to the step's tolerance, from the last equilibria where asked for."""
-    model, z0 = state.model, None
-    if isinstance(model, DEQ):
-        if state.tolerances is not None:
-            state.tolerances.apply(model)
-        if state.cache is not None:
-            z0 = warm_state(model, state.cache, indices, y, context.physics)
-    return context.loss.reconstruct(model, y, context.physics, z0)
+@contextmanager
+def watched(model: nn.Module) -> Iterator[_Calls]:
+    """Keep the first call of the model, (y, physics, output), and count tracked evaluations of `model.iterate`.
+
+    A DEQ has one a call (Phantom: its steps), an unrolled network all of them; each costs a vector-Jacobian product in
+    the backward pass.
+    """
+    calls = _Calls()
+
+    def called(_: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
+        if calls.first is None and len(arguments) >= 2:
+            calls.first = (arguments[0], arguments[1], output)
+
+    def evaluated(*_: object) -> None:
+        calls.tracked += torch.is_grad_enabled()
+
+    iterate = getattr(model, "iterate", None)
+    handles = [model.register_forward_hook(called)]
+    if isinstance(iterate, nn.Module):
+        handles.append(iterate.register_forward_pre_hook(evaluated))
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
-def _rms(x: Tensor) -> float:
-    return float(x.detach().square().mean().sqrt())
+def physics_of(physics: LinearPhysics, params: dict[str, Tensor]) -> LinearPhysics:
+    """The physics of a batch: the same, or a copy with the batch's own parameters, so that the caller's stays as it is."""
+    if not params:
+        return physics
+    own = copy.deepcopy(physics)
+    own.update(**params)
+    return own
 
 
-def _contracting(
-    total: Tensor,
-    values: dict[str, float],
-    model: DEQ,
-    x_net: Tensor,
-    y: Tensor,
-    context: StepContext,
-    reports: list[Report],
-) -> Tensor:
-    """The loss with the penalties that keep the iteration a contraction, which are told in `values`."""
-    settings = context.recipe.contraction
-    if settings is None:
-        return total
-    solves = [report for report in reports if report.kind == "forward"]
-    image, y_solved, solved = context.loss.equation(x_net, y, context.physics)
-    penalty, lengths = sampled_penalty(model, image, y_solved, solved, settings)
-    if settings.rescue:
-        rescued = bool(solves) and not any(bool(report.converged.any()) for report in solves)
-        values["rescued"] = float(rescued)
-        total = torch.zeros_like(total) if rescued else total
-    total = total + settings.weight * penalty
-    values["contraction"] = float(lengths.max())
-    if context.foreign is not None:
-        elsewhere, failed = foreign_penalty(model, x_net, context.foreign)
-        total = total + context.foreign.settings.weight * elsewhere
-        values["foreign_unconverged"] = float(failed)
-    return total
-
-
-def _check(values: dict[str, float], rms: float, step: int) -> None:
-    """Raises ConvergenceError where a step has gone wrong: nothing that it computed may reach the weights."""
-    advice = (
-        "The last checkpoint is intact. Lower optimiser.learning_rate, raise contraction.weight or "
-        "model.iteration.shrinkage, or set contraction.rescue, then resume from an earlier run."
-    )
-    if not all(math.isfinite(value) for value in values.values()):
-        raise ConvergenceError(f"The loss or its gradient is not finite at step {step} ({values}). {advice}")
-    if rms > MAX_RMS:
-        raise ConvergenceError(
-            f"The iteration has run away at step {step}: the reconstructions have an RMS of {rms:.1e}, where "
-            f"images lie in [0, 1] ({values}). F expands, and solves end far from any fixed point. {advice}"
-        )
+def terms_of(loss: Loss, model: nn.Module, batch: Batch, physics: LinearPhysics) -> Terms:
+    """The terms of a loss; a plain number becomes the term "loss". Raises InputError for anything else."""
+    found = loss(model, batch.y, physics, batch.x)
+    if isinstance(found, Tensor) and found.numel() == 1:
+        found = Terms({"loss": found.reshape(())})
+    if not isinstance(found, Terms):
+        raise InputError(f"The loss returned a {type(found).__name__}: it returns Terms, or a tensor of one number.")
+    return found
 
 
 def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
@@ -106,61 +99,89 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
 
     n_forward, n_adjoint: evaluations of F and of its vector-Jacobian product in the solves; n_tracked: evaluations that
     the gradient passes through, each with one more product. Those of the contraction penalty are not counted.
-    foreign_unconverged: foreign scans of the step that were not solved in time, where the recipe has any. rescued: 1
-    where the loss was left out because no solve reached its tolerance, else 0, with `contraction.rescue`.
-    Everything random in it follows from (recipe.seed, step). Raises ConvergenceError on a loss or gradient
-    that is not finite, and on reconstructions with an RMS above MAX_RMS, before the weights are touched.
+    rescued: 1 where the loss was left out because no solve reached its tolerance, else 0, with `Contraction.rescue`.
+    Everything random in it follows from (seed, step). Raises ConvergenceError on a loss or gradient that is not finite,
+    and on reconstructions that have run away, before the weights are touched.
     """
-    recipe, step, model = context.recipe, state.step, state.model
-    indices = batch_indices(recipe.seed, step, len(context.images), recipe.optimiser.batch_size)
-    batch = context.images[indices].to(context.device)
-    y, x = batch.y, batch.x
+    step, model, optimiser = state.step, state.model, context.optimiser
+    indices = batch_indices(context.seed, step, len(context.samples), optimiser.batch_size)
+    batch = context.samples.batch(indices).to(context.device)
+    physics = physics_of(context.physics, batch.params)
     for group in state.optimiser.param_groups:
-        group["lr"] = learning_rate(recipe, step) * group["scale"]
+        group["lr"] = optimiser.rate(step, context.steps) * group["scale"]
     state.optimiser.zero_grad(set_to_none=True)
-    with seeded(recipe.seed, "steps", step), record() as reports:
-        with count_tracked(model) as tracked:
-            x_net = reconstruct(state, context, indices, y)
-            total, terms = context.loss(x_net=x_net, y=y, physics=context.physics, model=model, x=x)
-        values = {name: float(term.detach()) for name, term in terms.items()}
-        if isinstance(model, DEQ):
-            total = _contracting(total, values, model, x_net, y, context, reports)
+    with seeded(context.seed, "steps", step), record() as reports:
+        with watched(model) as calls:
+            terms = terms_of(context.loss, model, batch, physics)
+        values = {name: float(term.detach()) for name, term in terms.values.items()}
+        total = terms.total
+        if isinstance(model, DEQ) and context.contraction is not None and calls.first is not None:
+            total = _contracting(total, values, model, calls.first, context.contraction, reports)
         total.backward()
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.optimiser.clip)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), optimiser.clip)
     values |= {"loss": float(total.detach()), "gradient_norm": float(norm)}
-    _check(values, _rms(x_net), step)
+    _check(values, calls, step, context.max_rms)
     state.optimiser.step()
-    if state.cache is not None:
-        state.cache.store(indices, x_net)
-    if state.tolerances is not None:
-        values |= state.tolerances.update(reports, step / recipe.steps, _rms(x_net), context.loss.residual_rms(values))
     state.step += 1
-    state.update_average(recipe.optimiser.ema)
-    if tracked.count:
-        values["n_tracked"] = float(tracked.count)
+    state.update_average(optimiser.ema)
+    return values | evaluations(reports, calls.tracked)
+
+
+def _contracting(
+    total: Tensor,
+    values: dict[str, float],
+    model: DEQ,
+    first: tuple[Tensor, LinearPhysics, Tensor],
+    contraction: Contraction,
+    reports: list[Report],
+) -> Tensor:
+    """The loss with the penalty that keeps the iteration a contraction, which is told in `values`."""
+    y, physics, x_hat = first
+    penalty, lengths = contraction.penalty(model, x_hat.detach(), y, physics)
+    if contraction.rescue:
+        solves = [report for report in reports if report.kind == "forward"]
+        rescued = bool(solves) and not any(bool(report.converged.any()) for report in solves)
+        values["rescued"] = float(rescued)
+        total = torch.zeros_like(total) if rescued else total
+    values["contraction"] = float(lengths.max())
+    return total + contraction.weight * penalty
+
+
+def _check(values: dict[str, float], calls: _Calls, step: int, max_rms: float) -> None:
+    """Raises ConvergenceError where a step has gone wrong: nothing that it computed may reach the weights."""
+    advice = (
+        "The last checkpoint is intact. Lower learning_rate, raise Contraction(weight=...) or the denoiser's shrinkage, "
+        "or set Contraction(rescue=True), then start again or resume from an earlier run."
+    )
+    if not all(math.isfinite(value) for value in values.values()):
+        raise ConvergenceError(f"The loss or its gradient is not finite at step {step} ({values}). {advice}")
+    if calls.first is not None and (rms := float(calls.first[2].detach().square().mean().sqrt())) > max_rms:
+        raise ConvergenceError(
+            f"The iteration has run away at step {step}: the reconstructions have an RMS of {rms:.1e}, above {max_rms:.1e} "
+            f"({values}). F expands, and solves end far from any fixed point. {advice}"
+        )
+
+
+def evaluations(reports: list[Report], tracked: int) -> dict[str, float]:
+    """Evaluations by kind, samples that did not converge, the largest estimated error and the smallest sigma_min."""
+    values = {"n_tracked": float(tracked)} if tracked else {}
     for kind in ("forward", "adjoint"):
-        counts = [report.n_evaluations for report in reports if report.kind == kind]
-        if counts:
-            values[f"n_{kind}"] = float(sum(counts))
-            values[f"unconverged_{kind}"] = float(
-                sum(int((~report.converged).sum()) for report in reports if report.kind == kind)
-            )
-    values |= certificates(reports)
-    return values
-
-
-def certificates(reports: list[Report]) -> dict[str, float]:
-    """The largest estimated relative error of each kind of solve, and the smallest sigma_min(I - J) seen by any.
-
-    A key is missing where no solve gave a finite estimate.
-    """
-    values = {}
-    for kind in ("forward", "adjoint"):
-        bounds = [r.error_bound for r in reports if r.kind == kind and r.error_bound is not None]
-        finite = [b for b in torch.cat(bounds).tolist() if math.isfinite(b)] if bounds else []
-        if finite:
-            values[f"error_{kind}"] = max(finite)
+        own = [report for report in reports if report.kind == kind]
+        if not own:
+            continue
+        values[f"n_{kind}"] = float(sum(report.n_evaluations for report in own))
+        values[f"unconverged_{kind}"] = float(sum(int((~report.converged).sum()) for report in own))
+        bounds = [b for r in own if r.error_bound is not None for b in r.error_bound.tolist() if math.isfinite(b)]
+        if bounds:
+            values[f"error_{kind}"] = max(bounds)
     sigmas = [s for r in reports if r.sigma_min is not None for s in r.sigma_min.tolist() if math.isfinite(s)]
-    if sigmas:
-        values["sigma_min"] = min(sigmas)
-    return values
+    return values | ({"sigma_min": min(sigmas)} if sigmas else {})
+
+
+def total_nfe(entry: dict[str, float]) -> float:
+    """All evaluations of F and of its vector-Jacobian product up to a history entry: the budget of a training.
+
+    forward + adjoint + 2 tracked: a tracked evaluation costs one more product.
+    """
+    forward, adjoint, tracked = (entry.get(f"total_{kind}", 0.0) for kind in ("forward", "adjoint", "tracked"))
+    return forward + adjoint + 2 * tracked
