@@ -4,14 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
+from eiwork.training.build import build_cache, build_optimiser, build_tolerances
+from eiwork.training.build_loss import build_training_loss
+from eiwork.training.start import starting_model
 from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.training import Recipe, build_physics
-from eiwork.training.build import build_cache, build_optimiser, build_tolerances
-from eiwork.training.build_loss import build_training_loss
 from eiwork.training.measurements import training_set, training_set_with_truth
-from eiwork.training.start import starting_model
 from eiwork.training.state import TrainingState
 from eiwork.training.step import StepContext, train_step
 

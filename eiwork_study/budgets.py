@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from eiwork.training.counting import total_nfe
 from jaxtyping import Float
 
 from eiwork.errors import InputError
-from eiwork.training.counting import total_nfe
 from eiwork_study.result import RunResult
 from eiwork_study.statistics import Interval, mean_over
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from deepinv.physics import LinearPhysics
+from eiwork.training.build_loss import build_reconstructor
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,7 +17,6 @@ from eiwork.models.baselines import MinimumNormInverse
 from eiwork.provenance import code_version, machine
 from eiwork.symmetry import Rotation
 from eiwork.training import Checkpoint, Recipe, build_physics
-from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model, summarise
 from eiwork.training.measurements import MeasurementSet, measured_set
 from eiwork.training.randomness import seeded

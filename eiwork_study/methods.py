@@ -2,9 +2,6 @@
 
 from collections.abc import Callable
 
-from eiwork.errors import EiworkError, InputError
-from eiwork.training import Recipe, recipes
-from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
 from eiwork.training.settings import (
     ConsistencySettings,
     DenoisingSettings,
@@ -12,6 +9,10 @@ from eiwork.training.settings import (
     PhantomSettings,
     SupervisedSettings,
 )
+
+from eiwork.errors import EiworkError, InputError
+from eiwork.training import Recipe, recipes
+from eiwork.training.catalogue import CYCLE_WEIGHT, NULL_GAIN
 from eiwork_study import variants
 from eiwork_study.ablation import PREFIX, ablation_recipe, ablations, in_words
 from eiwork_study.problems import base_recipe, problems

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from eiwork.training.settings import Settings
 from pydantic import BaseModel
 
 from eiwork.errors import RecipeError
 from eiwork.training import Recipe
-from eiwork.training.settings import Settings
 from eiwork_study.collection import Collection
 
 Tree = Mapping[str, Any]

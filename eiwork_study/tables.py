@@ -5,9 +5,9 @@ import io
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from eiwork.training.counting import total_nfe
 from rich.table import Table
 
-from eiwork.training.counting import total_nfe
 from eiwork_study.collection import Collection
 from eiwork_study.compared import common_values
 from eiwork_study.methods import REFERENCE, oracle, title, zero

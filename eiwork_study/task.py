@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from eiwork.training.build_loss import build_reconstructor
 from torch import nn
 
 from eiwork import data
@@ -18,7 +19,6 @@ from eiwork.files import ensure_output_folder
 from eiwork.models import DEQ
 from eiwork.provenance import code_version, machine
 from eiwork.training import build_physics, load_checkpoint, train
-from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model
 from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded

@@ -1,8 +1,5 @@
 """Recipes derived from others: what each method of the study changes in the recipe that it comes from; ours."""
 
-from eiwork.errors import InputError
-from eiwork.training import Recipe
-from eiwork.training.catalogue import CYCLE_WEIGHT, TIGHT
 from eiwork.training.settings import (
     EquivariantSettings,
     ForeignScansSettings,
@@ -16,6 +13,10 @@ from eiwork.training.settings import (
     UNetSettings,
     UnrolledSettings,
 )
+
+from eiwork.errors import InputError
+from eiwork.training import Recipe
+from eiwork.training.catalogue import CYCLE_WEIGHT, TIGHT
 from eiwork.training.shipped import start_of_seed, starts
 
 

@@ -13,11 +13,11 @@ import json
 from pathlib import Path
 
 import torch
+from eiwork.training.build_loss import build_reconstructor
 
 from eiwork import data
 from eiwork.errors import CheckpointError
 from eiwork.training import build_physics, load_checkpoint
-from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model, linear_baselines, summarise
 from eiwork.training.measurements import test_set
 from eiwork.training.randomness import seeded

@@ -24,17 +24,23 @@ class Table:
         cells = [self.columns, *([_text(row.get(name)) for name in self.columns] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = [
-            "  ".join(cell.rjust(width) if i else cell.ljust(width) for i, (cell, width) in enumerate(zip(line, widths, strict=True)))
+            "  ".join(
+                cell.rjust(width) if i else cell.ljust(width)
+                for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            )
             for line in cells
         ]
-        return "\n".join([self.title] * bool(self.title) + [lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+        return "\n".join(
+            [self.title] * bool(self.title) + [lines[0], "  ".join("-" * width for width in widths), *lines[1:]]
+        )
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in self.columns)
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_text(row.get(name)))}</td>" for name in self.columns) + "</tr>" for row in self.rows
+            "<tr>" + "".join(f"<td>{escape(_text(row.get(name)))}</td>" for name in self.columns) + "</tr>"
+            for row in self.rows
         )
         caption = f"<caption>{escape(self.title)}</caption>" if self.title else ""
         return f'<table class="eiwork-table">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

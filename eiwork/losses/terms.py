@@ -103,7 +103,12 @@ class Adapted:
         x_hat = model(y, physics, **options)
         values = [loss(x_net=x_hat, x=x, y=y, physics=physics, model=model).mean() for loss in self.losses]
         names = [type(loss).__name__ for loss in self.losses]
-        return Terms({name if names.count(name) == 1 else f"{name}{i}": value for i, (name, value) in enumerate(zip(names, values, strict=True))})
+        return Terms(
+            {
+                name if names.count(name) == 1 else f"{name}{i}": value
+                for i, (name, value) in enumerate(zip(names, values, strict=True))
+            }
+        )
 
 
 def as_loss(loss: Any) -> Loss:

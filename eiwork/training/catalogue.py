@@ -36,7 +36,13 @@ def _gradient_steps(channels: int, step_size: float = 1.0) -> dict[str, Any]:
 
 
 def _ei(group: Any = ROTATIONS, *, weight: float = 1.0, whitening: float | None = None) -> dict[str, Any]:
-    return {"kind": "EI", "group": group, "fit": {"kind": "Fit", "whitening": whitening}, "weight": weight, "noisy": True}
+    return {
+        "kind": "EI",
+        "group": group,
+        "fit": {"kind": "Fit", "whitening": whitening},
+        "weight": weight,
+        "noisy": True,
+    }
 
 
 def _base(problem: str, summary: str, **parts: Any) -> Recipe:
@@ -145,4 +151,6 @@ def get_recipe(name: str) -> Recipe:
     if name in _RECIPES:
         return _RECIPES[name]
     near = get_close_matches(name, _RECIPES, n=3, cutoff=0)
-    raise RecipeError(f"There is no recipe {name!r}. The nearest are {', '.join(near)}; `eiwork recipes` lists them all.")
+    raise RecipeError(
+        f"There is no recipe {name!r}. The nearest are {', '.join(near)}; `eiwork recipes` lists them all."
+    )

@@ -157,7 +157,9 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
         "other shape": shapes,
     }
     problems = [
-        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" for what, names in differing.items() if names
+        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+        for what, names in differing.items()
+        if names
     ]
     if problems:
         raise CheckpointError(

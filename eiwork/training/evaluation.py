@@ -119,8 +119,17 @@ class Evaluation:
 
     def table(self) -> Table:
         """One row a method: text in a terminal, a table in a notebook."""
-        names = {"psnr": "PSNR (dB)", "ssim": "SSIM", "misfit": "misfit", "n_evaluations": "NFE", "max_residual": "residual", "converged_share": "converged"}
-        rows = [{"method": name} | {names[key]: value for key, value in row.items()} for name, row in self.summary.items()]
+        names = {
+            "psnr": "PSNR (dB)",
+            "ssim": "SSIM",
+            "misfit": "misfit",
+            "n_evaluations": "NFE",
+            "max_residual": "residual",
+            "converged_share": "converged",
+        }
+        rows = [
+            {"method": name} | {names[key]: value for key, value in row.items()} for name, row in self.summary.items()
+        ]
         return Table(rows, f"Means over {self._n} samples")
 
     def plot(self) -> DescribedFigure:
@@ -137,7 +146,9 @@ class Evaluation:
             raise InputError(f"images(sample={sample}): the first {n} samples are kept, from 0 to {n - 1}.")
         pictures = {name: images[sample] for name, images in self.shown.items()}
         truth = pictures.get("truth")
-        return image_row([p.numpy() for p in pictures.values()], list(pictures), reference=None if truth is None else truth.numpy())
+        return image_row(
+            [p.numpy() for p in pictures.values()], list(pictures), reference=None if truth is None else truth.numpy()
+        )
 
     @property
     def _n(self) -> int:
@@ -162,7 +173,9 @@ def evaluate(
     """
     named = {type(models).__name__: models} if isinstance(models, nn.Module) else dict(models)
     if not named or not all(isinstance(model, nn.Module) for model in named.values()):
-        raise InputError('models: pass a module, or a dictionary of them such as {"EI": model}, each model(y, physics).')
+        raise InputError(
+            'models: pass a module, or a dictionary of them such as {"EI": model}, each model(y, physics).'
+        )
     samples = Samples(y, x)
     first = samples.batch(torch.arange(min(2, len(samples))))
     check_fits(first, physics)
@@ -171,14 +184,18 @@ def evaluate(
     for name, model in named.items():
         model_device = next((p.device for p in model.parameters()), device)
         if model_device != device:
-            raise InputError(f"{name} is on {model_device}, and y on {device}: move one, for example model.to('{device}').")
+            raise InputError(
+                f"{name} is on {model_device}, and y on {device}: move one, for example model.to('{device}')."
+            )
         outputs: list[Tensor] = []
         was_training = model.training
         try:
             with seeded(seed, "evaluation"):
                 values[name] = evaluate_model(model.eval(), samples, physics, batch_size, device, outputs)
         except (RuntimeError, TypeError) as error:
-            raise InputError(f"{name} fails on these measurements: {error} It is called as model(y, physics).") from error
+            raise InputError(
+                f"{name} fails on these measurements: {error} It is called as model(y, physics)."
+            ) from error
         finally:
             model.train(was_training)
         shown[name] = torch.cat(outputs)[:2]

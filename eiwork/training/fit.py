@@ -194,9 +194,21 @@ class _Keeper:
             return None
         state.save(self.folder, self.settings)
         self.saved = time.monotonic()
-        counted = {"step": state.step, "seconds": round(state.seconds, 1), "history": state.history, "totals": state.totals}
-        told = {"seed": self.settings["seed"], "model": self.settings["model"], "code": code_version(), "machine": machine()}
-        return save_checkpoint(self.folder / "model", state.average, {"settings": self.settings, **counted, **told, **self.card})
+        counted = {
+            "step": state.step,
+            "seconds": round(state.seconds, 1),
+            "history": state.history,
+            "totals": state.totals,
+        }
+        told = {
+            "seed": self.settings["seed"],
+            "model": self.settings["model"],
+            "code": code_version(),
+            "machine": machine(),
+        }
+        return save_checkpoint(
+            self.folder / "model", state.average, {"settings": self.settings, **counted, **told, **self.card}
+        )
 
 
 @contextmanager

@@ -39,9 +39,7 @@ class MeasurementSet:
         return replace(self, y=self.y[indices], x=None if self.x is None else self.x[indices])
 
 
-def measure(
-    images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64
-) -> Tensor:
+def measure(images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64) -> Tensor:
     """physics(images) in chunks, with noise drawn from a stream of the seed."""
     with seeded(seed, stream), torch.no_grad():
         return torch.cat([physics(part) for part in images.split(chunk)])

@@ -59,10 +59,14 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _applies(self) -> "Recipe":
         if self.contraction is not None and self.model.kind != "DEQ":
-            raise ValueError(f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}")
+            raise ValueError(
+                f"contraction: only a DEQ has a fixed point to control, not model.kind={self.model.kind!r}"
+            )
         if (self.physics.kind == "mri") != (self.data.name == "mri"):
             raise ValueError(f"physics.kind={self.physics.kind!r} does not measure data.name={self.data.name!r}")
-        noisy = self.loss.kind in ("Sure", "Recorrupted") or getattr(getattr(self.loss, "fit", None), "kind", "") == "Sure"
+        noisy = (
+            self.loss.kind in ("Sure", "Recorrupted") or getattr(getattr(self.loss, "fit", None), "kind", "") == "Sure"
+        )
         if noisy and self.physics.noise_sigma == 0:
             raise ValueError("loss: Sure and Recorrupted are for noise, and physics.noise_sigma is 0: use EI with Fit")
         return self
@@ -110,7 +114,8 @@ class Recipe(BaseModel):
             return Recipe.model_validate(values)
         except ValidationError as error:
             problems = "; ".join(
-                f"{'.'.join(str(step) for step in e['loc']) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+                f"{'.'.join(str(step) for step in e['loc']) or 'recipe'}: {e['msg'].removeprefix('Value error, ')}"
+                for e in error.errors()
             )
         except EiworkError as error:
             problems = str(error)

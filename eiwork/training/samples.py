@@ -148,4 +148,6 @@ def check_fits(batch: Batch, physics: LinearPhysics, name: str = "y") -> None:
             f"{tuple(expected.shape[1:])}: check that they belong together, and the order of the axes."
         )
     if expected.dtype != batch.y.dtype:
-        raise InputError(f"{name} is {batch.y.dtype}, and {type(physics).__name__} gives {expected.dtype}: convert one.")
+        raise InputError(
+            f"{name} is {batch.y.dtype}, and {type(physics).__name__} gives {expected.dtype}: convert one."
+        )

@@ -25,4 +25,6 @@ def load_shipped(name: str) -> Checkpoint:
 
 def load_start(start: str) -> Checkpoint:
     """The checkpoint that a training begins with: a shipped model by its name, or any by its path."""
-    return load_shipped(start) if start in shipped_checkpoints() or not Path(start).parent.name else load_checkpoint(start)
+    return (
+        load_shipped(start) if start in shipped_checkpoints() or not Path(start).parent.name else load_checkpoint(start)
+    )

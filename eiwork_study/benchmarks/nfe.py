@@ -8,12 +8,12 @@ from statistics import median
 from typing import Any, cast
 
 import torch
+from eiwork.training.build import build_physics
 from torch import Tensor
 
 from eiwork.fixed_point import Anderson
 from eiwork.models import DEQ, GradientStep, ProximalGradient
 from eiwork.training import load_shipped
-from eiwork.training.build import build_physics
 from eiwork.training.measurements import test_set
 from eiwork_study.benchmarks.library import Library, Setting
 from eiwork_study.benchmarks.outcome import Bar, Outcome, ratio

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from eiwork.training.build_loss import build_reconstructor
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -14,7 +15,6 @@ from eiwork.analysis.quadrature import inner
 from eiwork.errors import ConvergenceError, ConvergenceWarning
 from eiwork.models import GradientStepDenoiser
 from eiwork.training import Recipe, build_physics
-from eiwork.training.build_loss import build_reconstructor
 from eiwork.training.evaluation import evaluate_model
 from eiwork.training.measurements import MeasurementSet, clean_images, test_set
 from eiwork.training.randomness import seeded

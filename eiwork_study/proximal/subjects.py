@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from eiwork.training.build import build_model
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -17,7 +18,6 @@ from eiwork.models import (
     quarter_turns_and_flips,
 )
 from eiwork.training import Checkpoint, Recipe
-from eiwork.training.build import build_model
 from eiwork.training.randomness import seeded
 from eiwork_study.methods import title
 from eiwork_study.proximal.least_squares import fit_denoiser

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from eiwork.losses.splitting import physics as physics_module
 from torch import nn
 
 from eiwork.errors import InputError
@@ -14,7 +15,6 @@ from eiwork.losses import (
     averaged_reconstructor,
     build_splitting_loss,
 )
-from eiwork.losses.splitting import physics as physics_module
 from eiwork.models import DEQ, ProximalGradient, ResidualCNN, WhitenedStep
 from eiwork.physics import inpainting, mri, tomography
 from eiwork.symmetry import Reflection, Rotation, Shift

@@ -4,13 +4,13 @@ import pickle
 
 import pytest
 import torch
+from eiwork.training.build import build_model
 
 from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
 from eiwork.figures.comparison import wrapped
 from eiwork.models import InputConvexPotential
 from eiwork.training import recipes, shipped
-from eiwork.training.build import build_model
 from eiwork_study import CLASSICAL, CORE_METHODS, CORE_PROBLEMS, grid, method_recipe, methods, problems
 from eiwork_study.ablation import PREFIX, REFERENCE, STEPS, ablations, in_words
 from eiwork_study.methods import applies, oracle, title, zero

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from eiwork.training.counting import total_nfe
 
 import eiwork_study.task as task_module
 from eiwork.errors import DataFormatError, InputError
 from eiwork.models.baselines import ConjugateGradientSENSE, TotalVariation
 from eiwork.training import load_checkpoint
-from eiwork.training.counting import total_nfe
 from eiwork_study import classical, existing_result, run_task
 from eiwork_study.classical import golden_section
 from eiwork_study.task import TOLERANCE, progress_of

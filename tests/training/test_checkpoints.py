@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from eiwork.training.settings import SplittingSettings
 
 from eiwork import data
 from eiwork.errors import CheckpointError
@@ -21,7 +22,6 @@ from eiwork.training import (
 )
 from eiwork.training.measurements import as_model_images
 from eiwork.training.measurements import test_set as held_out
-from eiwork.training.settings import SplittingSettings
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from eiwork.training.build import build_model, build_physics
+from eiwork.training.trainer import _prepare
 
 from eiwork.errors import InputError
 from eiwork.models.batch_map import BatchMap
-from eiwork.training.build import build_model, build_physics
 from eiwork.training.contraction import contraction_penalty, sampled_penalty
 from eiwork.training.step import train_step
-from eiwork.training.trainer import _prepare
 
 
 def clustered_map(outlier):

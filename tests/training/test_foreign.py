@@ -5,14 +5,14 @@ import signal
 
 import pytest
 import torch
+from eiwork.training.build import build_physics
+from eiwork.training.foreign import ForeignScans, foreign_penalty
+from eiwork.training.settings import ForeignScansSettings
 from torch import nn
 
 from eiwork import Anderson
 from eiwork.models import DEQ, ProximalGradient
 from eiwork.training import load_checkpoint, train
-from eiwork.training.build import build_physics
-from eiwork.training.foreign import ForeignScans, foreign_penalty
-from eiwork.training.settings import ForeignScansSettings
 
 CPU = torch.device("cpu")
 

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from eiwork.training.build import build_model, build_physics
 
 from eiwork.errors import RecipeError
 from eiwork.models import ADMM, GradientDescent, HalfQuadraticSplitting, Inertial, ProximalGradient
 from eiwork.training import Recipe, get_recipe, load_shipped, shipped_checkpoints
-from eiwork.training.build import build_model, build_physics
 
 
 def with_iteration(name="mri-ei-deq", **settings):

@@ -2,18 +2,18 @@
 
 import pytest
 import torch
+from eiwork.training.build import build_model, build_physics
+from eiwork.training.build_loss import build_group, build_reconstructor, build_training_loss
+from eiwork.training.settings import RotationSettings
+from eiwork.training.trainer import _prepare
 
 from eiwork.errors import RecipeError
 from eiwork.fixed_point import SHINE, Broyden, Neumann, Phantom
 from eiwork.models.baselines import UnrolledNetwork
 from eiwork.symmetry import Composition, Reflection, Rotation, Shift
 from eiwork.training import Recipe, load_checkpoint, train
-from eiwork.training.build import build_model, build_physics
-from eiwork.training.build_loss import build_group, build_reconstructor, build_training_loss
 from eiwork.training.evaluation import evaluate
-from eiwork.training.settings import RotationSettings
 from eiwork.training.step import train_step
-from eiwork.training.trainer import _prepare
 
 SPLITTING = {"method": "splitting", "share": 0.6, "group": ("quarter_turns",)}
 ROBUST = {"method": "robust_ei"}

@@ -6,13 +6,13 @@ import signal
 
 import pytest
 import torch
-
-from eiwork.training import load_checkpoint, train
 from eiwork.training.counting import total_nfe
 from eiwork.training.gradient_probe import probe_gradients
-from eiwork.training.interrupt import Interrupt
 from eiwork.training.pretraining import pretrain
 from eiwork.training.trainer import _prepare
+
+from eiwork.training import load_checkpoint, train
+from eiwork.training.interrupt import Interrupt
 
 
 def weights(result):

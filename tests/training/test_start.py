@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from eiwork.training.start import starting_model
+from eiwork.training.trainer import _prepare
 
 from eiwork.errors import CheckpointError, RecipeError
 from eiwork.training import get_recipe, load_shipped, shipped, shipped_checkpoints
 from eiwork.training.shipped import load_start, start_of_seed, starts
-from eiwork.training.start import starting_model
-from eiwork.training.trainer import _prepare
 from eiwork_study import problems
 
 NAME = "ct-ei-cycle-deq"

@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from eiwork.training.build import build_tolerances
+from eiwork.training.tolerance_schedule import Tolerances, ToleranceSchedule
 
 from eiwork.errors import InputError, RecipeError
 from eiwork.fixed_point import GMRES, Anderson, Implicit, JacobianFree, record
 from eiwork.fixed_point.record import Report
 from eiwork.models import DEQ, ProximalGradient, ResidualCNN
 from eiwork.physics import mri
-from eiwork.training.build import build_tolerances
-from eiwork.training.tolerance_schedule import Tolerances, ToleranceSchedule
 
 AMPLIFICATION = 2.5
 

@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 import torch
+from eiwork.training.trainer import _prepare
 
 from eiwork.errors import CheckpointError, ConvergenceError, InputError
 from eiwork.training import load_checkpoint, recipes, train
 from eiwork.training.step import learning_rate, train_step
-from eiwork.training.trainer import _prepare
 
 # For tests that compare weights, states and errors: no bar, and no evaluation at the end.
 quietly = partial(train, device="cpu", progress=False, measure=False)

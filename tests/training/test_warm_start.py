@@ -3,6 +3,9 @@
 import pytest
 import torch
 from deepinv.loss import EILoss
+from eiwork.training.build import build_cache
+from eiwork.training.build_loss import build_training_loss
+from eiwork.training.warm_start import EquilibriumCache, warm_state
 from torch import nn
 
 from eiwork.errors import InputError, RecipeError
@@ -11,9 +14,6 @@ from eiwork.losses import WarmStartedEILoss, build_loss
 from eiwork.models import DEQ, ProximalGradient, ResidualCNN
 from eiwork.physics import mri
 from eiwork.symmetry import Rotation
-from eiwork.training.build import build_cache
-from eiwork.training.build_loss import build_training_loss
-from eiwork.training.warm_start import EquilibriumCache, warm_state
 
 PIXELS = 2 * 16 * 16
 
