@@ -45,9 +45,9 @@ class Fit(Objective):
     """||A f(y) - y||^2, the mean over batch and numbers measured: alone it cannot see the null space.
 
     whitening: r > 0 weighs the residual by (A A^T + r I)^-1, per pixel: measurement consistency weighs a singular
-    direction of A by s^2, so that a tomographic scan hardly sees the fine detail that it has measured; with r the weight
-    is s^2 / (s^2 + r). None for no weight. Raises InputError for another r, and in use for a physics without `whiten`.
-    The choice is ours.
+    direction of A by s^2, so that a tomographic scan hardly sees the fine detail that it has measured; with r the
+    weight is s^2 / (s^2 + r). None for no weight. Raises InputError for another r, and in use for a physics without
+    `whiten`. The choice is ours.
     """
 
     whitening: float | int | None = None
@@ -90,7 +90,7 @@ class Sure(Objective):
     def __post_init__(self) -> None:
         if not (self.sigma > 0 and self.tau > 0):
             raise InputError(
-                f"Sure(sigma={self.sigma}, tau={self.tau}): both must be positive. Without noise Fit() is exact: use it."
+                f"Sure(sigma={self.sigma}, tau={self.tau}): both must be positive. Without noise use Fit(), exact."
             )
         _check_whitening(self.whitening)
 

@@ -125,6 +125,6 @@ def as_loss(loss: Any) -> Loss:
     if callable(loss) and not isinstance(loss, type | nn.Module):
         return Adapted(loss)
     raise InputError(
-        f"loss = {loss!r} cannot be trained with: take one of eiwork.losses, such as EI(Rotation()), a loss of deepinv or "
-        "a list of them, or a function (model, y, physics, x) that returns one number."
+        f"loss = {loss!r} cannot be trained with: take one of eiwork.losses, such as EI(Rotation()), a loss of deepinv "
+        "or a list of them, or a function (model, y, physics, x) that returns one number."
     )

@@ -31,8 +31,8 @@ class Checkpoint:
         """The recipe that trained the weights; CheckpointError for a model that `fit` was given as an object."""
         if self.card.get("recipe") is None:
             raise CheckpointError(
-                f"This checkpoint holds the weights of a {self.card.get('model', 'model')} of yours, and no recipe that "
-                "would build it: make it as you made it for the training, and call checkpoint.load_into(model)."
+                f"This checkpoint holds the weights of a {self.card.get('model', 'model')} of yours, and no recipe "
+                "that would build it: make it as you made it for the training, and call checkpoint.load_into(model)."
             )
         return Recipe.parse(self.card["recipe"])
 
@@ -109,8 +109,8 @@ def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: give the path of either, "
-            "or of the folder that the training wrote."
+            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: give the path of either, or "
+            "of the folder that the training wrote."
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
@@ -118,8 +118,8 @@ def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
     if isinstance(found, str) and found != expected and found.rpartition("-")[0] == expected.rpartition("-")[0]:
         name = (card.get("recipe") or {}).get("name", "RECIPE")
         raise CheckpointError(
-            f"{path} is a card of format {found}, and this version of eiwork reads {expected}: its settings had other "
-            f"names. Train it again (eiwork train {name}), or open it with the version in the card ({card.get('code')})."
+            f"{path} is a card of format {found}, and this version of eiwork reads {expected}: its settings had "
+            f"other names. Train it again (eiwork train {name}), or open it with the version in the card ({card.get('code')})."
         )
     if found != expected or not needed <= card.keys():
         raise CheckpointError(f"{path} is not a card of format {expected}: it belongs to something else.")

@@ -19,10 +19,10 @@ from eiwork.models.batch_map import BatchMap
 class Contraction:
     """Adds weight * relu(||J^T v|| - target)^2 at the fixed points, J = dF/dz, so that F stays a contraction; ours.
 
-    weight: > 0. target: of the Lipschitz constant, > 0. samples: how many of a batch, drawn anew in every step, are looked
-    at, an unbiased estimate of the mean over the batch at a part of its cost; None for all. krylov_size: of the search
-    for v. rescue: in a step none of whose solves reaches its tolerance, leave out the loss, whose gradient is of no
-    fixed point, and let the penalty alone lead back. Raises InputError for values out of range.
+    weight: > 0. target: of the Lipschitz constant, > 0. samples: how many of a batch, drawn anew in every step, are
+    looked at, an unbiased estimate of the mean over the batch at a part of its cost; None for all. krylov_size: of the
+    search for v. rescue: in a step none of whose solves reaches its tolerance, leave out the loss, whose gradient is of
+    no fixed point, and let the penalty alone lead back. Raises InputError for values out of range.
     """
 
     weight: float = 1.0

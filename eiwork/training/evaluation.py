@@ -44,8 +44,8 @@ def evaluate_model(
     """What is measured of each sample, as lists; the outputs are appended to `keep`.
 
     psnr, ssim: with x. misfit: ||A x_hat - y|| / ||y||. Where the model is a DEQ: n_evaluations, per solve of a batch;
-    nfe, until the sample's own residual reached the tolerance `tol`; residual, converged, sigma_min, error_bound, weights
-    (of a GuardedDEQ), the worst where a reconstruction takes several solves.
+    nfe, until the sample's own residual reached the tolerance `tol`; residual, converged, sigma_min, error_bound,
+    weights (of a GuardedDEQ), the worst where a reconstruction takes several solves.
     """
     found: dict[str, Any] = {}
     with torch.no_grad(), warnings.catch_warnings():

@@ -41,10 +41,10 @@ Held = tuple[Tensor, Tensor] | Tensor | Dataset
 class Run:
     """What a training leaves.
 
-    model: the trained model, the average of its weights, in evaluation mode. history: one entry per monitored step, with
-    `step`, `seconds` and `cpu_seconds` of the steps so far, the loss and its terms, evaluations of the step (`n_*`) and so
-    far (`total_*`), and held-out figures (`held_out_*`). checkpoint: the .safetensors file, None without `output`.
-    interrupted: stopped before its last step.
+    model: the trained model, the average of its weights, in evaluation mode. history: one entry per monitored step,
+    with `step`, `seconds` and `cpu_seconds` of the steps so far, the loss and its terms, evaluations of the step
+    (`n_*`) and so far (`total_*`), and held-out figures (`held_out_*`). checkpoint: the .safetensors file, None without
+    `output`. interrupted: stopped before its last step.
     """
 
     model: nn.Module
@@ -90,23 +90,23 @@ def fit(
 ) -> Run:
     """Train a model on measurements by any loss, and return it with its history.
 
-    model: anything called as model(y, physics), trained in place: a DEQ, or a network of yours. physics: any linear physics
-    of deepinv. y: measurements (n, ...), or a torch Dataset with a length, which need not fit into memory: dictionaries
-    {"y"} with "x" and "params" (of the physics, for each sample) where there are any, or deepinv's tuples (x, y, params).
-    loss: of eiwork.losses, such as EI(Rotation()), of deepinv or a list of them, or a function (model, y, physics, x) that
-    returns one number. x: the images behind y, for a loss that looks at them.
+    model: anything called as model(y, physics), trained in place: a DEQ, or a network of yours. physics: any linear
+    physics of deepinv. y: measurements (n, ...), or a torch Dataset with a length, which need not fit into memory:
+    dictionaries {"y"} with "x" and "params" (of the physics, for each sample) where there are any, or deepinv's tuples
+    (x, y, params). loss: of eiwork.losses, such as EI(Rotation()), of deepinv or a list of them, or a function (model,
+    y, physics, x) that returns one number. x: the images behind y, for a loss that looks at them.
 
     steps, batch_size, learning_rate, warmup, clip, ema, scalar_rate: see `Optimiser`. contraction: keeps a DEQ's
     iteration a contraction; None for no control. held_out: (y, x), or y alone, or a data set, looked at every
-    `monitor_every` steps and at the end; no step, stop or choice of weights depends on it. seed: of batches, group elements
-    and noise. on_step: called as on_step(step, **values) after every step; if it returns True, the training stops there.
-    output: a folder for model.safetensors and model.json (averaged weights and their card), saved every minute and at the
-    end; Ctrl-C ends the training after the step at hand, and `resume=True` continues, to the same bits as without a stop.
-    card: further entries of the card, ready for JSON.
+    `monitor_every` steps and at the end; no step, stop or choice of weights depends on it. seed: of batches, group
+    elements and noise. on_step: called as on_step(step, **values) after every step; if it returns True, the training
+    stops there. output: a folder for model.safetensors and model.json (averaged weights and their card), saved every
+    minute and at the end; Ctrl-C ends the training after the step at hand, and `resume=True` continues, to the same
+    bits as without a stop. card: further entries of the card, ready for JSON.
 
     Raises InputError for arguments that cannot be used, before any file is written; CheckpointError for a folder that
-    cannot be written, is occupied, or holds another training; ConvergenceError for a loss that is not finite, and for an
-    iteration that runs away.
+    cannot be written, is occupied, or holds another training; ConvergenceError for a loss that is not finite, and for
+    an iteration that runs away.
     """
     objective = as_loss(loss)
     optimiser = Optimiser(learning_rate, batch_size, warmup, clip, ema, scalar_rate)
@@ -117,8 +117,8 @@ def fit(
     samples, held = Samples(y, x), _held_out(held_out)
     if getattr(objective, "needs_x", False) and not samples.has_x:
         raise InputError(
-            f"The loss {described(loss)} needs the ground truth x, and there is none: pass x=..., or train with a loss of "
-            "measurements alone, such as EI(Rotation())."
+            f"The loss {described(loss)} needs the ground truth x, and there is none: pass x=..., or train with a loss "
+            "of measurements alone, such as EI(Rotation())."
         )
     _check_places(model, physics, place)
     first = samples.batch(torch.arange(min(2, len(samples))))
@@ -138,9 +138,15 @@ def fit(
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     state = TrainingState(model, adam, average)
     settings = {
-        "steps": steps, "seed": seed, "optimiser": asdict(optimiser), "contraction": control and asdict(control),
-        "loss": described(loss), "model": type(model).__name__, "physics": type(physics).__name__, "data": samples.digest(),
-    }  # fmt: skip
+        "steps": steps,
+        "seed": seed,
+        "optimiser": asdict(optimiser),
+        "contraction": control and asdict(control),
+        "loss": described(loss),
+        "model": type(model).__name__,
+        "physics": type(physics).__name__,
+        "data": samples.digest(),
+    }
     if resume and folder is not None:
         state.restore(folder, settings)
     extra = {"data_hash": settings["data"], "recipe": None} | (card or {})
@@ -225,7 +231,8 @@ def _control(contraction: Contraction | None, model: nn.Module) -> Contraction |
         return contraction
     if contraction is not _DEFAULT_CONTRACTION:
         raise InputError(
-            f"contraction={contraction} controls the fixed points of a DEQ, and {type(model).__name__} has none: leave it out."
+            f"contraction={contraction} controls the fixed points of a DEQ, and {type(model).__name__} has none: "
+            "leave it out."
         )
     return None
 
@@ -283,8 +290,8 @@ def _try_out(model: nn.Module, loss: Any, batch: Batch, physics: LinearPhysics, 
         raise
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"The loss cannot be computed for the first samples: {type(error).__name__}: {error} The model is called as "
-            "model(y, physics) and returns images (batch, channel, height, width) in the type of y."
+            f"The loss cannot be computed for the first samples: {type(error).__name__}: {error} The model is "
+            "called as model(y, physics) and returns images (batch, channel, height, width) in the type of y."
         ) from error
     finally:
         handle.remove()

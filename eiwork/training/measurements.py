@@ -1,4 +1,4 @@
-"""What a recipe measures: the training measurements, without the images behind them where the method must not see them."""
+"""What a recipe measures; the images behind the measurements only where the method may see them."""
 
 import hashlib
 from dataclasses import dataclass, replace

@@ -18,7 +18,7 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Data(BaseModel):
-    """Whose images are measured: "scans", `n` seeded warps of the embedded training images, or "bodies", `n` random ones.
+    """Whose images are measured: "scans", `n` seeded warps of the embedded training images, or "bodies", `n` random.
 
     Random images are nobody's, so that their truth is known: `eiwork.data.bodies`, and `dead_leaves` for "natural".
     """
@@ -35,8 +35,8 @@ class Data(BaseModel):
 class Recipe(BaseModel):
     """Problem, data, model, loss and optimiser of one training; all settings are ours unless a source is named.
 
-    physics, model, loss: parts with a `kind`, see `eiwork.training.parts`. start: a model that comes with the package, or
-    the path of a checkpoint, whose weights the training begins with; None for random ones. steps: optimiser steps.
+    physics, model, loss: parts with a `kind`, see `eiwork.training.parts`. start: a model that comes with the package,
+    or the path of a checkpoint, whose weights the training begins with; None for random ones. steps: optimiser steps.
     seed: of the weights, the batches, the group elements and the noise. monitor_every: steps between looks at the
     held-out images, which never influence a training.
     """

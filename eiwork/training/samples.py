@@ -35,9 +35,9 @@ class Batch:
 class Samples:
     """n measurements with their images where there are any, read by index.
 
-    y: a tensor (n, ...), or a torch Dataset with a length: dictionaries {"y", "x", "params"}, or deepinv's tuples (x, y)
-    and (x, y, params). x: a tensor (n, ...) beside a tensor y, or None. name: of the argument, for errors.
-    Raises InputError for anything else, no sample, lengths that differ and values that are not finite.
+    y: a tensor (n, ...), or a torch Dataset with a length: dictionaries {"y", "x", "params"}, or deepinv's tuples (x,
+    y) and (x, y, params). x: a tensor (n, ...) beside a tensor y, or None. name: of the argument, for errors. Raises
+    InputError for anything else, no sample, lengths that differ and values that are not finite.
     """
 
     def __init__(self, y: Tensor | Dataset, x: Tensor | None = None, name: str = "y") -> None:
@@ -46,8 +46,8 @@ class Samples:
             self._check_tensors(y, x)
         elif not (hasattr(y, "__getitem__") and hasattr(y, "__len__")) or isinstance(y, str | Mapping):
             raise InputError(
-                f"{name} is a {type(y).__name__}: pass a tensor (n, ...), as physics.A gives it, or a torch Dataset with a "
-                f"length; {_ADVICE}."
+                f"{name} is a {type(y).__name__}: pass a tensor (n, ...), as physics.A gives it, or a torch Dataset "
+                f"with a length; {_ADVICE}."
             )
         elif x is not None:
             raise InputError(f"{name} is a data set and x is given, too: a data set holds its own x; {_ADVICE}.")
@@ -119,8 +119,8 @@ def _check_finite(values: Tensor, name: str) -> None:
     if bool(bad.any()):
         first = int(bad.nonzero()[0])
         raise InputError(
-            f"{name} holds NaN or infinite values, the first in sample {first} of {len(values)}: leave such samples out, "
-            "or find out what made them."
+            f"{name} holds NaN or infinite values, the first in sample {first} of {len(values)}: leave such samples "
+            "out, or find out what made them."
         )
 
 
@@ -139,8 +139,8 @@ def check_fits(batch: Batch, physics: LinearPhysics, name: str = "y") -> None:
     except (RuntimeError, ValueError, TypeError) as error:
         shapes = f"{name} {tuple(batch.y.shape)}" + ("" if batch.x is None else f", x {tuple(batch.x.shape)}")
         raise InputError(
-            f"{type(physics).__name__} cannot take these samples ({shapes}; {str(error).splitlines()[0]}): check that the "
-            "measurements were made by this physics, and the order of their axes."
+            f"{type(physics).__name__} cannot take these samples ({shapes}; {str(error).splitlines()[0]}): check that "
+            "the measurements were made by this physics, and the order of their axes."
         ) from None
     if getattr(expected, "shape", None) != batch.y.shape:
         raise InputError(

@@ -18,7 +18,8 @@ def load_shipped(name: str) -> Checkpoint:
     names = shipped_checkpoints()
     if name not in names:
         raise CheckpointError(
-            f"No trained model {name!r} comes with this version; there are {', '.join(names)}. Train it: eiwork train {name}."
+            f"No trained model {name!r} comes with this version; there are {', '.join(names)}. "
+            f"Train it: eiwork train {name}."
         )
     return load_checkpoint(_FOLDER / name)
 

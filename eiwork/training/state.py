@@ -91,6 +91,6 @@ def _check_same(saved: dict[str, Any], current: dict[str, Any], path: Path) -> N
     differing = sorted(key for key in saved.keys() | current.keys() if saved.get(key) != current.get(key))
     if differing:
         raise CheckpointError(
-            f"{path} was written by another training: {', '.join(differing)} differ. Resume with the data, settings and "
-            "options it was started with, or choose a new output folder."
+            f"{path} was written by another training: {', '.join(differing)} differ. Resume with the data, settings "
+            "and options it was started with, or choose a new output folder."
         )

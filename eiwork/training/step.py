@@ -76,7 +76,7 @@ def watched(model: nn.Module) -> Iterator[_Calls]:
 
 
 def physics_of(physics: LinearPhysics, params: dict[str, Tensor]) -> LinearPhysics:
-    """The physics of a batch: the same, or a copy with the batch's own parameters, so that the caller's stays as it is."""
+    """The physics of a batch: the same, or a copy with the batch's own parameters; the caller's stays as it is."""
     if not params:
         return physics
     own = copy.deepcopy(physics)
@@ -150,15 +150,15 @@ def _contracting(
 def _check(values: dict[str, float], calls: _Calls, step: int, max_rms: float) -> None:
     """Raises ConvergenceError where a step has gone wrong: nothing that it computed may reach the weights."""
     advice = (
-        "The last checkpoint is intact. Lower learning_rate, raise Contraction(weight=...) or the denoiser's shrinkage, "
-        "or set Contraction(rescue=True), then start again or resume from an earlier run."
+        "The last checkpoint is intact. Lower learning_rate, raise Contraction(weight=...) or the denoiser's "
+        "shrinkage, or set Contraction(rescue=True), then start again or resume from an earlier run."
     )
     if not all(math.isfinite(value) for value in values.values()):
         raise ConvergenceError(f"The loss or its gradient is not finite at step {step} ({values}). {advice}")
     if calls.first is not None and (rms := float(calls.first[2].detach().square().mean().sqrt())) > max_rms:
         raise ConvergenceError(
-            f"The iteration has run away at step {step}: the reconstructions have an RMS of {rms:.1e}, above {max_rms:.1e} "
-            f"({values}). F expands, and solves end far from any fixed point. {advice}"
+            f"The iteration has run away at step {step}: the reconstructions have an RMS of {rms:.1e}, above "
+            f"{max_rms:.1e} ({values}). F expands, and solves end far from any fixed point. {advice}"
         )
 
 
