@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         ResidualCNN,
         WhitenedStep,
     )
+    from eiwork.training import Contraction, evaluate, fit
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ __all__ = [
     "Anderson",
     "Broyden",
     "CheckpointError",
+    "Contraction",
     "ConvergenceError",
     "ConvergenceWarning",
     "DataFormatError",
@@ -87,6 +89,8 @@ __all__ = [
     "Unrolled",
     "WhitenedStep",
     "errors",
+    "evaluate",
+    "fit",
     "fixed_point",
     "record",
     "solve_fixed_point",
@@ -96,7 +100,7 @@ _SUBPACKAGES = frozenset(
     {"analysis", "data", "errors", "figures", "fixed_point", "losses", "models", "physics", "symmetry"}
     | {"training", "widgets"}
 )
-_HOMES = ("eiwork.errors", "eiwork.fixed_point", "eiwork.models")
+_HOMES = ("eiwork.errors", "eiwork.fixed_point", "eiwork.models", "eiwork.training")
 
 
 def __getattr__(name: str) -> Any:

@@ -95,7 +95,13 @@ class Adapted:
         """The terms of all losses; those that change how the model is called (splitting, R2R) do so."""
         if callable(self.losses):
             found = self.losses(model, y, physics, x)
-            return found if isinstance(found, Terms) else Terms({"loss": found.mean()})
+            if isinstance(found, Tensor) and found.numel() == 1:
+                return Terms({"loss": found.reshape(())})
+            if not isinstance(found, Terms):
+                raise InputError(
+                    f"The loss returned {type(found).__name__}, not Terms or a tensor of one number: mean it."
+                )
+            return found
         for loss in self.losses:
             model = loss.adapt_model(model)
         # Models that a loss has adapted draw their random part here, and the loss asks them for it.

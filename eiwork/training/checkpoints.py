@@ -109,8 +109,8 @@ def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
         card = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and NAME.json: give the path of either, or "
-            "of the folder that the training wrote."
+            f"{path} does not exist. A checkpoint is two files, NAME.safetensors and .json: give the path of either, "
+            "or of the folder that the training wrote."
         ) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
@@ -119,7 +119,8 @@ def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
         name = (card.get("recipe") or {}).get("name", "RECIPE")
         raise CheckpointError(
             f"{path} is a card of format {found}, and this version of eiwork reads {expected}: its settings had "
-            f"other names. Train it again (eiwork train {name}), or open it with the version in the card ({card.get('code')})."
+            f"other names. Train it again (eiwork train {name}), or open it with the version "
+            f"in the card ({card.get('code')})."
         )
     if found != expected or not needed <= card.keys():
         raise CheckpointError(f"{path} is not a card of format {expected}: it belongs to something else.")

@@ -60,7 +60,7 @@ class Part(BaseModel):
 
 def part(role: str) -> Any:
     """The type of a field that holds a part of that role: a `Part`, or the dictionary of one."""
-    return Annotated[SerializeAsAny[Any], BeforeValidator(lambda value: parse_part(role, value))]
+    return Annotated[Any, BeforeValidator(lambda value: parse_part(role, value)), SerializeAsAny()]
 
 
 def parse_part(role: str, value: Any) -> Any:
@@ -83,11 +83,11 @@ def parse_part(role: str, value: Any) -> Any:
 @cache
 def settings_of(target: Callable[..., Any]) -> type[Part]:
     """The settings class of a constructor: one field for each of its parameters that a file can hold."""
-    fields: dict[str, Any] = {"kind": (Literal[target.__name__], target.__name__)}
+    fields: dict[str, Any] = {"kind": (Literal.__getitem__(target.__name__), target.__name__)}
     for name, parameter in inspect.signature(target, eval_str=True).parameters.items():
         default = ... if parameter.default is inspect.Parameter.empty else parameter.default
         if name in PARTS and default not in (..., None):
-            default = settings_of(PARTS[name][0] if name != "solver" else fixed_point.GMRES)()
+            default = settings_of(PARTS[name][0] if name != "solver" else fixed_point.GMRES).model_validate({})
         if name in _NOT_FIELDS:
             continue
         if name in PARTS:

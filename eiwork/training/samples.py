@@ -85,7 +85,7 @@ class Samples:
         return self._x is not None if isinstance(self._y, Tensor) else "x" in self._item(0)
 
     def _item(self, index: int) -> dict[str, Any]:
-        item: Any = self._y[index]  # type: ignore[index]
+        item: Any = self._y[index]
         if isinstance(item, tuple | list) and len(item) in (2, 3):
             names = ("x", "y", "params")
             item = dict(zip(names, item, strict=False))

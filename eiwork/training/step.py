@@ -11,14 +11,14 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 
-from eiwork.errors import ConvergenceError, InputError
+from eiwork.errors import ConvergenceError
 from eiwork.fixed_point import Report, record
-from eiwork.losses import Loss, Terms
+from eiwork.losses import Loss
 from eiwork.models import DEQ
 from eiwork.training.contraction import Contraction
 from eiwork.training.optimiser import Optimiser
 from eiwork.training.randomness import batch_indices, seeded
-from eiwork.training.samples import Batch, Samples
+from eiwork.training.samples import Samples
 from eiwork.training.state import TrainingState
 
 MAX_RMS = 100.0
@@ -84,16 +84,6 @@ def physics_of(physics: LinearPhysics, params: dict[str, Tensor]) -> LinearPhysi
     return own
 
 
-def terms_of(loss: Loss, model: nn.Module, batch: Batch, physics: LinearPhysics) -> Terms:
-    """The terms of a loss; a plain number becomes the term "loss". Raises InputError for anything else."""
-    found = loss(model, batch.y, physics, batch.x)
-    if isinstance(found, Tensor) and found.numel() == 1:
-        found = Terms({"loss": found.reshape(())})
-    if not isinstance(found, Terms):
-        raise InputError(f"The loss returned a {type(found).__name__}: it returns Terms, or a tensor of one number.")
-    return found
-
-
 def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     """Do step `state.step` and advance the state; returns the losses and evaluations of the step.
 
@@ -112,7 +102,7 @@ def train_step(state: TrainingState, context: StepContext) -> dict[str, float]:
     state.optimiser.zero_grad(set_to_none=True)
     with seeded(context.seed, "steps", step), record() as reports:
         with watched(model) as calls:
-            terms = terms_of(context.loss, model, batch, physics)
+            terms = context.loss(model, batch.y, physics, batch.x)
         values = {name: float(term.detach()) for name, term in terms.values.items()}
         total = terms.total
         if isinstance(model, DEQ) and context.contraction is not None and calls.first is not None:

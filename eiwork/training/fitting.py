@@ -30,7 +30,7 @@ from eiwork.training.optimiser import Optimiser
 from eiwork.training.randomness import seeded
 from eiwork.training.samples import Batch, Samples, check_fits
 from eiwork.training.state import TrainingState
-from eiwork.training.step import MAX_RMS, StepContext, physics_of, terms_of, train_step
+from eiwork.training.step import MAX_RMS, StepContext, physics_of, train_step
 
 _SAVE_EVERY_SECONDS = 60.0
 _DEFAULT_CONTRACTION = Contraction()
@@ -154,8 +154,9 @@ def fit(
     title = str(card["recipe"]["name"]) if card and card.get("recipe") else type(model).__name__
     _train(state, context, keeper, held, monitor_every, tqdm(
         total=steps, initial=state.step, desc=title, disable=not progress, unit="step"), on_step)  # fmt: skip
+    checkpoint = keeper.save(state)
     model.load_state_dict(state.average)
-    return Run(model.eval(), state.history, keeper.save(state), state.step < steps)
+    return Run(model.eval(), state.history, checkpoint, state.step < steps)
 
 
 def _train(
@@ -285,7 +286,7 @@ def _try_out(model: nn.Module, loss: Any, batch: Batch, physics: LinearPhysics, 
     try:
         with torch.no_grad(), seeded(seed, "probe"), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            terms_of(loss, model, batch, physics_of(physics, batch.params))
+            loss(model, batch.y, physics_of(physics, batch.params), batch.x)
     except EiworkError:
         raise
     except (RuntimeError, TypeError, ValueError, AttributeError) as error:
