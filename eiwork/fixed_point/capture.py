@@ -1,34 +1,43 @@
 """What a function closes over: the tensors that it uses besides its argument, found by watching one evaluation."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
+
+from eiwork.errors import InputError
 
 Graph = Any
 
 
 def transforms_active() -> bool:
-    """Whether a `torch.func` transform (vjp, jvp, vmap, ...) is running."""
-    return bool(torch._C._are_functorch_transforms_active())  # noqa: SLF001
+    """Whether a `torch.func` transform (vjp, jvp, vmap, ...) is running: inside one, torch refuses this request."""
+    try:
+        torch.zeros(()).requires_grad_()
+    except RuntimeError:
+        return True
+    return False
+
+
+def refuse_transforms() -> None:
+    """InputError inside a `torch.func` transform, where only the finite iteration of `Unrolled` has derivatives."""
+    if transforms_active():
+        raise InputError(
+            "A fixed point cannot be solved inside a torch.func transform (grad, vjp, jvp, jacrev, vmap, ...). Use "
+            "torch.autograd, which reaches every order: torch.autograd.grad(..., create_graph=True) or "
+            "torch.autograd.functional.jacobian. Fold a mapped axis into the batch: its samples are independent. "
+            "(gradient=Unrolled(steps), a finite iteration, has torch.func's grad, vjp and jacrev.)"
+        )
 
 
 def is_wrapped(tensor: Tensor) -> bool:
     """Whether a tensor belongs to a `torch.func` transform."""
-    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))  # noqa: SLF001
-
-
-@contextmanager
-def no_derivatives() -> Iterator[None]:
-    """`torch.no_grad()` for both modes: tangents of forward mode are not propagated either."""
-    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
-        yield
+    return torch.func.debug_unwrap(tensor) is not tensor
 
 
 def not_compiled() -> AbstractContextManager:
@@ -98,30 +107,18 @@ class Capture(TorchFunctionMode):
 
 
 class Substitute(TorchFunctionMode):
-    """Puts given tensors in the place of others, and counts which places were met."""
+    """Puts given tensors in the place of others."""
 
     def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
         super().__init__()
         self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
-        self.met: set[int] = set()
 
     def __torch_function__(
         self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Call `func` on what was given."""
-        args, kwargs = tree_map_only(Tensor, self._replace, (tuple(args), kwargs or {}))
+        args, kwargs = tree_map_only(Tensor, lambda t: self._given.get(id(t), t), (tuple(args), kwargs or {}))
         return func(*args, **kwargs)
-
-    def _replace(self, tensor: Tensor) -> Tensor:
-        if id(tensor) in self._given:
-            self.met.add(id(tensor))
-            return self._given[id(tensor)]
-        return tensor
-
-    @property
-    def complete(self) -> bool:
-        """Whether every original was met."""
-        return len(self.met) == len(self._given)
 
 
 def _sequence_number() -> int:

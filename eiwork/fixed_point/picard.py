@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.errors import InputError
 from eiwork.fixed_point.certificate import sigma_from_rate
-from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.solver import FixedPointSolver, Progress, check_damping
 from eiwork.fixed_point.state import Flat
 
 
@@ -23,8 +22,7 @@ class Picard(FixedPointSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.damping <= 1:
-            raise InputError(f"Picard(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
+        check_damping(self, self.damping)
 
     def propose(self, progress: Progress) -> tuple[Flat, None]:
         """A step of length `damping` along the residual."""

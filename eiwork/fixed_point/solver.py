@@ -1,20 +1,19 @@
 """The common part of all fixed-point solvers: init, step, terminate, and the loop that drives them."""
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceError, InputError
+from eiwork.fixed_point.record import OnFailure
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
 
-OnFailure = Literal["warn", "raise"]
 # Two residuals in a row this many times the first one will not come back: stop before they overflow.
 _DIVERGED = 1e8
 # An iterate this many times as large as the start has run away: there the relative residual vanishes for any map.
@@ -50,6 +49,10 @@ class Progress:
     memory: Any = None
     stopped: list[bool] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
+
+    def trace_tensors(self) -> list[Float[Tensor, " batch"]]:
+        """The relative residual (batch,) after each evaluation, on the device of the solve."""
+        return list(self.residual.new_tensor(self.trace).unbind())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,41 +217,11 @@ class FixedPointSolver(ABC):
         return None
 
 
-def report_failure(
-    kind: str,
-    solver: str,
-    residual: Float[Tensor, " batch"],
-    converged: Bool[Tensor, " batch"],
-    tol: float,
-    n_evaluations: int,
-    on_failure: OnFailure,
-    solution: object,
-    error_bound: Float[Tensor, " batch"] | None = None,
-) -> None:
-    """Warn or raise, in the words of advice, if a sample has not converged.
-
-    error_bound: estimated relative error of each sample, if there is one.
-    """
-    if bool(converged.all()):
-        return
-    advice = (
-        "The map may not be a contraction: damp it (Picard(damping=0.5)), raise max_iter, try Anderson, or "
-        "control the Lipschitz constant of the operator."
-        if kind == "forward"
-        else "I - J is badly conditioned here: raise max_iter, loosen tol, or make the map more contractive."
-    )
-    estimate = ""
-    if error_bound is not None and bool(error_bound.isfinite().all()):
-        of_what = "fixed point" if kind == "forward" else "adjoint, and so of the gradient,"
-        estimate = f"; the estimated relative error of the {of_what} is {float(error_bound.max()):.1e}"
-    message = (
-        f"The {kind} solve by {solver} stopped after {n_evaluations} evaluations with "
-        f"{int((~converged).sum())} of {converged.numel()} samples above tolerance {tol:.1e}; "
-        f"the largest relative residual is {float(residual.max()):.2e}{estimate}. {advice}"
-    )
-    if on_failure == "raise":
-        raise ConvergenceError(message, solution)
-    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+def check_damping(owner: object, damping: float | int) -> None:
+    """InputError unless damping lies in (0, 1]."""
+    if not 0 < damping <= 1:
+        name = type(owner).__name__
+        raise InputError(f"{name}(damping={damping}): damping must lie in (0, 1]; 1 is undamped.")
 
 
 def _on_host(residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
@@ -267,8 +240,3 @@ def _raise_if_not_finite(residual: list[float], evaluation: int, best: Progress 
         "size, or control the Lipschitz constant of the operator.",
         best,
     )
-
-
-def trace_tensors(progress: Progress) -> list[Float[Tensor, " batch"]]:
-    """The relative residual (batch,) after each evaluation, on the device of the solve."""
-    return list(progress.residual.new_tensor(progress.trace).unbind())

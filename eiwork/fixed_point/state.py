@@ -96,6 +96,10 @@ class Packing:
         """The map f seen on the packed matrix."""
         return PackedMap(f, self)
 
+    def on_parts(self, product: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> FlatMap:
+        """A map of the components, seen on the packed matrix."""
+        return lambda flat: self.pack(product(as_tuple(self.unpack(flat))))
+
     def of_samples(self, n: int) -> "Packing":
         """The packing of n samples of such a state."""
         return replace(self, shapes=tuple(torch.Size((n, *shape[1:])) for shape in self.shapes))
@@ -136,3 +140,9 @@ def norms(flat: Flat) -> Float[Tensor, " batch"]:
     scale = wide.detach().abs().amax(dim=1) if wide.shape[1] else wide.new_zeros(wide.shape[0])
     scale = torch.where((scale > 0) & scale.isfinite(), scale, torch.ones_like(scale))
     return scale * torch.linalg.vector_norm(wide / scale[:, None], dim=1)
+
+
+def relative(size: Float[Tensor, " batch"], reference: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """size / reference of each sample; 0 where both vanish."""
+    ratio = size / reference.clamp(min=torch.finfo(reference.dtype).tiny)
+    return torch.where(size == 0, torch.zeros_like(ratio), ratio)

@@ -8,7 +8,6 @@ from eiwork import physics as physics_module
 from eiwork.errors import RecipeError
 from eiwork.fixed_point import (
     GMRES,
-    SHINE,
     Anderson,
     Broyden,
     FixedPointSolver,
@@ -51,7 +50,6 @@ from eiwork.training.settings import (
     NeumannSettings,
     PhantomSettings,
     ProximalGradientSettings,
-    SHINESettings,
     TomographySettings,
     UnrolledSettings,
     WhitenedStepSettings,
@@ -125,8 +123,6 @@ def build_gradient(settings: GradientSettings) -> GradientMode:
         return Phantom(settings.steps, settings.damping)
     if isinstance(settings, NeumannSettings):
         return Neumann(settings.terms)
-    if isinstance(settings, SHINESettings):
-        return SHINE(settings.slack)
     assert isinstance(settings, JacobianFreeSettings)
     return JacobianFree()
 

@@ -62,7 +62,6 @@ __all__ = [
     "ReflectionSettings",
     "RobustEquivariantSettings",
     "RotationSettings",
-    "SHINESettings",
     "ScanSettings",
     "Settings",
     "ShiftSettings",
@@ -225,15 +224,8 @@ class NeumannSettings(Settings):
     terms: Annotated[int, Field(ge=0)] = 5
 
 
-class SHINESettings(Settings):
-    """The inverse Jacobian that Broyden's method learnt in the forward solve; needs solver = "broyden"."""
-
-    kind: Literal["shine"] = "shine"
-    slack: Positive = 1.0
-
-
 GradientSettings = Annotated[
-    ImplicitSettings | JacobianFreeSettings | PhantomSettings | NeumannSettings | SHINESettings,
+    ImplicitSettings | JacobianFreeSettings | PhantomSettings | NeumannSettings,
     Field(discriminator="kind"),
 ]
 

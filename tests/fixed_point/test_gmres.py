@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from eiwork.fixed_point.hessenberg import HessenbergProblem
 
 from eiwork.errors import ConvergenceError
 from eiwork.fixed_point import GMRES
-from eiwork.fixed_point.hessenberg import HessenbergProblem
 from eiwork.fixed_point.vectors import Vectors
 
 

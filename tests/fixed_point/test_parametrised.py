@@ -4,6 +4,7 @@ import functools
 
 import pytest
 import torch
+from eiwork.fixed_point.closure import modules_of
 from problems import relative_error
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
@@ -17,7 +18,6 @@ from eiwork.fixed_point import (
     fixed_point,
     solve_fixed_point,
 )
-from eiwork.fixed_point.closure import modules_of
 
 TIGHT = Anderson(tol=1e-13, max_iter=500)
 

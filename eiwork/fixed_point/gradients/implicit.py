@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from eiwork.fixed_point.adjoint import AdjointSolver
-from eiwork.fixed_point.capture import Capture, not_compiled, transforms_active
-from eiwork.fixed_point.functional import functional_fixed_point
+from eiwork.fixed_point.capture import Capture, not_compiled
 from eiwork.fixed_point.gmres import GMRES
 from eiwork.fixed_point.node import Cut, Evaluation, ImplicitNode
 from eiwork.fixed_point.solve import Run, run_fixed_point
@@ -22,8 +21,7 @@ class Implicit:
 
     At z = f(z, theta): dL/dtheta = v^T df/dtheta, with (I - J^T) v = dL/dz and J = df/dz. One call is one node of the
     autograd graph, so calls compose: an EI loss with two reconstructions has two nodes and needs no further rule. The
-    node is differentiable to any order (`create_graph=True`), in forward mode (`torch.autograd.forward_ad`), and under
-    `torch.func` (vjp, jvp, jacrev, jacfwd, hessian, vmap).
+    node is differentiable to any order (`create_graph=True`); forward mode and torch.func are refused (InputError).
     f must treat the samples of a batch independently (no batch normalisation in training mode).
 
     solver: GMRES (default), or any fixed-point solver, for the adjoint system; its tolerance is relative to
@@ -35,8 +33,6 @@ class Implicit:
 
     def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f; gradients reach every tensor that f closes over."""
-        if transforms_active():
-            return functional_fixed_point(f, z0, solver, self.solver)
         run = run_fixed_point(f, z0, solver)
         if not torch.is_grad_enabled():
             return run.solution.value

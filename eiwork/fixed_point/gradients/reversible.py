@@ -1,7 +1,8 @@
 """Reversible iteration: exact gradients of a finite iteration whose states are recomputed, not stored."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point.gradients._closed_over import ClosedOver
-from eiwork.fixed_point.gradients.neumann import relative
-from eiwork.fixed_point.gradients.rule import refuse_second_derivative, refuse_transforms
-from eiwork.fixed_point.record import Report, publish
+from eiwork.fixed_point.capture import Capture, Substitute, refuse_transforms, unseen
+from eiwork.fixed_point.gradients.approximate import refuse_second_derivative
+from eiwork.fixed_point.node import Cut
+from eiwork.fixed_point.record import Kind, Report, publish
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, norms
+from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, norms, relative
 
 # Where the recomputed start differs more than this from the known one, gradients have lost too many digits.
 _DRIFT = 1e-3
@@ -34,8 +35,8 @@ class Reversible:
     in float64, whatever the type of z0; even so, more than about 25 steps at damping 0.5, or 10 at 0.8, drift. The
     adjoint report carries the drift, ||z0 recomputed - z0|| / ||z||, and a ConvergenceWarning is given above 1e-3.
 
-    steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again, or under
-    torch.func. Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
+    steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again.
+    Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
     """
 
     steps: int = 12
@@ -52,12 +53,12 @@ class Reversible:
 
     def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
         """The state after the coupled steps, differentiable in O(1) memory."""
-        refuse_transforms("Reversible")
+        refuse_transforms()
         packing = Packing.of(z0)
         flat_map, start = packing.flat_map(f), packing.pack(z0)
         if not torch.is_grad_enabled():
             return packing.unpack(self.run(flat_map, start, flat_map(start), solver.tol)[0].to(start.dtype))
-        closed = ClosedOver(flat_map, start, "Reversible")
+        closed = _ClosedOver(flat_map, start, "Reversible")
         return packing.unpack(_Steps.apply(self, closed, solver.tol, start, *closed.attached))
 
     def run(self, f: FlatMap, start: Flat, image: Flat, tol: float) -> tuple[Flat, Flat]:
@@ -69,7 +70,7 @@ class Reversible:
             residual = relative(norms(_wide(image) - y), norms(_wide(image)))
             z = self.mix(z, image)
         # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
-        publish(Report("forward", "Reversible", tol, 2 * self.steps, residual, residual <= tol))
+        self._publish("forward", tol, residual)
         if not bool(z.isfinite().all()):
             raise ConvergenceError(
                 f"f returned non-finite values within {self.steps} reversible steps: the iteration diverges. Lower "
@@ -88,9 +89,7 @@ class Reversible:
 
     def report_drift(self, drift: Float[Tensor, " batch"]) -> None:
         """Publish how far the recomputed start is from the known one, and warn if that is too far."""
-        kept = drift <= _DRIFT
-        publish(Report("adjoint", "Reversible", _DRIFT, 2 * self.steps, drift, kept))
-        if not bool(kept.all()):
+        if not self._publish("adjoint", _DRIFT, drift):
             warnings.warn(
                 f"Undoing {self.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
                 "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
@@ -99,12 +98,69 @@ class Reversible:
                 stacklevel=2,
             )
 
+    def _publish(self, kind: Kind, tol: float, residual: Float[Tensor, " batch"]) -> bool:
+        """Report what is left, and tell whether it is within the tolerance."""
+        converged = residual <= tol
+        publish(
+            Report(
+                kind=kind,
+                solver="Reversible",
+                tol=tol,
+                converged=converged,
+                residual=residual,
+                n_evaluations=2 * self.steps,
+            )
+        )
+        return bool(converged.all())
+
+
+class _ClosedOver:
+    """The differentiable tensors behind a map on flat states, found at one evaluation, and its partial derivatives.
+
+    value: (batch, n) f(z) of that evaluation. attached: the closed-over tensors, attached to the graphs behind them.
+    """
+
+    def __init__(self, f: FlatMap, z: Flat, mode: str) -> None:
+        self.f, self.mode = f, mode
+        self._autocast = _autocast_of(z)
+        z = Cut.apply(z.detach().requires_grad_())
+        with Capture([z]) as capture:
+            outputs = f(z)
+        self.attached = tuple(capture.attached)
+        self._originals = capture.originals
+        self._refuse_unseen(outputs, (z, *capture.aliases))
+        self.value = outputs.detach()
+
+    def pull(self, z: Flat, values: Sequence[Tensor]) -> tuple[Flat, Callable[[Flat], tuple[Tensor, ...]]]:
+        """f(z) and w -> (w^T df/dz, w^T df/dp for each closed-over p), with `values` in the place of those."""
+        with torch.enable_grad(), self._autocast():
+            z = Cut.apply(z.detach().requires_grad_())
+            aliases = [Cut.apply(value.detach().requires_grad_()) for value in values]
+            with Substitute(self._originals, aliases):
+                outputs = self.f(z)
+        self._refuse_unseen(outputs, (z, *aliases))
+
+        def back(w: Flat) -> tuple[Tensor, ...]:
+            if not outputs.requires_grad:
+                return tuple(torch.zeros_like(t) for t in (z, *aliases))
+            return torch.autograd.grad(outputs, (z, *aliases), w, allow_unused=True, materialize_grads=True)
+
+        return outputs.detach(), back
+
+    def _refuse_unseen(self, outputs: Tensor, stops: Sequence[Tensor]) -> None:
+        if unseen((outputs,), stops):
+            raise InputError(
+                f"{self.mode} cannot follow a tensor that needs gradients and that f uses only as a direct argument of "
+                "a custom autograd.Function, or only at some evaluations. Pass it through an ordinary operation "
+                "first, for example x * 1.0 inside f, or use gradient=Unrolled(steps)."
+            )
+
 
 class _Steps(torch.autograd.Function):
     """All reversible steps as one node, which keeps their end and start only."""
 
     @staticmethod
-    def forward(ctx: Any, mode: Reversible, closed: ClosedOver, tol: float, start: Flat, *attached: Tensor) -> Flat:
+    def forward(ctx: Any, mode: Reversible, closed: _ClosedOver, tol: float, start: Flat, *attached: Tensor) -> Flat:
         """z after the steps."""
         z, y = mode.run(closed.f, start, closed.value, tol)
         ctx.mode, ctx.closed = mode, closed
@@ -135,3 +191,10 @@ class _Steps(torch.autograd.Function):
 def _wide(flat: Flat) -> Flat:
     # Some accelerators have no float64.
     return flat.detach().to(torch.float32 if flat.device.type == "mps" else torch.float64)
+
+
+def _autocast_of(z: Tensor) -> Callable[[], AbstractContextManager]:
+    """The autocast state of now, for evaluations in the backward pass, where autograd has left it."""
+    kind = z.device.type
+    enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
+    return lambda: torch.autocast(kind, dtype=dtype, enabled=enabled)

@@ -50,8 +50,17 @@ class Unrolled:
                 n = min(self.checkpoint_every, self.steps - done)
                 progress = checkpoint(_stretch, solver, flat_map, progress, n, use_reentrant=False)
         z, _ = solver.propose(progress)
-        name, residual = type(solver).__name__, progress.residual
-        publish(Report("forward", name, solver.tol, progress.n_evaluations, residual, residual <= solver.tol))
+        residual = progress.residual
+        publish(
+            Report(
+                kind="forward",
+                solver=type(solver).__name__,
+                tol=solver.tol,
+                converged=residual <= solver.tol,
+                residual=residual,
+                n_evaluations=progress.n_evaluations,
+            )
+        )
         return packing.unpack(z)
 
 
