@@ -4,13 +4,13 @@ The package is callable: `eiwork.fixed_point(f, z0, ...)` is `eiwork.fixed_point
 """
 
 import sys
-from collections.abc import Callable
 from types import ModuleType
 
 from eiwork.errors import InputError
+from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.broyden import Broyden
-from eiwork.fixed_point.gmres import GMRES
+from eiwork.fixed_point.capture import weights_evaluated_once
 from eiwork.fixed_point.gradients import (
     GradientMode,
     Implicit,
@@ -20,12 +20,10 @@ from eiwork.fixed_point.gradients import (
     Reversible,
     Unrolled,
 )
-from eiwork.fixed_point.parametrised import weights_evaluated_once
-from eiwork.fixed_point.picard import Picard
 from eiwork.fixed_point.record import Report, Solution, record
 from eiwork.fixed_point.solve import solve_fixed_point
-from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import State
+from eiwork.fixed_point.solver import FixedPointSolver, Picard
+from eiwork.fixed_point.state import State, StateMap
 
 __all__ = [
     "GMRES",
@@ -49,7 +47,7 @@ __all__ = [
 
 
 def fixed_point(
-    f: Callable[[State], State],
+    f: StateMap,
     z0: State,
     solver: FixedPointSolver | None = None,
     gradient: GradientMode | None = None,

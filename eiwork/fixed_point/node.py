@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import AdjointSolver, solve_adjoint
@@ -13,10 +12,6 @@ from eiwork.fixed_point.capture import unseen
 from eiwork.fixed_point.state import Packing, as_tuple
 
 Tensors = tuple[Tensor, ...]
-_FORWARD_MODE = (
-    "Fixed points have no forward-mode derivatives (torch.autograd.forward_ad): differentiate in reverse. J v is the "
-    "derivative of w -> w^T J applied to v: two calls of torch.autograd.grad, the first with create_graph=True."
-)
 
 
 @dataclass(frozen=True)
@@ -95,7 +90,6 @@ class ImplicitNode(torch.autograd.Function):
         evaluation: Evaluation = ctx.evaluation
         n_parameters = len(evaluation.parameters)
         if not torch.is_grad_enabled():
-            _refuse_tangents(gradients)
             return None, *evaluation.adjoint(gradients), *[None] * n_parameters
         inside = (*evaluation.state, *evaluation.parameters)
         if unseen(evaluation.outputs, inside):
@@ -112,7 +106,10 @@ class ImplicitNode(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> None:
         """Forward mode is refused."""
-        raise InputError(_FORWARD_MODE)
+        raise InputError(
+            "Fixed points have no forward-mode derivatives (torch.autograd.forward_ad): differentiate in reverse. J v "
+            "is the derivative of w -> w^T J applied to v: two torch.autograd.grad, the first with create_graph=True."
+        )
 
 
 class ExplicitNode(torch.autograd.Function):
@@ -131,7 +128,6 @@ class ExplicitNode(torch.autograd.Function):
         """v^T d(outputs)/d(parameters), after the adjoint solve if there is a state."""
         evaluation: Evaluation = ctx.evaluation
         if not torch.is_grad_enabled():
-            _refuse_tangents(gradients)
             return None, None, *evaluation.pull(evaluation.parameters, evaluation.adjoint(gradients))
         n = len(evaluation.parameters)
         saved = ctx.saved_tensors
@@ -166,8 +162,3 @@ def _detached(tensors: Tensors) -> Tensors:
 
 def _leaves(tensors: Tensors) -> Tensors:
     return tuple(t.detach().clone().requires_grad_() for t in tensors)
-
-
-def _refuse_tangents(gradients: Tensors) -> None:
-    if any(forward_ad.unpack_dual(g).tangent is not None for g in gradients if g is not None):
-        raise InputError(_FORWARD_MODE)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -21,9 +21,9 @@ OnFailure = Literal["warn", "raise"]
 class Outcome:
     """How a solve of z = f(z) ("forward") or of (I - J^T) v = g ("adjoint") has ended, sample by sample.
 
-    converged: (batch,) whether the sample reached the tolerance.
-    residual: (batch,) relative residual: ||f(z) - z|| / ||f(z)||, or ||g + J^T v - v|| / ||g||.
-    n_evaluations: evaluations of f, or of its vector-Jacobian product. trace: residual (batch,) after each, in order.
+    converged: (batch,) whether the sample reached the tolerance. residual: (batch,) ||f(z) - z|| / ||f(z)||, or
+    ||g + J^T v - v|| / ||g||. n_evaluations: those of f, or of its vector-Jacobian product. trace: the residuals
+    (batch,) after each of them, in order.
     sigma_min: (batch,) estimate, from above, of the smallest singular value of I - J, from the steps of the solve;
     nan for a sample whose solve was too short to see any. None if the solver gives no estimate.
     error_bound: (batch,) estimate of ||z - z*|| / ||z*||, or of ||v - v*|| / ||v*|| (what the adjoint solve adds to the
@@ -67,6 +67,7 @@ class Report(Outcome):
     weights: Float[Tensor, " batch"] | None = None
 
 
+@runtime_checkable
 class Solver(Protocol):
     """What a report tells of a method: its tolerance, and whether an unsolved sample warns or raises."""
 
@@ -103,18 +104,27 @@ def unrecorded() -> Iterator[None]:
         _active.reset(token)
 
 
-def publish(report: Report) -> None:
-    """Hand a report to every open record."""
-    for reports in _active.get():
-        reports.append(report)
+def publish_residual(
+    kind: Kind, solver: str, tol: float, residual: Float[Tensor, " batch"], n_evaluations: int
+) -> Bool[Tensor, " batch"]:
+    """Report a residual that no solver has watched; (batch,) whether it is within the tolerance."""
+    converged = residual <= tol
+    outcome = Outcome(converged=converged, residual=residual, n_evaluations=n_evaluations)
+    _publish(outcome, kind=kind, solver=solver, tol=tol)
+    return converged
 
 
 def publish_solution(
     outcome: Outcome, solver: Solver, weights: Float[Tensor, " batch"] | None = None, kind: Kind = "forward"
 ) -> None:
     """Hand the report of a solve to every open record; weights as in `Report`."""
-    shared = {item.name: getattr(outcome, item.name) for item in fields(Outcome)}
-    publish(Report(kind=kind, solver=type(solver).__name__, tol=solver.tol, weights=weights, **shared))
+    _publish(outcome, kind=kind, solver=type(solver).__name__, tol=solver.tol, weights=weights)
+
+
+def _publish(outcome: Outcome, **told: Any) -> None:
+    report = Report(**{item.name: getattr(outcome, item.name) for item in fields(Outcome)}, **told)
+    for reports in _active.get():
+        reports.append(report)
 
 
 def report_failure(outcome: Outcome, kind: Kind, solver: Solver, on_failure: OnFailure | None = None) -> None:

@@ -1,19 +1,18 @@
 """Solving z = f(z) without gradients."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
-from eiwork.fixed_point.capture import refuse_transforms
+from eiwork.fixed_point.capture import refuse_transforms, weights_evaluated_once
 from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.parametrised import weights_evaluated_once
 from eiwork.fixed_point.record import OnFailure, Solution, publish_solution, report_failure
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
-from eiwork.fixed_point.state import Flat, Packing, State, detach
+from eiwork.fixed_point.state import Flat, Packing, State, StateMap, detach
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Run:
 
 
 def solve_fixed_point(
-    f: Callable[[State], State],
+    f: StateMap,
     z0: State,
     solver: FixedPointSolver | None = None,
     on_failure: OnFailure | None = None,
@@ -50,9 +49,7 @@ def solve_fixed_point(
     return run_fixed_point(f, z0, solver, on_failure).solution
 
 
-def run_fixed_point(
-    f: Callable[[State], State], z0: State, solver: Any = None, on_failure: OnFailure | None = None
-) -> Run:
+def run_fixed_point(f: StateMap, z0: State, solver: Any = None, on_failure: OnFailure | None = None) -> Run:
     """As `solve_fixed_point`, for gradient modes that go on from where the solver stands."""
     refuse_transforms()
     solver = Anderson() if solver is None else solver
@@ -62,7 +59,8 @@ def run_fixed_point(
             "solves linear systems and belongs in gradient=Implicit(solver=GMRES()).)"
         )
     packing = Packing.of(z0)
-    with weights_evaluated_once(f), torch.no_grad():
+    # No tangents of forward mode either: the gradient mode refuses them, in words.
+    with weights_evaluated_once(f), torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
         try:
             progress = solver.run(packing.flat_map(f), packing.pack(detach(z0)))
         except ConvergenceError as error:

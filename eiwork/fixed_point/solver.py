@@ -1,4 +1,4 @@
-"""The common part of all fixed-point solvers: init, step, terminate, and the loop that drives them."""
+"""What all fixed-point solvers share (init, step, terminate, the loop that drives them), and the plainest, Picard."""
 
 import math
 from abc import ABC, abstractmethod
@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
+from eiwork.fixed_point.certificate import sigma_from_rate
 from eiwork.fixed_point.record import OnFailure
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
 
@@ -24,12 +25,11 @@ _RUN_AWAY = 1e8
 class Progress:
     """Where a solve stands after an evaluation of f; every field has one entry per sample.
 
-    z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate
-    with the smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||;
-    trace: the residuals of every evaluation, as plain numbers (small tensors kept between the large ones of each step
-    would fragment the memory, which then grows with the iterations); memory: what the method remembers; stopped:
-    whether each sample has converged or diverged, as plain truth values, so that a step waits for the device only once;
-    evaluations: those of each sample until it stopped.
+    z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the
+    smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: what the
+    method remembers; trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations: those
+    of each sample until it stopped. The last three are plain numbers: a step waits for the device only once, and no
+    small tensors between the large ones fragment the memory.
     """
 
     z: Flat
@@ -76,18 +76,12 @@ class FixedPointSolver(ABC):
     give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        if not self.tol > 0:
-            raise InputError(f"{name}(tol={self.tol}): the tolerance must be positive, for example 1e-4.")
-        if self.max_iter < 1:
-            raise InputError(f"{name}(max_iter={self.max_iter}): at least one evaluation is needed.")
-        if self.on_failure not in ("warn", "raise"):
-            raise InputError(f'{name}(on_failure={self.on_failure!r}): choose "warn" or "raise".')
+        check_settings(self, self.tol, self.max_iter, self.on_failure)
         for after, enough in self.give_up:
             if not (1 < after < self.max_iter and enough > self.tol):
                 raise InputError(
-                    f"{name}(give_up={self.give_up}): each (n, r) asks after n evaluations, more than 1 and fewer than "
-                    f"max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
+                    f"{type(self).__name__}(give_up={self.give_up}): each (n, r) asks after n evaluations, more than 1 "
+                    f"and fewer than max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
                 )
 
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
@@ -215,6 +209,42 @@ class FixedPointSolver(ABC):
     def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"] | None:
         """An estimate from above of the smallest stretch of I - J, nan before a first step; None without one."""
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picard(FixedPointSolver):
+    """Plain (damping = 1) or damped fixed-point iteration; converges linearly when the map contracts.
+
+    damping: weight of f(z) in (0, 1]. Raises InputError outside that range. Source: Banach (1922); damped form:
+    Krasnoselskii (1955).
+    """
+
+    damping: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_damping(self, self.damping)
+
+    def propose(self, progress: Progress) -> tuple[Flat, None]:
+        """A step of length `damping` along the residual."""
+        if self.damping == 1.0:
+            return progress.fz, None
+        return progress.z + self.damping * (progress.fz - progress.z), None
+
+    def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
+        """One minus the rate of contraction, the stretch of I - J along the slowest mode of the iteration."""
+        return progress.residual.new_tensor(sigma_from_rate(progress.trace, self.tol, self.damping))
+
+
+def check_settings(owner: object, tol: float, max_iter: int, on_failure: str) -> None:
+    """InputError unless tol > 0, max_iter >= 1 and on_failure is "warn" or "raise"."""
+    name = type(owner).__name__
+    if not tol > 0:
+        raise InputError(f"{name}(tol={tol}): the tolerance must be positive, for example 1e-4.")
+    if max_iter < 1:
+        raise InputError(f"{name}(max_iter={max_iter}): at least one evaluation is needed.")
+    if on_failure not in ("warn", "raise"):
+        raise InputError(f'{name}(on_failure={on_failure!r}): choose "warn" or "raise".')
 
 
 def check_damping(owner: object, damping: float | int) -> None:

@@ -12,6 +12,7 @@ from eiwork.errors import InputError
 State = Tensor | tuple[Tensor, ...]
 Flat = Float[Tensor, "batch n"]
 FlatMap = Callable[[Tensor], Tensor]
+StateMap = Callable[[State], State]
 
 
 def as_tuple(z: State) -> tuple[Tensor, ...]:
@@ -32,10 +33,7 @@ def detach(z: State) -> State:
 
 @dataclass(frozen=True)
 class Packing:
-    """The shapes and types that turn a state into one real matrix (batch, n) and back.
-
-    The first axis of every component is the batch: samples are solved and stopped one by one.
-    """
+    """The shapes and types that turn a state, batch first, into one real matrix (batch, n) and back."""
 
     shapes: tuple[torch.Size, ...]
     dtypes: tuple[torch.dtype, ...]
@@ -92,7 +90,7 @@ class Packing:
             )
         return z
 
-    def flat_map(self, f: Callable[[State], State]) -> "PackedMap":
+    def flat_map(self, f: StateMap) -> "PackedMap":
         """The map f seen on the packed matrix."""
         return PackedMap(f, self)
 
@@ -112,7 +110,7 @@ class PackedMap:
     f may offer `select(indices)`, the same map for some samples of the batch (or None where it cannot tell them apart).
     """
 
-    f: Callable[[State], State]
+    f: StateMap
     packing: Packing
 
     def __call__(self, flat: Flat) -> Flat:
@@ -121,7 +119,7 @@ class PackedMap:
 
     def of_samples(self, flat: Flat, others: Flat, active: Bool[Tensor, " batch"]) -> Flat:
         """f of the active samples, `others` for the rest; f of all where f has no `select`."""
-        select: Callable[[Tensor], Callable[[State], State] | None] | None = getattr(self.f, "select", None)
+        select: Callable[[Tensor], StateMap | None] | None = getattr(self.f, "select", None)
         indices = active.nonzero()[:, 0]
         chosen = None if select is None else select(indices)
         if chosen is None:

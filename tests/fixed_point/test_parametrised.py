@@ -4,7 +4,6 @@ import functools
 
 import pytest
 import torch
-from eiwork.fixed_point.closure import modules_of
 from problems import relative_error
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
@@ -18,6 +17,7 @@ from eiwork.fixed_point import (
     fixed_point,
     solve_fixed_point,
 )
+from eiwork.fixed_point.capture import modules_of
 
 TIGHT = Anderson(tol=1e-13, max_iter=500)
 

@@ -1,6 +1,5 @@
 """Gradient modes of a fixed point, each an object with its own settings."""
 
-from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 from eiwork.fixed_point.gradients.approximate import JacobianFree, Neumann, Phantom
@@ -8,7 +7,7 @@ from eiwork.fixed_point.gradients.implicit import Implicit
 from eiwork.fixed_point.gradients.reversible import Reversible
 from eiwork.fixed_point.gradients.unrolled import Unrolled
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import State
+from eiwork.fixed_point.state import State, StateMap
 
 __all__ = ["GradientMode", "Implicit", "JacobianFree", "Neumann", "Phantom", "Reversible", "Unrolled"]
 
@@ -17,5 +16,5 @@ __all__ = ["GradientMode", "Implicit", "JacobianFree", "Neumann", "Phantom", "Re
 class GradientMode(Protocol):
     """How a fixed point is differentiated."""
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f, attached to the autograd graph of whatever f closes over."""

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.fixed_point.node import Cut, Evaluation, Tensors
-from eiwork.fixed_point.record import Report, publish
+from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, check_damping
-from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, as_tuple, detach, norms, relative
+from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, StateMap, as_tuple, detach, norms, relative
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class JacobianFree:
     differentiated again. Source: Fung et al., AAAI 2022, arXiv 2103.12803.
     """
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f, with the Jacobian-free gradient attached."""
         value = solve_fixed_point(f, z0, solver).value
         if not torch.is_grad_enabled():
@@ -54,7 +54,7 @@ class Phantom:
             raise InputError(f"Phantom(steps={self.steps}): at least one step is needed; try 5.")
         check_damping(self, self.damping)
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f, with the phantom gradient attached."""
         value = solve_fixed_point(f, z0, solver).value
         if not torch.is_grad_enabled():
@@ -85,7 +85,7 @@ class Neumann:
         if self.terms < 0:
             raise InputError(f"Neumann(terms={self.terms}): must not be negative; 0 is Jacobian-free, try 5.")
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f, with the truncated gradient attached."""
         value = solve_fixed_point(f, z0, solver).value
         if not torch.is_grad_enabled():
@@ -108,17 +108,7 @@ class Neumann:
             term = product(term)
             total = total + term
         last = relative(norms(term), norms(g))
-        settled = last <= 1
-        publish(
-            Report(
-                kind="adjoint",
-                solver="Neumann",
-                tol=1.0,
-                converged=settled,
-                residual=last,
-                n_evaluations=self.terms,
-            )
-        )
+        settled = publish_residual("adjoint", "Neumann", 1.0, last, self.terms)
         if not bool(settled.all()):
             warnings.warn(
                 f"The Neumann series grows for {int((~settled).sum())} of {settled.numel()} samples: its last term is "

@@ -1,18 +1,16 @@
 """Implicit gradients: one tracked evaluation of f at the fixed point and one adjoint solve."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from eiwork.fixed_point.adjoint import AdjointSolver
+from eiwork.fixed_point.adjoint import GMRES, AdjointSolver
 from eiwork.fixed_point.capture import Capture, not_compiled
-from eiwork.fixed_point.gmres import GMRES
 from eiwork.fixed_point.node import Cut, Evaluation, ImplicitNode
 from eiwork.fixed_point.solve import Run, run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Flat, Packing, State, as_tuple, detach, norms
+from eiwork.fixed_point.state import Flat, Packing, State, StateMap, as_tuple, detach, norms
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Implicit:
 
     solver: AdjointSolver = field(default_factory=GMRES)
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f; gradients reach every tensor that f closes over."""
         run = run_fixed_point(f, z0, solver)
         if not torch.is_grad_enabled():
@@ -60,7 +58,7 @@ class _Tracked:
         return as_tuple(self.value)
 
 
-def _track(f: Callable[[State], State], flat: Flat, packing: Packing) -> _Tracked:
+def _track(f: StateMap, flat: Flat, packing: Packing) -> _Tracked:
     # The node accounts for the path through z, so that path is cut inside the evaluation.
     state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(packing.unpack(flat)))
     with not_compiled(), Capture(state) as capture:

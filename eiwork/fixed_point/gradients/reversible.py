@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +13,9 @@ from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.capture import Capture, Substitute, refuse_transforms, unseen
 from eiwork.fixed_point.gradients.approximate import refuse_second_derivative
 from eiwork.fixed_point.node import Cut
-from eiwork.fixed_point.record import Kind, Report, publish
+from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, norms, relative
+from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, StateMap, norms, relative
 
 # Where the recomputed start differs more than this from the known one, gradients have lost too many digits.
 _DRIFT = 1e-3
@@ -51,14 +50,14 @@ class Reversible:
                 "cannot be undone. Try 0.5."
             )
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The state after the coupled steps, differentiable in O(1) memory."""
         refuse_transforms()
         packing = Packing.of(z0)
         flat_map, start = packing.flat_map(f), packing.pack(z0)
         if not torch.is_grad_enabled():
             return packing.unpack(self.run(flat_map, start, flat_map(start), solver.tol)[0].to(start.dtype))
-        closed = _ClosedOver(flat_map, start, "Reversible")
+        closed = _ClosedOver(flat_map, start)
         return packing.unpack(_Steps.apply(self, closed, solver.tol, start, *closed.attached))
 
     def run(self, f: FlatMap, start: Flat, image: Flat, tol: float) -> tuple[Flat, Flat]:
@@ -70,7 +69,7 @@ class Reversible:
             residual = relative(norms(_wide(image) - y), norms(_wide(image)))
             z = self.mix(z, image)
         # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
-        self._publish("forward", tol, residual)
+        publish_residual("forward", "Reversible", tol, residual, 2 * self.steps)
         if not bool(z.isfinite().all()):
             raise ConvergenceError(
                 f"f returned non-finite values within {self.steps} reversible steps: the iteration diverges. Lower "
@@ -83,13 +82,9 @@ class Reversible:
         """Half a step: (1 - damping) state + damping image."""
         return (1 - self.damping) * state + self.damping * image
 
-    def unmix(self, mixed: Flat, image: Flat) -> Flat:
-        """The state that `mix` turned into `mixed`."""
-        return (mixed - self.damping * image) / (1 - self.damping)
-
     def report_drift(self, drift: Float[Tensor, " batch"]) -> None:
         """Publish how far the recomputed start is from the known one, and warn if that is too far."""
-        if not self._publish("adjoint", _DRIFT, drift):
+        if not bool(publish_residual("adjoint", "Reversible", _DRIFT, drift, 2 * self.steps).all()):
             warnings.warn(
                 f"Undoing {self.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
                 "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
@@ -98,21 +93,6 @@ class Reversible:
                 stacklevel=2,
             )
 
-    def _publish(self, kind: Kind, tol: float, residual: Float[Tensor, " batch"]) -> bool:
-        """Report what is left, and tell whether it is within the tolerance."""
-        converged = residual <= tol
-        publish(
-            Report(
-                kind=kind,
-                solver="Reversible",
-                tol=tol,
-                converged=converged,
-                residual=residual,
-                n_evaluations=2 * self.steps,
-            )
-        )
-        return bool(converged.all())
-
 
 class _ClosedOver:
     """The differentiable tensors behind a map on flat states, found at one evaluation, and its partial derivatives.
@@ -120,25 +100,27 @@ class _ClosedOver:
     value: (batch, n) f(z) of that evaluation. attached: the closed-over tensors, attached to the graphs behind them.
     """
 
-    def __init__(self, f: FlatMap, z: Flat, mode: str) -> None:
-        self.f, self.mode = f, mode
-        self._autocast = _autocast_of(z)
+    def __init__(self, f: FlatMap, z: Flat) -> None:
+        self.f = f
+        # For evaluations in the backward pass, where autograd has left the autocast of now.
+        kind = z.device.type
+        self._autocast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
         z = Cut.apply(z.detach().requires_grad_())
         with Capture([z]) as capture:
             outputs = f(z)
         self.attached = tuple(capture.attached)
         self._originals = capture.originals
-        self._refuse_unseen(outputs, (z, *capture.aliases))
+        _refuse_unseen(outputs, (z, *capture.aliases))
         self.value = outputs.detach()
 
     def pull(self, z: Flat, values: Sequence[Tensor]) -> tuple[Flat, Callable[[Flat], tuple[Tensor, ...]]]:
         """f(z) and w -> (w^T df/dz, w^T df/dp for each closed-over p), with `values` in the place of those."""
-        with torch.enable_grad(), self._autocast():
+        with torch.enable_grad(), torch.autocast(*self._autocast):
             z = Cut.apply(z.detach().requires_grad_())
             aliases = [Cut.apply(value.detach().requires_grad_()) for value in values]
             with Substitute(self._originals, aliases):
                 outputs = self.f(z)
-        self._refuse_unseen(outputs, (z, *aliases))
+        _refuse_unseen(outputs, (z, *aliases))
 
         def back(w: Flat) -> tuple[Tensor, ...]:
             if not outputs.requires_grad:
@@ -146,14 +128,6 @@ class _ClosedOver:
             return torch.autograd.grad(outputs, (z, *aliases), w, allow_unused=True, materialize_grads=True)
 
         return outputs.detach(), back
-
-    def _refuse_unseen(self, outputs: Tensor, stops: Sequence[Tensor]) -> None:
-        if unseen((outputs,), stops):
-            raise InputError(
-                f"{self.mode} cannot follow a tensor that needs gradients and that f uses only as a direct argument of "
-                "a custom autograd.Function, or only at some evaluations. Pass it through an ordinary operation "
-                "first, for example x * 1.0 inside f, or use gradient=Unrolled(steps)."
-            )
 
 
 class _Steps(torch.autograd.Function):
@@ -179,7 +153,7 @@ class _Steps(torch.autograd.Function):
         for _ in range(2 * mode.steps):
             # z was made from its former self and f(y); after the swap the same holds for y and f(z).
             image, back = ctx.closed.pull(y.to(narrow), values)
-            z = mode.unmix(z, image)
+            z = (z - mode.damping * image) / (1 - mode.damping)
             partial, *parts = back((mode.damping * of_z).to(narrow))
             of_y, of_z = of_y + partial, (1 - mode.damping) * of_z
             of_values = [total + part for total, part in zip(of_values, parts, strict=True)]
@@ -193,8 +167,10 @@ def _wide(flat: Flat) -> Flat:
     return flat.detach().to(torch.float32 if flat.device.type == "mps" else torch.float64)
 
 
-def _autocast_of(z: Tensor) -> Callable[[], AbstractContextManager]:
-    """The autocast state of now, for evaluations in the backward pass, where autograd has left it."""
-    kind = z.device.type
-    enabled, dtype = torch.is_autocast_enabled(kind), torch.get_autocast_dtype(kind)
-    return lambda: torch.autocast(kind, dtype=dtype, enabled=enabled)
+def _refuse_unseen(outputs: Flat, stops: Sequence[Tensor]) -> None:
+    if unseen((outputs,), stops):
+        raise InputError(
+            "Reversible cannot follow a tensor that needs gradients and that f uses only as a direct argument of a "
+            "custom autograd.Function, or only at some evaluations. Pass it through an ordinary operation first, for "
+            "example x * 1.0 inside f, or use gradient=Unrolled(steps)."
+        )
