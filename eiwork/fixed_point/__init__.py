@@ -11,15 +11,7 @@ from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.broyden import Broyden
 from eiwork.fixed_point.capture import weights_evaluated_once
-from eiwork.fixed_point.gradients import (
-    GradientMode,
-    Implicit,
-    JacobianFree,
-    Neumann,
-    Phantom,
-    Reversible,
-    Unrolled,
-)
+from eiwork.fixed_point.gradients import GradientMode, Implicit, JacobianFree, Neumann, Phantom, Reversible, Unrolled
 from eiwork.fixed_point.record import Report, Solution, record
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, Picard

@@ -1,7 +1,6 @@
 """The adjoint system (I - J^T) v = g of an implicit gradient, solved sample by sample: batched, restarted GMRES."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,21 +9,47 @@ from torch import Tensor
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.arnoldi import orthogonalise_
 from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.record import LinearResult, OnFailure, Solver, publish_solution, report_failure
-from eiwork.fixed_point.solver import FixedPointSolver, check_settings
+from eiwork.fixed_point.record import LinearResult, Method, publish_solution, report_failure
+from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 from eiwork.fixed_point.vectors import Vectors
 
 
-@runtime_checkable
-class LinearSolver(Solver, Protocol):
-    """A method for (I - M) v = b that sees M only through products M v."""
+@dataclass(frozen=True, kw_only=True)
+class GMRES(Method):
+    """Generalised minimal residual method for (I - M) v = b, every sample its own Krylov space.
+
+    The residual never grows with the evaluations, whatever the spectrum, which is why it is the default for
+    adjoint systems. Arnoldi vectors are orthogonalised twice, so the running residual stays true. The smallest
+    singular value of the Hessenberg matrices estimates sigma_min(I - M), from above, and so the error of v.
+
+    tol: relative residual at which a sample is solved, > 0. max_iter: largest number of products with M.
+    restart: size of the Krylov space; each product keeps a vector of the state's size (float32 or better) until then.
+    Source: Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986).
+    """
+
+    tol: float = 1e-6
+    max_iter: int = 200
+    restart: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.restart < 1:
+            raise InputError(f"GMRES(restart={self.restart}): must be at least 1; try 100.")
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
-        """Solve (I - M) v = b, each sample to `tol` relative to its ||b||."""
+        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
+        run = _Run(product, b, self.tol)
+        while run.n_evaluations < self.max_iter and run.unsolved:
+            if run.n_evaluations:
+                run.refresh()
+            size = min(self.restart, self.max_iter - run.n_evaluations)
+            if size and run.unsolved:
+                run.cycle(size)
+        return run.result()
 
 
-AdjointSolver = LinearSolver | FixedPointSolver
+AdjointSolver = GMRES | FixedPointSolver
 
 
 def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
@@ -61,41 +86,6 @@ def _by_fixed_point(solver: FixedPointSolver, product: FlatMap, b: Flat) -> Line
         sigma_min=sigma,
         error_bound=bound,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GMRES:
-    """Generalised minimal residual method for (I - M) v = b, every sample its own Krylov space.
-
-    The residual never grows with the evaluations, whatever the spectrum, which is why it is the default for
-    adjoint systems. Arnoldi vectors are orthogonalised twice, so the running residual stays true. The smallest
-    singular value of the Hessenberg matrices estimates sigma_min(I - M), from above, and so the error of v.
-
-    tol: relative residual at which a sample is solved, > 0. max_iter: largest number of products with M.
-    restart: size of the Krylov space; each product keeps a vector of the state's size (float32 or better) until then.
-    Source: Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986).
-    """
-
-    tol: float = 1e-6
-    max_iter: int = 200
-    restart: int = 100
-    on_failure: OnFailure = "warn"
-
-    def __post_init__(self) -> None:
-        check_settings(self, self.tol, self.max_iter, self.on_failure)
-        if self.restart < 1:
-            raise InputError(f"GMRES(restart={self.restart}): must be at least 1; try 100.")
-
-    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
-        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
-        run = _Run(product, b, self.tol)
-        while run.n_evaluations < self.max_iter and run.unsolved:
-            if run.n_evaluations:
-                run.refresh()
-            size = min(self.restart, self.max_iter - run.n_evaluations)
-            if size and run.unsolved:
-                run.cycle(size)
-        return run.result()
 
 
 class _Run:

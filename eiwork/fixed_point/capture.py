@@ -17,24 +17,18 @@ from eiwork.errors import InputError
 Graph = Any
 
 
-def transforms_active() -> bool:
-    """Whether a `torch.func` transform (vjp, jvp, vmap, ...) is running: inside one, torch refuses this request."""
-    try:
-        torch.zeros(()).requires_grad_()
-    except RuntimeError:
-        return True
-    return False
-
-
 def refuse_transforms() -> None:
     """InputError inside a `torch.func` transform, where only the finite iteration of `Unrolled` has derivatives."""
-    if transforms_active():
+    try:
+        # A request that torch refuses inside a transform, and nowhere else.
+        torch.zeros(()).requires_grad_()
+    except RuntimeError:
         raise InputError(
             "A fixed point cannot be solved inside a torch.func transform (grad, vjp, jvp, jacrev, vmap, ...). Use "
             "torch.autograd, which reaches every order: torch.autograd.grad(..., create_graph=True) or "
             "torch.autograd.functional.jacobian. Fold a mapped axis into the batch: its samples are independent. "
             "(gradient=Unrolled(steps), a finite iteration, has torch.func's grad, vjp and jacrev.)"
-        )
+        ) from None
 
 
 def is_wrapped(tensor: Tensor) -> bool:

@@ -143,7 +143,7 @@ def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tenso
     link: Tensors = values if evaluation.solver is not None else ()
     v: Tensors = g
     if evaluation.solver is not None:
-        solved = evaluation.adjoint(_detached(g))
+        solved = evaluation.adjoint(tuple(part.detach() for part in g))
         leaf, g_leaf = _leaves(solved), _leaves(g)
         products = evaluation.pull(evaluation.state, leaf, create_graph=True)
         with torch.enable_grad():
@@ -154,10 +154,6 @@ def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tenso
     pulled = evaluation.pull(evaluation.parameters, leaf, create_graph=True)
     of_pulled = Evaluation(pulled, (), (*evaluation.parameters, *evaluation.state, *leaf), None)
     return ExplicitNode.apply(of_pulled, pulled, *attached, *link, *v)
-
-
-def _detached(tensors: Tensors) -> Tensors:
-    return tuple(t.detach() for t in tensors)
 
 
 def _leaves(tensors: Tensors) -> Tensors:

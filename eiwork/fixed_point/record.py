@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from eiwork.errors import ConvergenceError, ConvergenceWarning
+from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.state import Flat, State
 
 Kind = Literal["forward", "adjoint"]
@@ -67,17 +67,26 @@ class Report(Outcome):
     weights: Float[Tensor, " batch"] | None = None
 
 
-@runtime_checkable
-class Solver(Protocol):
-    """What a report tells of a method: its tolerance, and whether an unsolved sample warns or raises."""
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """What every solver has.
 
-    @property
-    def tol(self) -> float:
-        """Relative residual at which a sample is solved."""
+    tol: relative residual at which a sample is solved, > 0. max_iter: largest number of evaluations, >= 1. on_failure:
+    "warn" (ConvergenceWarning) or "raise" (ConvergenceError) where a sample is not. Raises InputError for others.
+    """
 
-    @property
-    def on_failure(self) -> OnFailure:
-        """Whether an unsolved sample warns or raises."""
+    tol: float = 1e-4
+    max_iter: int = 50
+    on_failure: OnFailure = "warn"
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if not self.tol > 0:
+            raise InputError(f"{name}(tol={self.tol}): the tolerance must be positive, for example 1e-4.")
+        if self.max_iter < 1:
+            raise InputError(f"{name}(max_iter={self.max_iter}): at least one evaluation is needed.")
+        if self.on_failure not in ("warn", "raise"):
+            raise InputError(f'{name}(on_failure={self.on_failure!r}): choose "warn" or "raise".')
 
 
 _active: ContextVar[tuple[list[Report], ...]] = ContextVar("eiwork_active_records", default=())
@@ -115,7 +124,7 @@ def publish_residual(
 
 
 def publish_solution(
-    outcome: Outcome, solver: Solver, weights: Float[Tensor, " batch"] | None = None, kind: Kind = "forward"
+    outcome: Outcome, solver: Method, weights: Float[Tensor, " batch"] | None = None, kind: Kind = "forward"
 ) -> None:
     """Hand the report of a solve to every open record; weights as in `Report`."""
     _publish(outcome, kind=kind, solver=type(solver).__name__, tol=solver.tol, weights=weights)
@@ -127,7 +136,7 @@ def _publish(outcome: Outcome, **told: Any) -> None:
         reports.append(report)
 
 
-def report_failure(outcome: Outcome, kind: Kind, solver: Solver, on_failure: OnFailure | None = None) -> None:
+def report_failure(outcome: Outcome, kind: Kind, solver: Method, on_failure: OnFailure | None = None) -> None:
     """Warn or raise, in the words of advice, if a sample has not converged; on_failure overrides the solver's."""
     if bool(outcome.converged.all()):
         return

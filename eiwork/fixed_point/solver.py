@@ -12,7 +12,7 @@ from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.certificate import sigma_from_rate
-from eiwork.fixed_point.record import OnFailure
+from eiwork.fixed_point.record import Method
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
 
 # Two residuals in a row this many times the first one will not come back: stop before they overflow.
@@ -27,9 +27,9 @@ class Progress:
 
     z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the
     smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: what the
-    method remembers; trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations: those
-    of each sample until it stopped. The last three are plain numbers: a step waits for the device only once, and no
-    small tensors between the large ones fragment the memory.
+    method remembers; trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations:
+    those of each sample until it stopped. The last three are plain numbers: a step waits for the device only once, and
+    no small tensors between the large ones fragment the memory.
     """
 
     z: Flat
@@ -56,27 +56,23 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPointSolver(ABC):
+class FixedPointSolver(Method, ABC):
     """A method for z = f(z), usable step by step: `init`, then `step` until `terminate`.
 
     tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, > 0, provided that the residual has
     fallen at all (a fixed point at zero counts as found when the residual is far below the rounding of the start).
     Converged samples stay where they are.
-    max_iter: largest number of evaluations of f, >= 1.
-    on_failure: "warn" (ConvergenceWarning) or "raise" (ConvergenceError) when a sample does not converge.
+    max_iter, on_failure: as in `Method`.
     give_up: each (n, r) stops the samples whose relative residual has not come down to r within n evaluations.
     """
 
     # Evaluations after which a sample that has not even halved its residual is given up; None: never.
     patience: ClassVar[int | None] = None
 
-    tol: float = 1e-4
-    max_iter: int = 50
-    on_failure: OnFailure = "warn"
     give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
-        check_settings(self, self.tol, self.max_iter, self.on_failure)
+        super().__post_init__()
         for after, enough in self.give_up:
             if not (1 < after < self.max_iter and enough > self.tol):
                 raise InputError(
@@ -234,17 +230,6 @@ class Picard(FixedPointSolver):
     def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
         """One minus the rate of contraction, the stretch of I - J along the slowest mode of the iteration."""
         return progress.residual.new_tensor(sigma_from_rate(progress.trace, self.tol, self.damping))
-
-
-def check_settings(owner: object, tol: float, max_iter: int, on_failure: str) -> None:
-    """InputError unless tol > 0, max_iter >= 1 and on_failure is "warn" or "raise"."""
-    name = type(owner).__name__
-    if not tol > 0:
-        raise InputError(f"{name}(tol={tol}): the tolerance must be positive, for example 1e-4.")
-    if max_iter < 1:
-        raise InputError(f"{name}(max_iter={max_iter}): at least one evaluation is needed.")
-    if on_failure not in ("warn", "raise"):
-        raise InputError(f'{name}(on_failure={on_failure!r}): choose "warn" or "raise".')
 
 
 def check_damping(owner: object, damping: float | int) -> None:

@@ -134,10 +134,9 @@ def norms(flat: Flat) -> Float[Tensor, " batch"]:
         # The squares of every number of a shorter type fit into float64.
         size = torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64)
         return size.to(torch.promote_types(flat.dtype, torch.float32))
-    wide = flat
-    scale = wide.detach().abs().amax(dim=1) if wide.shape[1] else wide.new_zeros(wide.shape[0])
+    scale = flat.detach().abs().amax(dim=1) if flat.shape[1] else flat.new_zeros(flat.shape[0])
     scale = torch.where((scale > 0) & scale.isfinite(), scale, torch.ones_like(scale))
-    return scale * torch.linalg.vector_norm(wide / scale[:, None], dim=1)
+    return scale * torch.linalg.vector_norm(flat / scale[:, None], dim=1)
 
 
 def relative(size: Float[Tensor, " batch"], reference: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:

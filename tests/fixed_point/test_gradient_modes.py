@@ -37,10 +37,8 @@ def reversible_by_autograd(f, z0, steps, damping):
 
 
 def assert_same_gradients(value, expected, tensors, tolerance=1e-10):
-    pairs = zip(
-        *(torch.autograd.grad(z.sin().sum(), tensors, retain_graph=True) for z in (value, expected)), strict=True
-    )
-    for found, exact in pairs:
+    gradients = (torch.autograd.grad(z.sin().sum(), tensors, retain_graph=True) for z in (value, expected))
+    for found, exact in zip(*gradients, strict=True):
         assert relative_error(found, exact) < tolerance
 
 
@@ -57,7 +55,7 @@ def test_a_first_order_mode_refuses_a_second_derivative(mode):
 
 TRANSFORMS = {
     "grad": lambda g, y: func.grad(lambda y: g(y).sum())(y),
-    "vjp": lambda g, y: func.vjp(g, y),
+    "vjp": func.vjp,
     "jvp": lambda g, y: func.jvp(g, (y,), (y,)),
     "jacrev": lambda g, y: func.jacrev(g)(y),
     "vmap": lambda g, y: func.vmap(g)(torch.stack([y, y])),

@@ -35,35 +35,21 @@ class Implicit:
         if not torch.is_grad_enabled():
             return run.solution.value
         packing, ahead = run.packing, run.look_ahead()
-        tracked = _track(f, ahead, packing)
+        evaluation, attached = self._track(f, ahead, packing)
         # The evaluation that autograd needs anyway is one step further; where the step misled, it is made again.
-        if not _no_worse(packing.pack(detach(tracked.value)), ahead, run):
-            del tracked
-            tracked = _track(f, run.progress.best_z, packing)
-        evaluation = Evaluation(tracked.outputs, tracked.state, tuple(tracked.capture.aliases), self.solver)
-        attached = ImplicitNode.apply(evaluation, *tracked.outputs, *tracked.capture.attached)
-        return attached if packing.is_tuple else attached[0]
+        if not _no_worse(packing.pack(detach(evaluation.outputs)), ahead, run):
+            del evaluation, attached
+            evaluation, attached = self._track(f, run.progress.best_z, packing)
+        outputs = ImplicitNode.apply(evaluation, *evaluation.outputs, *attached)
+        return outputs if packing.is_tuple else outputs[0]
 
-
-@dataclass(frozen=True)
-class _Tracked:
-    """One evaluation of f with gradients, cut off from what is behind its argument."""
-
-    state: tuple[Tensor, ...]
-    value: State
-    capture: Capture
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return as_tuple(self.value)
-
-
-def _track(f: StateMap, flat: Flat, packing: Packing) -> _Tracked:
-    # The node accounts for the path through z, so that path is cut inside the evaluation.
-    state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(packing.unpack(flat)))
-    with not_compiled(), Capture(state) as capture:
-        value = packing.check(f(state if packing.is_tuple else state[0]))
-    return _Tracked(state, value, capture)
+    def _track(self, f: StateMap, flat: Flat, packing: Packing) -> tuple[Evaluation, list[Tensor]]:
+        """One evaluation of f with gradients, and the tensors it closes over."""
+        # The node accounts for the path through z, so that path is cut inside the evaluation.
+        state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(packing.unpack(flat)))
+        with not_compiled(), Capture(state) as capture:
+            value = packing.check(f(state if packing.is_tuple else state[0]))
+        return Evaluation(as_tuple(value), state, tuple(capture.aliases), self.solver), capture.attached
 
 
 def _no_worse(fz: Flat, z: Flat, run: Run) -> bool:
