@@ -61,31 +61,10 @@ def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     b = g / safe
-    result = (
-        _by_fixed_point(solver, product, b) if isinstance(solver, FixedPointSolver) else solver.solve_linear(product, b)
-    )
+    result = solver.solve_linear(product, b)
     publish_solution(result, solver, kind="adjoint")
     report_failure(result, "adjoint", solver)
     return result.value * safe
-
-
-def _by_fixed_point(solver: FixedPointSolver, product: FlatMap, b: Flat) -> LinearResult:
-    # The adjoint system is itself a fixed point, v = b + J^T v, so every fixed-point solver applies.
-    reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
-    progress = solver.run(lambda v: b + product(v), b, reference=reference)
-    value, residual, sigma = progress.best_z, progress.best_residual, solver.sigma_min(progress)
-    bound = None
-    if sigma is not None:
-        bound = relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps)
-    return LinearResult(
-        value=value,
-        converged=progress.converged,
-        residual=residual,
-        n_evaluations=progress.n_evaluations,
-        trace=progress.trace_tensors(),
-        sigma_min=sigma,
-        error_bound=bound,
-    )
 
 
 class _Run:

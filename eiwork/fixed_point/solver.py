@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
-from eiwork.fixed_point.certificate import sigma_from_rate
-from eiwork.fixed_point.record import Method
+from eiwork.fixed_point.certificate import relative_error, sigma_from_rate
+from eiwork.fixed_point.record import LinearResult, Method
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
 
 # Two residuals in a row this many times the first one will not come back: stop before they overflow.
@@ -197,6 +197,24 @@ class FixedPointSolver(Method, ABC):
         while not self.terminate(progress):
             progress = self.step(f, progress)
         return progress
+
+    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
+        """Solve (I - M) v = b as the fixed point v = b + M v, each sample to `tol` relative to its ||b||."""
+        reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
+        progress = self.run(lambda v: b + product(v), b, reference=reference)
+        value, residual, sigma = progress.best_z, progress.best_residual, self.sigma_min(progress)
+        bound = None
+        if sigma is not None:
+            bound = relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps)
+        return LinearResult(
+            value=value,
+            converged=progress.converged,
+            residual=residual,
+            n_evaluations=progress.n_evaluations,
+            trace=progress.trace_tensors(),
+            sigma_min=sigma,
+            error_bound=bound,
+        )
 
     @abstractmethod
     def propose(self, progress: Progress) -> tuple[Flat, Any]:

@@ -147,19 +147,6 @@ def test_secants_and_rates_find_sigma_min_of_a_diagonal_map():
         )
 
 
-def test_a_sample_keeps_its_estimate_while_others_go_on():
-    factors = torch.stack([torch.linspace(0, 0.5, 40), torch.linspace(0, 0.9, 40)]).double()
-
-    def solve(which):
-        y = torch.ones(len(which), 40, dtype=torch.float64)
-        return solve_fixed_point(lambda z: factors[which] * z + y, 0 * y, Anderson(tol=1e-8, memory=4))
-
-    together, alone = solve([0, 1]), solve([0])
-    assert together.n_evaluations > alone.n_evaluations + 4
-    torch.testing.assert_close(together.sigma_min[:1], alone.sigma_min)
-    torch.testing.assert_close(together.error_bound[:1], alone.error_bound)
-
-
 @pytest.mark.parametrize("adjoint", [GMRES(), GMRES(restart=5), Anderson(), Picard(max_iter=500)], ids=repr)
 def test_the_trace_has_every_evaluation_of_every_solve(adjoint):
     problem = DenseProblem.make()

@@ -18,7 +18,14 @@ AMPLIFICATION = 2.5
 
 
 def reports(residual=1e-3, sigma=0.1, bound=0.02):
-    base = Report("forward", "", 1e-3, 5, torch.full((2,), residual), torch.ones(2, dtype=torch.bool))
+    base = Report(
+        kind="forward",
+        solver="",
+        tol=1e-3,
+        n_evaluations=5,
+        residual=torch.full((2,), residual),
+        converged=torch.ones(2, dtype=torch.bool),
+    )
     certified = {"sigma_min": torch.full((2,), sigma), "error_bound": torch.full((2,), bound)}
     certified["residual"] = certified["error_bound"] / AMPLIFICATION
     return [base, replace(base, kind="adjoint", **certified)]
