@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     )
     from eiwork.fixed_point import (
         GMRES,
-        SHINE,
         Anderson,
         Broyden,
         Implicit,
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
         GradientStepDenoiser,
         GroupAveraged,
         HalfQuadraticSplitting,
-        Inertial,
         InputConvexPotential,
         ProximalGradient,
         ProximalStep,
@@ -57,7 +55,6 @@ __all__ = [
     "ADMM",
     "DEQ",
     "GMRES",
-    "SHINE",
     "Anderson",
     "Broyden",
     "CheckpointError",
@@ -72,7 +69,6 @@ __all__ = [
     "GroupAveraged",
     "HalfQuadraticSplitting",
     "Implicit",
-    "Inertial",
     "InputConvexPotential",
     "InputError",
     "JacobianFree",

@@ -5,31 +5,20 @@ The package is callable: `eiwork.fixed_point(f, z0, ...)` is `eiwork.fixed_point
 
 import sys
 from types import ModuleType
-from typing import Any
 
+from eiwork.errors import InputError
+from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.broyden import Broyden
-from eiwork.fixed_point.fixed_point import fixed_point
-from eiwork.fixed_point.gmres import GMRES
-from eiwork.fixed_point.gradients import (
-    SHINE,
-    GradientMode,
-    Implicit,
-    JacobianFree,
-    Neumann,
-    Phantom,
-    Reversible,
-    Unrolled,
-)
-from eiwork.fixed_point.picard import Picard
-from eiwork.fixed_point.record import Report, record
-from eiwork.fixed_point.solution import Solution
+from eiwork.fixed_point.capture import weights_evaluated_once
+from eiwork.fixed_point.gradients import GradientMode, Implicit, JacobianFree, Neumann, Phantom, Reversible, Unrolled
+from eiwork.fixed_point.record import Report, Solution, record
 from eiwork.fixed_point.solve import solve_fixed_point
-from eiwork.fixed_point.solver import FixedPointSolver
+from eiwork.fixed_point.solver import FixedPointSolver, Picard
+from eiwork.fixed_point.state import State, StateMap
 
 __all__ = [
     "GMRES",
-    "SHINE",
     "Anderson",
     "Broyden",
     "FixedPointSolver",
@@ -49,11 +38,34 @@ __all__ = [
 ]
 
 
+def fixed_point(
+    f: StateMap,
+    z0: State,
+    solver: FixedPointSolver | None = None,
+    gradient: GradientMode | None = None,
+) -> State:
+    """The fixed point of f from z0, differentiable with respect to every tensor that f closes over.
+
+    f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure. If it offers `select(indices)`, the
+    same map for some samples of the batch, samples that have converged are not evaluated again. z0: the start; it
+    receives no gradient, except with Unrolled and Reversible. solver: Anderson() by default; also Broyden(), Picard().
+    gradient: Implicit() by default; also JacobianFree(), Phantom(), Neumann(), Reversible(), Unrolled().
+    Failures as in `solve_fixed_point`; inside a torch.func transform only Unrolled works.
+    """
+    gradient = Implicit() if gradient is None else gradient
+    solver = Anderson() if solver is None else solver
+    if not callable(gradient) or isinstance(gradient, type):
+        raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
+    if not isinstance(solver, FixedPointSolver):
+        raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard().")
+    with weights_evaluated_once(f):
+        return gradient(f, z0, solver)
+
+
 class _CallablePackage(ModuleType):
     """Lets the package and its main function share the field's name."""
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
-        return fixed_point(*args, **options)
+    __call__ = staticmethod(fixed_point)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

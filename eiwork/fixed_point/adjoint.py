@@ -1,52 +1,58 @@
-"""The adjoint system (I - J^T) v = g of an implicit gradient, solved sample by sample."""
+"""The adjoint system (I - J^T) v = g of an implicit gradient, solved sample by sample: batched, restarted GMRES."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from eiwork.errors import ConvergenceError, InputError
+from eiwork.fixed_point.arnoldi import orthogonalise_
 from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.record import Report, publish
-from eiwork.fixed_point.solver import FixedPointSolver, OnFailure, report_failure, trace_tensors
+from eiwork.fixed_point.record import LinearResult, Method, publish_solution, report_failure
+from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
+from eiwork.fixed_point.vectors import Vectors
 
 
-@dataclass(frozen=True)
-class LinearResult:
-    """v with (I - J^T) v close to g; residual (batch,) is ||g + J^T v - v|| / ||g||; the rest as in `Report`."""
+@dataclass(frozen=True, kw_only=True)
+class GMRES(Method):
+    """Generalised minimal residual method for (I - M) v = b, every sample its own Krylov space.
 
-    value: Flat
-    residual: Float[Tensor, " batch"]
-    converged: Bool[Tensor, " batch"]
-    n_evaluations: int
-    trace: list[Float[Tensor, " batch"]] = field(default_factory=list, repr=False)
-    sigma_min: Float[Tensor, " batch"] | None = None
-    error_bound: Float[Tensor, " batch"] | None = None
+    The residual never grows with the evaluations, whatever the spectrum, which is why it is the default for
+    adjoint systems. Arnoldi vectors are orthogonalised twice, so the running residual stays true. The smallest
+    singular value of the Hessenberg matrices estimates sigma_min(I - M), from above, and so the error of v.
 
+    tol: relative residual at which a sample is solved, > 0. max_iter: largest number of products with M.
+    restart: size of the Krylov space; each product keeps a vector of the state's size (float32 or better) until then.
+    Source: Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986).
+    """
 
-@runtime_checkable
-class LinearSolver(Protocol):
-    """A method for (I - M) v = b that sees M only through products M v."""
+    tol: float = 1e-6
+    max_iter: int = 200
+    restart: int = 100
 
-    @property
-    def tol(self) -> float:
-        """Relative residual at which a sample is solved."""
-
-    @property
-    def on_failure(self) -> OnFailure:
-        """Whether an unsolved sample warns or raises."""
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.restart < 1:
+            raise InputError(f"GMRES(restart={self.restart}): must be at least 1; try 100.")
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
-        """Solve (I - M) v = b, each sample to `tol` relative to its ||b||."""
+        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
+        run = _Run(product, b, self.tol)
+        while run.n_evaluations < self.max_iter and run.unsolved:
+            if run.n_evaluations:
+                run.refresh()
+            size = min(self.restart, self.max_iter - run.n_evaluations)
+            if size and run.unsolved:
+                run.cycle(size)
+        return run.result()
 
 
-AdjointSolver = LinearSolver | FixedPointSolver
+AdjointSolver = GMRES | FixedPointSolver
 
 
-def solve_adjoint(solver: AdjointSolver, product: Callable[[Tensor], Tensor], g: Flat) -> Flat:
+def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
     """Solve (I - J^T) v = g per sample, publish the report, warn or raise on failure.
 
     g is scaled to unit norm first, so the answer does not depend on the scale of the loss. Samples with g = 0
@@ -55,48 +61,142 @@ def solve_adjoint(solver: AdjointSolver, product: Callable[[Tensor], Tensor], g:
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     b = g / safe
-    result = (
-        _by_fixed_point(solver, product, b) if isinstance(solver, FixedPointSolver) else solver.solve_linear(product, b)
-    )
-    name = type(solver).__name__
-    publish(
-        Report(
-            "adjoint",
-            name,
-            solver.tol,
-            result.n_evaluations,
-            result.residual,
-            result.converged,
-            result.trace,
-            result.sigma_min,
-            result.error_bound,
-        )
-    )
-    report_failure(
-        "adjoint",
-        name,
-        result.residual,
-        result.converged,
-        solver.tol,
-        result.n_evaluations,
-        solver.on_failure,
-        result,
-        result.error_bound,
-    )
+    result = solver.solve_linear(product, b)
+    publish_solution(result, solver, kind="adjoint")
+    report_failure(result, "adjoint", solver)
     return result.value * safe
 
 
-def _by_fixed_point(solver: FixedPointSolver, product: FlatMap, b: Flat) -> LinearResult:
-    # The adjoint system is itself a fixed point, v = b + J^T v, so every fixed-point solver applies.
-    reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
-    progress = solver.run(lambda v: b + product(v), b, reference=reference)
-    value, residual, sigma = progress.best_z, progress.best_residual, solver.sigma_min(progress)
-    return LinearResult(
-        value,
-        residual,
-        progress.converged,
-        progress.n_evaluations,
-        trace_tensors(progress),
-        sigma,
-        None if sigma is None else relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps),
-    )
+class _Run:
+    """One solve: the answer so far, in float32 or better, and what is known about it (per sample, on the CPU)."""
+
+    def __init__(self, product: FlatMap, b: Flat, tol: float) -> None:
+        # A Krylov basis in half precision would lose its orthogonality at once.
+        self.b = b.float() if b.dtype in (torch.bfloat16, torch.float16) else b
+        self.dtype, self.tol = b.dtype, tol
+        self._product = product
+        self.value = torch.zeros_like(self.b)
+        self.remainder = self.b
+        self.length = norms(self.b)
+        self.reference = self.length.double().cpu().clamp(min=torch.finfo(torch.float32).tiny)
+        self.residual = self.length.double().cpu() / self.reference
+        self.sigma = torch.full_like(self.residual, torch.inf)
+        self.trace: list[list[float]] = []
+        self.n_evaluations = 0
+
+    @property
+    def unsolved(self) -> bool:
+        return bool((self.residual > self.tol).any())
+
+    def product(self, v: Flat) -> Flat:
+        self.n_evaluations += 1
+        return self._product(v.to(self.dtype)).to(self.b.dtype)
+
+    def refresh(self) -> None:
+        """After a restart the true residual replaces the running one."""
+        self.remainder = self.b - (self.value - self.product(self.value))
+        self.length = norms(self.remainder)
+        self.residual = self.length.double().cpu() / self.reference
+        self.trace.append(self.residual.tolist())
+
+    def cycle(self, size: int) -> None:
+        """Correct the answer within one Krylov space of at most `size` dimensions."""
+        tiny, eps = torch.finfo(self.b.dtype).tiny, torch.finfo(self.b.dtype).eps
+        basis = Vectors().append(self.remainder, 1 / self.length.clamp(min=tiny)[:, None], keep=size)
+        problem = HessenbergProblem(self.residual * self.reference, size)
+        # Samples whose Krylov space can still grow.
+        open_ = torch.ones_like(self.residual, dtype=torch.bool)
+        for k in range(size):
+            v = basis.last
+            w = v - self.product(v)
+            column = orthogonalise_(basis, w)
+            height = torch.linalg.vector_norm(w, dim=1, keepdim=True)
+            # Below rounding the Krylov space is complete for this sample: a zero vector ends its expansion.
+            growing = height > 10 * eps * torch.linalg.vector_norm(column, dim=1, keepdim=True)
+            coefficients = torch.cat([column, height, growing.to(height.dtype)], dim=1).cpu().double()
+            if not bool(coefficients.isfinite().all()):
+                raise ConvergenceError(
+                    "A vector-Jacobian product returned non-finite values at adjoint evaluation "
+                    f"{self.n_evaluations}. Check the parameters and the fixed point with torch.isfinite."
+                )
+            problem.append(coefficients[:, :-1], (self.residual > self.tol) & open_)
+            open_ = open_ & (coefficients[:, -1] > 0)
+            self.residual = problem.minimum / self.reference
+            self.trace.append(self.residual.tolist())
+            if k + 1 == size or not bool(((self.residual > self.tol) & open_).any()):
+                break
+            basis = basis.append(w, torch.where(growing, 1 / height, 0.0), keep=size)
+        self.value = self.value + basis.combine(problem.solve().to(self.b))
+        self.sigma = torch.minimum(self.sigma, problem.sigma_min())
+
+    def result(self) -> LinearResult:
+        residual, sigma = self.residual.to(self.length), self.sigma.to(self.length)
+        sigma = torch.where(sigma.isfinite(), sigma, torch.nan)
+        return LinearResult(
+            value=self.value.to(self.dtype),
+            converged=(self.residual <= self.tol).to(residual.device),
+            residual=residual,
+            n_evaluations=self.n_evaluations,
+            trace=list(residual.new_tensor(self.trace).unbind()),
+            sigma_min=sigma,
+            error_bound=relative_error(residual * norms(self.b), norms(self.value), sigma, torch.finfo(self.dtype).eps),
+        )
+
+
+class HessenbergProblem:
+    """min_y ||start e_1 - H y|| of each sample, H upper Hessenberg, given one column at a time; float64, on the CPU.
+
+    A Givens rotation a column keeps the minimum at hand; y is solved for once, at the end. A sample stops
+    counting columns when it is no longer active.
+    """
+
+    def __init__(self, start: Float[Tensor, " batch"], size: int) -> None:
+        self.start = start
+        self.minimum = start.clone()
+        self.n_columns = torch.zeros(start.shape[0], dtype=torch.long)
+        self._hessenberg = start.new_zeros(start.shape[0], size + 1, size)
+        self._rotation = torch.eye(size + 1, dtype=start.dtype).repeat(start.shape[0], 1, 1)
+        self._size = 0
+
+    def append(self, column: Float[Tensor, "batch rows"], active: Bool[Tensor, " batch"]) -> None:
+        """Add column k, whose k + 2 entries may be nonzero, and update the minimum of the active samples."""
+        k = self._size
+        self._hessenberg[:, : k + 2, k] = column
+        upper = (self._rotation[:, k, : k + 2] * column).sum(dim=1)
+        lower = column[:, k + 1]
+        length = torch.hypot(upper, lower)
+        # A column that vanishes (space complete, I - M singular) cannot lower the minimum: exchange the rows.
+        regular = length > 1e-15 * torch.linalg.vector_norm(column, dim=1)
+        safe = torch.where(regular, length, 1.0)
+        cosine = torch.where(regular, upper / safe, 0.0)[:, None]
+        sine = torch.where(regular, lower / safe, 1.0)[:, None]
+        above, below = self._rotation[:, k].clone(), self._rotation[:, k + 1].clone()
+        self._rotation[:, k] = cosine * above + sine * below
+        self._rotation[:, k + 1] = cosine * below - sine * above
+        self._size = k + 1
+        minimum = self.start * self._rotation[:, k + 1, 0].abs()
+        self.minimum = torch.where(active, minimum, self.minimum)
+        self.n_columns += active
+
+    def solve(self) -> Float[Tensor, "batch columns"]:
+        """The minimisers, of smallest norm where H is rank-deficient, zero beyond a sample's own columns."""
+        k = self._size
+        right = self.start.new_zeros(self.start.shape[0], k + 1, 1)
+        right[:, 0, 0] = self.start
+        return torch.linalg.lstsq(self._own(fill=0.0), right, driver="gelsd").solution[:, :, 0]
+
+    def sigma_min(self) -> Float[Tensor, " batch"]:
+        """Smallest singular value of H: the smallest stretch of I - M seen; inf for a sample without columns."""
+        # Columns that are not the sample's own become large orthogonal ones, which cannot hold the smallest value.
+        large = 1 + 2 * torch.linalg.matrix_norm(self._hessenberg)
+        smallest = torch.linalg.svdvals(self._own(fill=large))[:, -1]
+        return torch.where(self.n_columns > 0, smallest, torch.inf)
+
+    def _own(self, fill: Tensor | float) -> Float[Tensor, "batch rows columns"]:
+        k = self._size
+        own = torch.arange(k)[None] < self.n_columns[:, None]
+        matrix = torch.where(own[:, None], self._hessenberg[:, : k + 1, :k], 0.0)
+        below = matrix.diagonal(offset=-1, dim1=1, dim2=2)
+        filler = torch.as_tensor(fill, dtype=matrix.dtype).reshape(-1, 1)
+        below.copy_(torch.where(own, below, filler))
+        return matrix

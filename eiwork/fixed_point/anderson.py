@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.certificate import sigma_from_secants
-from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.solver import FixedPointSolver, Progress, check_damping
 from eiwork.fixed_point.state import Flat, norms
 from eiwork.fixed_point.vectors import Vectors
 
@@ -72,8 +72,7 @@ class Anderson(FixedPointSolver):
         super().__post_init__()
         if self.memory < 1:
             raise InputError(f"Anderson(memory={self.memory}): at least one difference is needed; try 15.")
-        if not 0 < self.damping <= 1:
-            raise InputError(f"Anderson(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
+        check_damping(self, self.damping)
         if not self.regularisation >= 0:
             raise InputError(f"Anderson(regularisation={self.regularisation}): must not be negative; try 1e-10.")
 

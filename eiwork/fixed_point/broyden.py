@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.solver import FixedPointSolver, Progress, check_damping
 from eiwork.fixed_point.state import Flat, norms
 
 # Broyden residuals often rise before they fall; only beyond this factor over the best one did the inverse mislead.
@@ -107,8 +107,7 @@ class Broyden(FixedPointSolver):
         super().__post_init__()
         if self.memory < 1:
             raise InputError(f"Broyden(memory={self.memory}): at least one correction is needed; try 30.")
-        if not 0 < self.damping <= 1:
-            raise InputError(f"Broyden(damping={self.damping}): damping must lie in (0, 1]; 1 is undamped.")
+        check_damping(self, self.damping)
 
     def propose(self, progress: Progress) -> tuple[Flat, InverseEstimate]:
         """The quasi-Newton step, or the damped step from the best iterate where the residual has grown."""
@@ -128,11 +127,6 @@ class Broyden(FixedPointSolver):
         _, estimate = self.propose(progress)
         norm = estimate.norm().to(progress.residual)
         return torch.where(norm > 0, 1 / torch.where(norm > 0, norm, 1.0), torch.nan)
-
-    def inverse_transpose(self, progress: Progress, g: Flat) -> Flat:
-        """H^T g per sample, close to (I - J^T)^{-1} g near the fixed point; counts the last step of the solve too."""
-        _, estimate = self.propose(progress)
-        return estimate.apply_transpose(g.to(estimate.z.dtype)).to(g.dtype)
 
     def _start(self, progress: Progress) -> InverseEstimate:
         # Half precision has too few digits for sums over many pairs.

@@ -1,34 +1,39 @@
-"""What a function closes over: the tensors that it uses besides its argument, found by watching one evaluation."""
+"""What a function closes over: its tensors, found by watching one evaluation, and its parametrised weights."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import torch
-from torch import Tensor
-from torch.autograd import forward_ad
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
+
+from eiwork.errors import InputError
 
 Graph = Any
 
 
-def transforms_active() -> bool:
-    """Whether a `torch.func` transform (vjp, jvp, vmap, ...) is running."""
-    return bool(torch._C._are_functorch_transforms_active())  # noqa: SLF001
+def refuse_transforms() -> None:
+    """InputError inside a `torch.func` transform, where only the finite iteration of `Unrolled` has derivatives."""
+    try:
+        # A request that torch refuses inside a transform, and nowhere else.
+        torch.zeros(()).requires_grad_()
+    except RuntimeError:
+        raise InputError(
+            "A fixed point cannot be solved inside a torch.func transform (grad, vjp, jvp, jacrev, vmap, ...). Use "
+            "torch.autograd, which reaches every order: torch.autograd.grad(..., create_graph=True) or "
+            "torch.autograd.functional.jacobian. Fold a mapped axis into the batch: its samples are independent. "
+            "(gradient=Unrolled(steps), a finite iteration, has torch.func's grad, vjp and jacrev.)"
+        ) from None
 
 
 def is_wrapped(tensor: Tensor) -> bool:
-    """Whether a tensor belongs to a `torch.func` transform."""
-    return bool(torch._C._functorch.is_functorch_wrapped_tensor(tensor))  # noqa: SLF001
-
-
-@contextmanager
-def no_derivatives() -> Iterator[None]:
-    """`torch.no_grad()` for both modes: tangents of forward mode are not propagated either."""
-    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
-        yield
+    """Whether a tensor belongs to a `torch.func` transform, which has no memory formats."""
+    return torch.func.debug_unwrap(tensor) is not tensor
 
 
 def not_compiled() -> AbstractContextManager:
@@ -98,30 +103,18 @@ class Capture(TorchFunctionMode):
 
 
 class Substitute(TorchFunctionMode):
-    """Puts given tensors in the place of others, and counts which places were met."""
+    """Puts given tensors in the place of others."""
 
     def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
         super().__init__()
         self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
-        self.met: set[int] = set()
 
     def __torch_function__(
         self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         """Call `func` on what was given."""
-        args, kwargs = tree_map_only(Tensor, self._replace, (tuple(args), kwargs or {}))
+        args, kwargs = tree_map_only(Tensor, lambda t: self._given.get(id(t), t), (tuple(args), kwargs or {}))
         return func(*args, **kwargs)
-
-    def _replace(self, tensor: Tensor) -> Tensor:
-        if id(tensor) in self._given:
-            self.met.add(id(tensor))
-            return self._given[id(tensor)]
-        return tensor
-
-    @property
-    def complete(self) -> bool:
-        """Whether every original was met."""
-        return len(self.met) == len(self._given)
 
 
 def _sequence_number() -> int:
@@ -151,3 +144,50 @@ def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
                 seen.add(after)
                 pending.append(after)
     return found
+
+
+@contextmanager
+def weights_evaluated_once(f: Callable) -> Iterator[None]:
+    """Keep the weights that `torch.nn.utils.parametrize` computes for the modules of f while the block lasts.
+
+    Every evaluation of f then sees the same weights, attached to the graph of their originals if gradients are enabled
+    here. Without this, spectral normalisation in training mode would change the map at every evaluation. Nothing
+    changes for the older hooks of `torch.nn.utils.spectral_norm`.
+    """
+    parametrised = [part for module in modules_of(f) for part in module.modules() if parametrize.is_parametrized(part)]
+    if not parametrised:
+        yield
+        return
+    with parametrize.cached():
+        for part in parametrised:
+            for name in cast(nn.ModuleDict, part.parametrizations):
+                getattr(part, name)
+        yield
+
+
+def modules_of(f: Callable) -> list[nn.Module]:
+    """The modules that a callable holds: itself, its object, its closure, its partial arguments, one inside another."""
+    found: list[nn.Module] = []
+    pending, seen = [f], set()
+    while pending:
+        thing: Any = pending.pop()
+        if id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, nn.Module):
+            found.append(thing)
+        elif isinstance(thing, partial):
+            pending += [thing.func, *thing.args, *thing.keywords.values()]
+        elif callable(thing):
+            held = [getattr(thing, "__self__", None), getattr(thing, "__wrapped__", None)]
+            held += [] if isinstance(thing, type) else list(getattr(thing, "__dict__", {}).values())
+            held += [cell.cell_contents for cell in getattr(thing, "__closure__", None) or () if _filled(cell)]
+            pending += [item for item in held if isinstance(item, nn.Module) or callable(item)]
+    return found
+
+
+def _filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:
+        return False

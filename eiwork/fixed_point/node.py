@@ -1,16 +1,14 @@
-"""The autograd nodes of implicit differentiation: differentiable to any order, in reverse and forward mode."""
+"""The autograd nodes of implicit differentiation, differentiable to any order."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import AdjointSolver, solve_adjoint
-from eiwork.fixed_point.capture import no_derivatives, unseen
+from eiwork.fixed_point.capture import unseen
 from eiwork.fixed_point.state import Packing, as_tuple
 
 Tensors = tuple[Tensor, ...]
@@ -47,26 +45,14 @@ class Evaluation:
                 materialize_grads=True,
             )
 
-    def solve(self, g: Tensors, product: Callable[[Tensors], Tensors], solver: AdjointSolver) -> Tensors:
-        """(I - product)^{-1} g, sample by sample."""
-        packing = Packing.of(g)
-        flat = solve_adjoint(solver, lambda v: packing.pack(product(as_tuple(packing.unpack(v)))), packing.pack(g))
-        return as_tuple(packing.unpack(flat))
-
     def adjoint(self, g: Tensors) -> Tensors:
-        """v with (I - J^T) v = g; g itself for an explicit function."""
+        """v with (I - J^T) v = g, sample by sample; g itself for an explicit function."""
         if self.solver is None:
             return g
-        with no_derivatives():
-            return self.solve(g, lambda v: self.pull(self.state, v), self.solver)
-
-    def tangent(self, t: Tensors) -> Tensors:
-        """u with (I - J) u = t, for forward mode; J u is the derivative of w -> J^T w applied to u."""
-        assert self.solver is not None
-        w = tuple(torch.zeros_like(part).requires_grad_() for part in t)
-        transposed = Evaluation(self.pull(self.state, w, create_graph=True), (), w, None)
-        with no_derivatives():
-            return self.solve(t, lambda u: transposed.pull(w, u), self.solver)
+        packing = Packing.of(g)
+        with torch.no_grad():
+            product = packing.on_parts(lambda v: self.pull(self.state, v))
+            return as_tuple(packing.unpack(solve_adjoint(self.solver, product, packing.pack(g))))
 
 
 class Cut(torch.autograd.Function):
@@ -104,7 +90,6 @@ class ImplicitNode(torch.autograd.Function):
         evaluation: Evaluation = ctx.evaluation
         n_parameters = len(evaluation.parameters)
         if not torch.is_grad_enabled():
-            _refuse_tangents(gradients)
             return None, *evaluation.adjoint(gradients), *[None] * n_parameters
         inside = (*evaluation.state, *evaluation.parameters)
         if unseen(evaluation.outputs, inside):
@@ -119,15 +104,12 @@ class ImplicitNode(torch.autograd.Function):
         return None, *[None] * len(evaluation.outputs), *found
 
     @staticmethod
-    def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensors:
-        """Forward mode: (I - J)^{-1} applied to the tangent of the outputs."""
-        evaluation: Evaluation = ctx.evaluation
-        given = tangents[: len(evaluation.outputs)]
-        t = tuple(
-            torch.zeros_like(o) if part is None else part.detach()
-            for part, o in zip(given, evaluation.outputs, strict=True)
+    def jvp(ctx: Any, *tangents: Tensor | None) -> None:
+        """Forward mode is refused."""
+        raise InputError(
+            "Fixed points have no forward-mode derivatives (torch.autograd.forward_ad): differentiate in reverse. J v "
+            "is the derivative of w -> w^T J applied to v: two torch.autograd.grad, the first with create_graph=True."
         )
-        return evaluation.tangent(t)
 
 
 class ExplicitNode(torch.autograd.Function):
@@ -146,7 +128,6 @@ class ExplicitNode(torch.autograd.Function):
         """v^T d(outputs)/d(parameters), after the adjoint solve if there is a state."""
         evaluation: Evaluation = ctx.evaluation
         if not torch.is_grad_enabled():
-            _refuse_tangents(gradients)
             return None, None, *evaluation.pull(evaluation.parameters, evaluation.adjoint(gradients))
         n = len(evaluation.parameters)
         saved = ctx.saved_tensors
@@ -162,7 +143,7 @@ def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tenso
     link: Tensors = values if evaluation.solver is not None else ()
     v: Tensors = g
     if evaluation.solver is not None:
-        solved = evaluation.adjoint(_detached(g))
+        solved = evaluation.adjoint(tuple(part.detach() for part in g))
         leaf, g_leaf = _leaves(solved), _leaves(g)
         products = evaluation.pull(evaluation.state, leaf, create_graph=True)
         with torch.enable_grad():
@@ -175,17 +156,5 @@ def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tenso
     return ExplicitNode.apply(of_pulled, pulled, *attached, *link, *v)
 
 
-def _detached(tensors: Tensors) -> Tensors:
-    return tuple(t.detach() for t in tensors)
-
-
 def _leaves(tensors: Tensors) -> Tensors:
     return tuple(t.detach().clone().requires_grad_() for t in tensors)
-
-
-def _refuse_tangents(gradients: Tensors) -> None:
-    if any(forward_ad.unpack_dual(g).tangent is not None for g in gradients if g is not None):
-        raise InputError(
-            "Forward-mode derivatives of a backward pass through a fixed point need the graph of that pass: call "
-            "torch.autograd.grad(..., create_graph=True) and differentiate in reverse, or use torch.func."
-        )

@@ -1,22 +1,18 @@
 """Solving z = f(z) without gradients."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from torch.autograd import forward_ad
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
-from eiwork.fixed_point.capture import no_derivatives
+from eiwork.fixed_point.capture import refuse_transforms, weights_evaluated_once
 from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.parametrised import weights_evaluated_once
-from eiwork.fixed_point.record import Report, publish
-from eiwork.fixed_point.solution import Solution
-from eiwork.fixed_point.solver import FixedPointSolver, OnFailure, Progress, report_failure, trace_tensors
-from eiwork.fixed_point.state import Flat, Packing, State, detach
+from eiwork.fixed_point.record import OnFailure, Solution, publish_solution, report_failure
+from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.state import Flat, Packing, State, StateMap, detach
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Run:
 
 
 def solve_fixed_point(
-    f: Callable[[State], State],
+    f: StateMap,
     z0: State,
     solver: FixedPointSolver | None = None,
     on_failure: OnFailure | None = None,
@@ -48,18 +44,14 @@ def solve_fixed_point(
     z0: the start; its first axis is the batch. solver: Anderson() by default. on_failure: overrides the solver's.
     Warns with ConvergenceWarning (or raises ConvergenceError) where a sample stays above the tolerance; raises
     ConvergenceError at once on a non-finite value, with the best finite Solution so far in `error.solution`; raises
-    InputError for an unusable state or solver.
+    InputError for an unusable state or solver, or inside a torch.func transform.
     """
     return run_fixed_point(f, z0, solver, on_failure).solution
 
 
-def run_fixed_point(
-    f: Callable[[State], State],
-    z0: State,
-    solver: Any = None,
-    on_failure: OnFailure | None = None,
-) -> Run:
+def run_fixed_point(f: StateMap, z0: State, solver: Any = None, on_failure: OnFailure | None = None) -> Run:
     """As `solve_fixed_point`, for gradient modes that go on from where the solver stands."""
+    refuse_transforms()
     solver = Anderson() if solver is None else solver
     if not isinstance(solver, FixedPointSolver):
         raise InputError(
@@ -67,8 +59,8 @@ def run_fixed_point(
             "solves linear systems and belongs in gradient=Implicit(solver=GMRES()).)"
         )
     packing = Packing.of(z0)
-    name = type(solver).__name__
-    with weights_evaluated_once(f), no_derivatives():
+    # No tangents of forward mode either: the gradient mode refuses them, in words.
+    with weights_evaluated_once(f), torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
         try:
             progress = solver.run(packing.flat_map(f), packing.pack(detach(z0)))
         except ConvergenceError as error:
@@ -77,38 +69,8 @@ def run_fixed_point(
             raise
         solution = _solution(packing, progress, solver)
     publish_solution(solution, solver)
-    report_failure(
-        "forward",
-        name,
-        solution.residual,
-        solution.converged,
-        solver.tol,
-        solution.n_evaluations,
-        solver.on_failure if on_failure is None else on_failure,
-        solution,
-        solution.error_bound,
-    )
+    report_failure(solution, "forward", solver, on_failure)
     return Run(solution, progress, solver, packing)
-
-
-def publish_solution(
-    solution: Solution, solver: FixedPointSolver, weights: Float[Tensor, " batch"] | None = None
-) -> None:
-    """Hand the report of a forward solve to every open record; weights as in `Report`."""
-    publish(
-        Report(
-            "forward",
-            type(solver).__name__,
-            solver.tol,
-            solution.n_evaluations,
-            solution.residual,
-            solution.converged,
-            solution.trace,
-            solution.sigma_min,
-            solution.error_bound,
-            weights,
-        )
-    )
 
 
 def _solution(packing: Packing, progress: Progress, solver: FixedPointSolver) -> Solution:
@@ -118,12 +80,12 @@ def _solution(packing: Packing, progress: Progress, solver: FixedPointSolver) ->
     if sigma is not None:
         bound = relative_error(residual, torch.ones_like(residual), sigma, torch.finfo(progress.best_z.dtype).eps)
     return Solution(
-        packing.unpack(progress.best_z),
-        progress.converged,
-        residual,
-        progress.n_evaluations,
-        trace_tensors(progress),
-        residual.new_tensor(progress.evaluations, dtype=torch.long),
-        sigma,
-        bound,
+        value=packing.unpack(progress.best_z),
+        converged=progress.converged,
+        residual=residual,
+        n_evaluations=progress.n_evaluations,
+        trace=progress.trace_tensors(),
+        evaluations=residual.new_tensor(progress.evaluations, dtype=torch.long),
+        sigma_min=sigma,
+        error_bound=bound,
     )

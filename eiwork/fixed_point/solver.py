@@ -1,20 +1,20 @@
-"""The common part of all fixed-point solvers: init, step, terminate, and the loop that drives them."""
+"""What all fixed-point solvers share (init, step, terminate, the loop that drives them), and the plainest, Picard."""
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceError, InputError
+from eiwork.fixed_point.certificate import relative_error, sigma_from_rate
+from eiwork.fixed_point.record import LinearResult, Method
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
 
-OnFailure = Literal["warn", "raise"]
 # Two residuals in a row this many times the first one will not come back: stop before they overflow.
 _DIVERGED = 1e8
 # An iterate this many times as large as the start has run away: there the relative residual vanishes for any map.
@@ -25,12 +25,11 @@ _RUN_AWAY = 1e8
 class Progress:
     """Where a solve stands after an evaluation of f; every field has one entry per sample.
 
-    z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate
-    with the smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||;
-    trace: the residuals of every evaluation, as plain numbers (small tensors kept between the large ones of each step
-    would fragment the memory, which then grows with the iterations); memory: what the method remembers; stopped:
-    whether each sample has converged or diverged, as plain truth values, so that a step waits for the device only once;
-    evaluations: those of each sample until it stopped.
+    z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the
+    smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: what the
+    method remembers; trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations:
+    those of each sample until it stopped. The last three are plain numbers: a step waits for the device only once, and
+    no small tensors between the large ones fragment the memory.
     """
 
     z: Flat
@@ -51,40 +50,34 @@ class Progress:
     stopped: list[bool] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
 
+    def trace_tensors(self) -> list[Float[Tensor, " batch"]]:
+        """The relative residual (batch,) after each evaluation, on the device of the solve."""
+        return list(self.residual.new_tensor(self.trace).unbind())
+
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPointSolver(ABC):
+class FixedPointSolver(Method, ABC):
     """A method for z = f(z), usable step by step: `init`, then `step` until `terminate`.
 
     tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, > 0, provided that the residual has
     fallen at all (a fixed point at zero counts as found when the residual is far below the rounding of the start).
     Converged samples stay where they are.
-    max_iter: largest number of evaluations of f, >= 1.
-    on_failure: "warn" (ConvergenceWarning) or "raise" (ConvergenceError) when a sample does not converge.
+    max_iter, on_failure: as in `Method`.
     give_up: each (n, r) stops the samples whose relative residual has not come down to r within n evaluations.
     """
 
     # Evaluations after which a sample that has not even halved its residual is given up; None: never.
     patience: ClassVar[int | None] = None
 
-    tol: float = 1e-4
-    max_iter: int = 50
-    on_failure: OnFailure = "warn"
     give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        if not self.tol > 0:
-            raise InputError(f"{name}(tol={self.tol}): the tolerance must be positive, for example 1e-4.")
-        if self.max_iter < 1:
-            raise InputError(f"{name}(max_iter={self.max_iter}): at least one evaluation is needed.")
-        if self.on_failure not in ("warn", "raise"):
-            raise InputError(f'{name}(on_failure={self.on_failure!r}): choose "warn" or "raise".')
+        super().__post_init__()
         for after, enough in self.give_up:
             if not (1 < after < self.max_iter and enough > self.tol):
                 raise InputError(
-                    f"{name}(give_up={self.give_up}): each (n, r) asks after n evaluations, more than 1 and fewer than "
-                    f"max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
+                    f"{type(self).__name__}(give_up={self.give_up}): each (n, r) asks after n evaluations, more than 1 "
+                    f"and fewer than max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
                 )
 
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
@@ -205,6 +198,24 @@ class FixedPointSolver(ABC):
             progress = self.step(f, progress)
         return progress
 
+    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
+        """Solve (I - M) v = b as the fixed point v = b + M v, each sample to `tol` relative to its ||b||."""
+        reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
+        progress = self.run(lambda v: b + product(v), b, reference=reference)
+        value, residual, sigma = progress.best_z, progress.best_residual, self.sigma_min(progress)
+        bound = None
+        if sigma is not None:
+            bound = relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps)
+        return LinearResult(
+            value=value,
+            converged=progress.converged,
+            residual=residual,
+            n_evaluations=progress.n_evaluations,
+            trace=progress.trace_tensors(),
+            sigma_min=sigma,
+            error_bound=bound,
+        )
+
     @abstractmethod
     def propose(self, progress: Progress) -> tuple[Flat, Any]:
         """The next iterate and what the method remembers for the one after it."""
@@ -214,41 +225,36 @@ class FixedPointSolver(ABC):
         return None
 
 
-def report_failure(
-    kind: str,
-    solver: str,
-    residual: Float[Tensor, " batch"],
-    converged: Bool[Tensor, " batch"],
-    tol: float,
-    n_evaluations: int,
-    on_failure: OnFailure,
-    solution: object,
-    error_bound: Float[Tensor, " batch"] | None = None,
-) -> None:
-    """Warn or raise, in the words of advice, if a sample has not converged.
+@dataclass(frozen=True, kw_only=True)
+class Picard(FixedPointSolver):
+    """Plain (damping = 1) or damped fixed-point iteration; converges linearly when the map contracts.
 
-    error_bound: estimated relative error of each sample, if there is one.
+    damping: weight of f(z) in (0, 1]. Raises InputError outside that range. Source: Banach (1922); damped form:
+    Krasnoselskii (1955).
     """
-    if bool(converged.all()):
-        return
-    advice = (
-        "The map may not be a contraction: damp it (Picard(damping=0.5)), raise max_iter, try Anderson, or "
-        "control the Lipschitz constant of the operator."
-        if kind == "forward"
-        else "I - J is badly conditioned here: raise max_iter, loosen tol, or make the map more contractive."
-    )
-    estimate = ""
-    if error_bound is not None and bool(error_bound.isfinite().all()):
-        of_what = "fixed point" if kind == "forward" else "adjoint, and so of the gradient,"
-        estimate = f"; the estimated relative error of the {of_what} is {float(error_bound.max()):.1e}"
-    message = (
-        f"The {kind} solve by {solver} stopped after {n_evaluations} evaluations with "
-        f"{int((~converged).sum())} of {converged.numel()} samples above tolerance {tol:.1e}; "
-        f"the largest relative residual is {float(residual.max()):.2e}{estimate}. {advice}"
-    )
-    if on_failure == "raise":
-        raise ConvergenceError(message, solution)
-    warnings.warn(message, ConvergenceWarning, stacklevel=4)
+
+    damping: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_damping(self, self.damping)
+
+    def propose(self, progress: Progress) -> tuple[Flat, None]:
+        """A step of length `damping` along the residual."""
+        if self.damping == 1.0:
+            return progress.fz, None
+        return progress.z + self.damping * (progress.fz - progress.z), None
+
+    def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
+        """One minus the rate of contraction, the stretch of I - J along the slowest mode of the iteration."""
+        return progress.residual.new_tensor(sigma_from_rate(progress.trace, self.tol, self.damping))
+
+
+def check_damping(owner: object, damping: float | int) -> None:
+    """InputError unless damping lies in (0, 1]."""
+    if not 0 < damping <= 1:
+        name = type(owner).__name__
+        raise InputError(f"{name}(damping={damping}): damping must lie in (0, 1]; 1 is undamped.")
 
 
 def _on_host(residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
@@ -267,8 +273,3 @@ def _raise_if_not_finite(residual: list[float], evaluation: int, best: Progress 
         "size, or control the Lipschitz constant of the operator.",
         best,
     )
-
-
-def trace_tensors(progress: Progress) -> list[Float[Tensor, " batch"]]:
-    """The relative residual (batch,) after each evaluation, on the device of the solve."""
-    return list(progress.residual.new_tensor(progress.trace).unbind())

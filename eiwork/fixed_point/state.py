@@ -12,6 +12,7 @@ from eiwork.errors import InputError
 State = Tensor | tuple[Tensor, ...]
 Flat = Float[Tensor, "batch n"]
 FlatMap = Callable[[Tensor], Tensor]
+StateMap = Callable[[State], State]
 
 
 def as_tuple(z: State) -> tuple[Tensor, ...]:
@@ -32,10 +33,7 @@ def detach(z: State) -> State:
 
 @dataclass(frozen=True)
 class Packing:
-    """The shapes and types that turn a state into one real matrix (batch, n) and back.
-
-    The first axis of every component is the batch: samples are solved and stopped one by one.
-    """
+    """The shapes and types that turn a state, batch first, into one real matrix (batch, n) and back."""
 
     shapes: tuple[torch.Size, ...]
     dtypes: tuple[torch.dtype, ...]
@@ -92,9 +90,13 @@ class Packing:
             )
         return z
 
-    def flat_map(self, f: Callable[[State], State]) -> "PackedMap":
+    def flat_map(self, f: StateMap) -> "PackedMap":
         """The map f seen on the packed matrix."""
         return PackedMap(f, self)
+
+    def on_parts(self, product: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> FlatMap:
+        """A map of the components, seen on the packed matrix."""
+        return lambda flat: self.pack(product(as_tuple(self.unpack(flat))))
 
     def of_samples(self, n: int) -> "Packing":
         """The packing of n samples of such a state."""
@@ -108,7 +110,7 @@ class PackedMap:
     f may offer `select(indices)`, the same map for some samples of the batch (or None where it cannot tell them apart).
     """
 
-    f: Callable[[State], State]
+    f: StateMap
     packing: Packing
 
     def __call__(self, flat: Flat) -> Flat:
@@ -117,7 +119,7 @@ class PackedMap:
 
     def of_samples(self, flat: Flat, others: Flat, active: Bool[Tensor, " batch"]) -> Flat:
         """f of the active samples, `others` for the rest; f of all where f has no `select`."""
-        select: Callable[[Tensor], Callable[[State], State] | None] | None = getattr(self.f, "select", None)
+        select: Callable[[Tensor], StateMap | None] | None = getattr(self.f, "select", None)
         indices = active.nonzero()[:, 0]
         chosen = None if select is None else select(indices)
         if chosen is None:
@@ -132,7 +134,12 @@ def norms(flat: Flat) -> Float[Tensor, " batch"]:
         # The squares of every number of a shorter type fit into float64.
         size = torch.linalg.vector_norm(flat, dim=1, dtype=torch.float64)
         return size.to(torch.promote_types(flat.dtype, torch.float32))
-    wide = flat
-    scale = wide.detach().abs().amax(dim=1) if wide.shape[1] else wide.new_zeros(wide.shape[0])
+    scale = flat.detach().abs().amax(dim=1) if flat.shape[1] else flat.new_zeros(flat.shape[0])
     scale = torch.where((scale > 0) & scale.isfinite(), scale, torch.ones_like(scale))
-    return scale * torch.linalg.vector_norm(wide / scale[:, None], dim=1)
+    return scale * torch.linalg.vector_norm(flat / scale[:, None], dim=1)
+
+
+def relative(size: Float[Tensor, " batch"], reference: Float[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+    """size / reference of each sample; 0 where both vanish."""
+    ratio = size / reference.clamp(min=torch.finfo(reference.dtype).tiny)
+    return torch.where(size == 0, torch.zeros_like(ratio), ratio)

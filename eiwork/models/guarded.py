@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import FixedPointSolver
-from eiwork.fixed_point.solve import publish_solution
+from eiwork.fixed_point.record import publish_solution
 from eiwork.fixed_point.state import State, rows_of
 from eiwork.models.attempt import attempt, attempt_and_tell
 from eiwork.models.batch_map import BatchMap

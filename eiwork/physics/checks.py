@@ -51,7 +51,7 @@ def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout
 
 def is_traced(value: Tensor) -> bool:
     """Whether the tensor's values cannot be looked at: under `torch.compile` or a `torch.func` transform."""
-    return torch.compiler.is_compiling() or torch._C._functorch.is_functorch_wrapped_tensor(value)  # noqa: SLF001
+    return torch.compiler.is_compiling() or torch.func.debug_unwrap(value) is not value
 
 
 def _dtype_advice(dtype: torch.dtype, name: str) -> str:

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from eiwork.fixed_point import GMRES, Anderson, Implicit, fixed_point
+
+TIGHT = Anderson(tol=1e-14, max_iter=500)
+EXACT = Implicit(GMRES(tol=1e-14))
+
 
 @dataclass
 class DenseProblem:
@@ -51,6 +56,23 @@ class DenseProblem:
         v = torch.linalg.solve(system, loss_gradient[:, :, None])[:, :, 0]
         with torch.enable_grad():
             return torch.autograd.grad(self.f(z), (self.weight, self.y), v)
+
+
+def weight_gradient(problem: DenseProblem, mode, solver=TIGHT, scale: float = 1.0) -> Tensor:
+    """The gradient of scale * sum(sin(z)) over the weight, by a gradient mode."""
+    z = fixed_point(problem.f, problem.z0, solver, mode)
+    return torch.autograd.grad(scale * z.sin().sum(), problem.weight)[0]
+
+
+def linear_problem(radius: float, n: int = 60, batch: int = 2, dtype: torch.dtype = torch.float64):
+    """(f, z0, exact) of z = z W^T + y with W symmetric, its eigenvalues spread over [0, radius]."""
+    generator = torch.Generator().manual_seed(0)
+    basis, _ = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64, generator=generator))
+    w = (basis * torch.linspace(0, radius, n, dtype=torch.float64)) @ basis.T
+    y = torch.randn(batch, n, dtype=torch.float64, generator=generator)
+    exact = torch.linalg.solve(torch.eye(n, dtype=torch.float64) - w, y.T).T
+    w, y = w.to(dtype), y.to(dtype)
+    return (lambda z: z @ w.T + y), torch.zeros_like(y), exact
 
 
 def relative_error(value: Tensor, reference: Tensor) -> float:

@@ -12,6 +12,7 @@ from eiwork.errors import ConvergenceWarning
 from eiwork.fixed_point import (
     GMRES,
     Anderson,
+    Broyden,
     FixedPointSolver,
     Implicit,
     Picard,
@@ -64,12 +65,13 @@ def assert_true(ratio: Tensor, share: float = 0.95) -> None:
 @pytest.mark.parametrize(
     ("make", "dtype", "n_cases"),
     [
-        (lambda tol, restart: GMRES(tol=tol, restart=restart, max_iter=400), torch.float64, 200),
-        (lambda tol, restart: GMRES(tol=tol, restart=restart), torch.float32, 200),
-        (lambda tol, _: Anderson(tol=tol), torch.float64, 200),
+        (lambda tol, restart: GMRES(tol=tol, restart=restart, max_iter=400), torch.float64, 100),
+        (lambda tol, restart: GMRES(tol=tol, restart=restart), torch.float32, 100),
+        (lambda tol, _: Anderson(tol=tol), torch.float64, 100),
+        (lambda tol, _: Broyden(tol=tol, max_iter=300), torch.float64, 60),
         (lambda tol, _: Picard(tol=tol, max_iter=200), torch.float64, 60),
     ],
-    ids=["GMRES", "GMRES float32", "Anderson", "Picard"],
+    ids=["GMRES", "GMRES float32", "Anderson", "Broyden", "Picard"],
 )
 def test_the_adjoint_estimate_is_above_a_third_of_the_true_error(make, dtype, n_cases):
     estimates, errors = [], []
@@ -94,8 +96,12 @@ def test_the_adjoint_estimate_is_above_a_third_of_the_true_error(make, dtype, n_
 @pytest.mark.parametrize("nonlinear", [False, True], ids=["linear", "tanh"])
 @pytest.mark.parametrize(
     ("make", "n_cases"),
-    [(lambda tol: Anderson(tol=tol), 200), (lambda tol: Picard(tol=tol, max_iter=200), 60)],
-    ids=["Anderson", "Picard"],
+    [
+        (lambda tol: Anderson(tol=tol), 100),
+        (lambda tol: Broyden(tol=tol, max_iter=300), 60),
+        (lambda tol: Picard(tol=tol, max_iter=200), 60),
+    ],
+    ids=["Anderson", "Broyden", "Picard"],
 )
 def test_the_forward_estimate_is_above_a_third_of_the_true_error(make, n_cases, nonlinear):
     estimates, errors = [], []
@@ -139,19 +145,6 @@ def test_secants_and_rates_find_sigma_min_of_a_diagonal_map():
         torch.testing.assert_close(
             solution.sigma_min, torch.full((2,), 0.1, dtype=torch.float64), rtol=accuracy, atol=0
         )
-
-
-def test_a_sample_keeps_its_estimate_while_others_go_on():
-    factors = torch.stack([torch.linspace(0, 0.5, 40), torch.linspace(0, 0.9, 40)]).double()
-
-    def solve(which):
-        y = torch.ones(len(which), 40, dtype=torch.float64)
-        return solve_fixed_point(lambda z: factors[which] * z + y, 0 * y, Anderson(tol=1e-8, memory=4))
-
-    together, alone = solve([0, 1]), solve([0])
-    assert together.n_evaluations > alone.n_evaluations + 4
-    torch.testing.assert_close(together.sigma_min[:1], alone.sigma_min)
-    torch.testing.assert_close(together.error_bound[:1], alone.error_bound)
 
 
 @pytest.mark.parametrize("adjoint", [GMRES(), GMRES(restart=5), Anderson(), Picard(max_iter=500)], ids=repr)

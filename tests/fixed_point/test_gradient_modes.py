@@ -1,14 +1,16 @@
-"""The approximate and the finite gradient modes: each against the dense formula or the autograd graph it stands for."""
+"""Every gradient mode: what all share, and each against the dense formula or the autograd graph that it stands for."""
+
+import inspect
 
 import pytest
 import torch
-from problems import DenseProblem, relative_error
+from problems import TIGHT, DenseProblem, relative_error, weight_gradient
+from torch import func
 
 import eiwork
 from eiwork.analysis import saved_bytes
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import (
-    SHINE,
     Anderson,
     Broyden,
     Implicit,
@@ -19,27 +21,11 @@ from eiwork.fixed_point import (
     Reversible,
     Unrolled,
     fixed_point,
+    solve_fixed_point,
 )
 
-TIGHT = Anderson(tol=1e-14, max_iter=500)
-BROYDEN = Broyden(tol=1e-12, max_iter=200)
-FIRST_ORDER = [JacobianFree(), Phantom(3), Neumann(3), SHINE(), Reversible(6)]
+FIRST_ORDER = [JacobianFree(), Phantom(3), Neumann(3), Reversible(6)]
 MODES = [Implicit(), *FIRST_ORDER, Unrolled(6), Unrolled(6, checkpoint_every=2)]
-
-
-def weight_gradient(problem, gradient, solver=TIGHT, scale=1.0):
-    z = fixed_point(problem.f, problem.z0, solver, gradient)
-    return torch.autograd.grad(scale * z.sin().sum(), problem.weight)[0]
-
-
-def dense_neumann(problem, z, terms):
-    """sum_{k <= terms} (J^T)^k g by dense powers, pulled back to the weight."""
-    transposed = problem.jacobian(z).transpose(1, 2)
-    term = total = torch.cos(z)
-    for _ in range(terms):
-        term = (transposed @ term[:, :, None])[:, :, 0]
-        total = total + term
-    return torch.autograd.grad(problem.f(z), problem.weight, total)[0]
 
 
 def reversible_by_autograd(f, z0, steps, damping):
@@ -50,31 +36,171 @@ def reversible_by_autograd(f, z0, steps, damping):
     return z
 
 
-# Neumann
+def assert_same_gradients(value, expected, tensors, tolerance=1e-10):
+    gradients = (torch.autograd.grad(z.sin().sum(), tensors, retain_graph=True) for z in (value, expected))
+    for found, exact in zip(*gradients, strict=True):
+        assert relative_error(found, exact) < tolerance
+
+
+# All modes
+
+
+@pytest.mark.parametrize("mode", FIRST_ORDER, ids=repr)
+def test_a_first_order_mode_refuses_a_second_derivative(mode):
+    problem = DenseProblem.make()
+    z = fixed_point(problem.f, problem.z0, TIGHT, mode)
+    with pytest.raises(InputError, match=r"Use gradient=Implicit\(\)"):
+        torch.autograd.grad(z.sum(), problem.weight, create_graph=True)
+
+
+TRANSFORMS = {
+    "grad": lambda g, y: func.grad(lambda y: g(y).sum())(y),
+    "vjp": func.vjp,
+    "jvp": lambda g, y: func.jvp(g, (y,), (y,)),
+    "jacrev": lambda g, y: func.jacrev(g)(y),
+    "vmap": lambda g, y: func.vmap(g)(torch.stack([y, y])),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS.keys())
+@pytest.mark.parametrize("mode", [Implicit(), *FIRST_ORDER, None], ids=repr)
+def test_a_solve_inside_a_transform_is_one_clear_error(transform, mode):
+    problem = DenseProblem.make()
+
+    def g(y):
+        f = DenseProblem(problem.weight.detach(), y).f
+        if mode is None:
+            return solve_fixed_point(f, torch.zeros_like(y)).value
+        return fixed_point(f, torch.zeros_like(y), gradient=mode)
+
+    with pytest.raises(InputError, match=r"inside a torch.func transform .* Use torch.autograd"):
+        transform(g, problem.y.detach())
+
+
+@pytest.mark.parametrize("solver", [Picard(), Anderson(), Broyden()], ids=repr)
+def test_unrolling_is_ordinary_operations_to_torch_func(solver):
+    problem = DenseProblem.make(n=4)
+
+    def g(y):
+        return fixed_point(DenseProblem(problem.weight.detach(), y).f, torch.zeros_like(y), solver, Unrolled(5))
+
+    found = func.jacrev(g)(problem.y.detach())
+    torch.testing.assert_close(found, torch.autograd.functional.jacobian(g, problem.y))
+    with pytest.raises(InputError, match="Fold a mapped axis into the batch"):
+        func.vmap(g)(torch.stack([problem.y.detach()] * 2))
+
+
+@pytest.mark.parametrize("mode", MODES, ids=repr)
+def test_no_graph_where_gradients_are_off_and_the_same_value(mode):
+    problem = DenseProblem.make()
+    with torch.no_grad():
+        value = fixed_point(problem.f, problem.z0, TIGHT, mode)
+    assert not value.requires_grad
+    # Only Phantom moves on from the solution, by less than the tolerance of the solve.
+    tracked = fixed_point(problem.f, problem.z0, TIGHT, mode)
+    torch.testing.assert_close(tracked.detach(), value, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("mode", MODES, ids=repr)
+def test_backward_twice_and_a_scaled_loss_give_the_same_gradient(mode):
+    problem = DenseProblem.make()
+    z = fixed_point(problem.f, problem.z0, TIGHT, mode)
+    first = torch.autograd.grad(z.sin().sum(), problem.weight, retain_graph=True)[0]
+    assert torch.equal(first, torch.autograd.grad(z.sin().sum(), problem.weight)[0])
+    for scale in (1e-30, 1e9):
+        assert relative_error(weight_gradient(problem, mode, scale=scale) / scale, first) < 1e-10
+
+
+@pytest.mark.parametrize("mode", MODES, ids=repr)
+def test_two_calls_in_one_graph_add_up(mode):
+    a, b = DenseProblem.make(seed=0), DenseProblem.make(seed=1)
+    b = DenseProblem(a.weight, b.y)
+    together = sum(fixed_point(p.f, p.z0, TIGHT, mode).sin().sum() for p in (a, b))
+    apart = sum(weight_gradient(p, mode) for p in (a, b))
+    assert relative_error(torch.autograd.grad(together, a.weight)[0], apart) < 1e-12
+
+
+@pytest.mark.parametrize("mode", MODES, ids=repr)
+def test_tuple_states_have_the_gradient_of_the_joined_state(mode):
+    problem = DenseProblem.make()
+
+    def split(z):
+        out = problem.f(torch.cat(z, dim=1))
+        return out[:, :5], out[:, 5:]
+
+    parts = fixed_point(split, (problem.z0[:, :5], problem.z0[:, 5:]), TIGHT, mode)
+    value = torch.autograd.grad(torch.cat(parts, dim=1).sin().sum(), problem.weight)[0]
+    assert relative_error(value, weight_gradient(problem, mode)) < 1e-10
+
+
+@pytest.mark.parametrize("mode", MODES, ids=repr)
+def test_complex_states_have_the_gradient_of_their_real_form(mode):
+    w = 0.2 * torch.randn(4, 4, dtype=torch.complex128)
+    real = torch.cat([torch.cat([w.real, -w.imag], 1), torch.cat([w.imag, w.real], 1)])
+    y = torch.randn(2, 4, dtype=torch.complex128, requires_grad=True)
+    stacked = torch.cat([y.real, y.imag], 1).detach().requires_grad_()
+    z = fixed_point(lambda z: z @ real.T + stacked, torch.zeros_like(stacked), TIGHT, mode)
+    expected = torch.autograd.grad(z.square().sum(), stacked)[0]
+    z = fixed_point(lambda z: z @ w.T + y, torch.zeros_like(y), TIGHT, mode)
+    value = torch.autograd.grad(z.abs().square().sum(), y)[0]
+    torch.testing.assert_close(torch.cat([value.real, value.imag], 1), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("norm", [0.75, 0.98])
+def test_the_order_of_the_errors(norm):
+    problem = DenseProblem.make(n=40, norm=norm)
+    z = problem.solution()
+    exact = problem.gradient(torch.cos(z), z)[0]
+    errors = [
+        relative_error(weight_gradient(problem, mode), exact)
+        for mode in (Implicit(), Neumann(5), Phantom(5, 0.5), JacobianFree())
+    ]
+    assert errors[0] < 1e-5
+    assert errors == sorted(errors)
+    assert errors[-1] < 1
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Phantom(0), "at least one step"),
+        (lambda: Phantom(damping=0.0), "damping must lie in"),
+        (lambda: Neumann(-1), "must not be negative"),
+        (lambda: Reversible(0), "at least one step"),
+        (lambda: Reversible(damping=1.0), "cannot be undone"),
+        (lambda: Unrolled(0), "at least one step"),
+        (lambda: Unrolled(4, checkpoint_every=5), "1 to `steps` steps"),
+        (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), gradient=Implicit), "pass an object"),
+        (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), gradient="implicit"), "pass an object"),
+        (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), Implicit()), "cannot solve z = f"),
+    ],
+)
+def test_unusable_settings_are_one_clear_error(make, match):
+    with pytest.raises(InputError, match=match):
+        make()
+
+
+# Jacobian-free, Neumann, Phantom
 
 
 @pytest.mark.parametrize("terms", [0, 1, 2, 7])
-def test_neumann_is_the_sum_of_dense_powers(terms):
+def test_neumann_is_the_sum_of_dense_powers_and_reports_the_last_term(terms):
     problem = DenseProblem.make()
-    value = weight_gradient(problem, Neumann(terms))
-    assert relative_error(value, dense_neumann(problem, problem.solution(), terms)) < 1e-12
-
-
-def test_neumann_without_terms_is_jacobian_free():
-    problem = DenseProblem.make()
-    assert torch.equal(weight_gradient(problem, Neumann(0)), weight_gradient(problem, JacobianFree()))
-
-
-def test_neumann_reports_its_products_and_the_size_of_the_last_term():
-    problem = DenseProblem.make()
-    with eiwork.record() as reports:
-        weight_gradient(problem, Neumann(4))
-    adjoint = [report for report in reports if report.kind == "adjoint"]
-    assert [report.n_evaluations for report in adjoint] == [4]
     z = problem.solution()
-    g = torch.cos(z)
-    last = torch.linalg.matrix_power(problem.jacobian(z).transpose(1, 2), 4) @ g[:, :, None]
-    torch.testing.assert_close(adjoint[0].residual, last[:, :, 0].norm(dim=1) / g.norm(dim=1))
+    transposed = problem.jacobian(z).transpose(1, 2)
+    term = total = torch.cos(z)
+    for _ in range(terms):
+        term = (transposed @ term[:, :, None])[:, :, 0]
+        total = total + term
+    expected = torch.autograd.grad(problem.f(z), problem.weight, total)[0]
+    with eiwork.record() as reports:
+        value = weight_gradient(problem, Neumann(terms))
+    assert relative_error(value, expected) < 1e-12
+    (adjoint,) = [report for report in reports if report.kind == "adjoint"]
+    assert adjoint.n_evaluations == terms
+    torch.testing.assert_close(adjoint.residual, term.norm(dim=1) / torch.cos(z).norm(dim=1))
+    if terms == 0:
+        assert torch.equal(value, weight_gradient(problem, JacobianFree()))
 
 
 def test_a_growing_neumann_series_warns():
@@ -85,101 +211,22 @@ def test_a_growing_neumann_series_warns():
         torch.autograd.grad(z.sum(), y)
 
 
-# Phantom
-
-
-@pytest.mark.parametrize(("steps", "damping"), [(1, 1.0), (4, 0.5)])
-def test_phantom_is_autograd_through_its_steps(steps, damping):
+@pytest.mark.parametrize(
+    ("mode", "steps", "damping"), [(JacobianFree(), 1, 1.0), (Phantom(1, 1.0), 1, 1.0), (Phantom(4, 0.5), 4, 0.5)]
+)
+def test_phantom_and_jacobian_free_are_autograd_through_their_steps(mode, steps, damping):
     problem = DenseProblem.make()
-    z = problem.solution()
+    start = z = problem.solution()
     for _ in range(steps):
         z = (1 - damping) * z + damping * problem.f(z)
-    exact = torch.autograd.grad(z.sin().sum(), problem.weight)[0]
-    assert relative_error(weight_gradient(problem, Phantom(steps, damping)), exact) < 1e-12
+    value = weight_gradient(problem, mode)
+    assert relative_error(value, torch.autograd.grad(z.sin().sum(), problem.weight)[0]) < 1e-10
+    assert relative_error(value, problem.gradient(torch.cos(start), start)[0]) > 0.1
 
 
-def test_one_undamped_phantom_step_is_jacobian_free_and_many_are_implicit():
+def test_many_undamped_phantom_steps_are_implicit():
     problem = DenseProblem.make()
-    free, exact = (weight_gradient(problem, mode) for mode in (JacobianFree(), Implicit()))
-    assert relative_error(weight_gradient(problem, Phantom(1, 1.0)), free) < 1e-12
-    assert relative_error(weight_gradient(problem, Phantom(200, 1.0)), exact) < 1e-5
-
-
-# SHINE
-
-
-def edge_of_contraction():
-    """A symmetric map of spectral radius 0.98, where a short forward solve teaches a poor inverse."""
-    basis, _ = torch.linalg.qr(torch.randn(64, 64, dtype=torch.float64))
-    w = (basis * torch.linspace(0, 0.98, 64, dtype=torch.float64)) @ basis.T
-    return DenseProblem(w, torch.randn(3, 64, dtype=torch.float64)), w
-
-
-def test_shine_is_nearer_to_the_exact_gradient_than_jacobian_free():
-    problem = DenseProblem.make(n=40, norm=0.98)
-    z = problem.solution()
-    exact = problem.gradient(torch.cos(z), z)[0]
-    shine, free = (relative_error(weight_gradient(problem, mode, BROYDEN), exact) for mode in (SHINE(), JacobianFree()))
-    assert shine < 0.9 * free
-
-
-def test_shine_is_exact_where_the_forward_solve_saw_all_of_the_jacobian():
-    u = torch.linspace(1, 2, 7, dtype=torch.float64)
-    w = (0.6 * torch.outer(u, u) / u.square().sum()).requires_grad_()
-    value, exact = (
-        torch.autograd.grad(
-            fixed_point(lambda z: z @ w.T + u, torch.zeros(1, 7, dtype=torch.float64), BROYDEN, mode).sin().sum(),
-            w,
-        )[0]
-        for mode in (SHINE(), Implicit())
-    )
-    assert relative_error(value, exact) < 1e-6
-
-
-def test_shine_applies_the_inverse_of_the_forward_solve():
-    problem = DenseProblem.make(n=40, norm=0.9)
-    with torch.no_grad():
-        end = BROYDEN.run(problem.f, problem.z0)
-        v = BROYDEN.inverse_transpose(end, torch.cos(end.best_z))
-    expected = torch.autograd.grad(problem.f(end.best_z), problem.weight, v)[0]
-    with eiwork.record() as reports:
-        value = weight_gradient(problem, SHINE(float("inf")), BROYDEN)
-    assert relative_error(value, expected) < 1e-12
-    assert reports[-1].n_evaluations == 2
-    transposed = problem.jacobian(end.best_z).transpose(1, 2)
-    g = torch.cos(end.best_z)
-    residual = (g + (transposed @ v[:, :, None])[:, :, 0] - v).norm(dim=1) / g.norm(dim=1)
-    torch.testing.assert_close(reports[-1].residual, residual)
-
-
-def test_shine_falls_back_per_sample_and_says_so():
-    _, w = edge_of_contraction()
-    y = torch.randn(2, 64, dtype=torch.float64, requires_grad=True)
-    contraction = torch.tensor([[0.3], [1.0]], dtype=torch.float64)
-
-    def f(z):
-        # The first sample is rank one beyond the identity's reach and easy; the second is at the edge.
-        return torch.cat([0.3 * z[:1], (contraction * z)[1:] @ w.T]) + y
-
-    solver = Broyden(tol=1e-3)
-    z = fixed_point(f, torch.zeros_like(y), solver, SHINE())
-    with (
-        eiwork.record() as reports,
-        pytest.warns(ConvergenceWarning, match="Jacobian-free gradient for 1 of 2 samples"),
-    ):
-        value = torch.autograd.grad(z.sum(), y)[0]
-    assert reports[0].converged.tolist() == [True, False]
-    # df/dy is the identity: the second sample has v = g, the first the exact 1 / (1 - 0.3) along its own step only.
-    assert torch.equal(value[1], torch.ones_like(value[1]))
-    assert not torch.equal(value[0], torch.ones_like(value[0]))
-    never = fixed_point(f, torch.zeros_like(y), solver, SHINE(float("inf")))
-    assert float(torch.autograd.grad(never.sum(), y)[0][1].norm()) > 100
-
-
-def test_shine_needs_broyden():
-    problem = DenseProblem.make()
-    with pytest.raises(InputError, match="pass solver=Broyden"):
-        fixed_point(problem.f, problem.z0, Anderson(), SHINE())
+    assert relative_error(weight_gradient(problem, Phantom(200, 1.0)), weight_gradient(problem, Implicit())) < 1e-5
 
 
 # Reversible
@@ -189,16 +236,10 @@ def test_shine_needs_broyden():
 def test_reversible_is_autograd_through_the_finite_iteration(steps, damping):
     problem = DenseProblem.make()
     z0 = torch.randn_like(problem.y).requires_grad_()
-    tensors = (problem.weight, problem.y, z0)
     expected = reversible_by_autograd(problem.f, z0, steps, damping)
     value = fixed_point(problem.f, z0, gradient=Reversible(steps, damping))
     torch.testing.assert_close(value, expected, rtol=1e-13, atol=1e-13)
-    for a, b in zip(
-        torch.autograd.grad(value.sin().sum(), tensors),
-        torch.autograd.grad(expected.sin().sum(), tensors),
-        strict=True,
-    ):
-        assert relative_error(a, b) < 1e-10
+    assert_same_gradients(value, expected, (problem.weight, problem.y, z0))
 
 
 def test_reversible_passes_gradcheck():
@@ -211,40 +252,17 @@ def test_reversible_passes_gradcheck():
     assert torch.autograd.gradcheck(g, (problem.weight, problem.y, z0), eps=1e-6, atol=1e-7)
 
 
-def test_reversible_counts_each_path_once_where_one_closed_over_tensor_comes_from_another():
+def test_reversible_counts_each_path_once_and_reaches_the_parameters_of_a_module():
     problem = DenseProblem.make()
     y = problem.y + problem.weight.sum(dim=1)
+    network = torch.nn.Sequential(torch.nn.Linear(12, 8), torch.nn.Tanh(), torch.nn.Linear(8, 12)).double()
 
     def f(z):
-        return DenseProblem(problem.weight, y).f(z)
+        return DenseProblem(problem.weight, y).f(z) + 0.1 * network(z)
 
     value = fixed_point(f, problem.z0, gradient=Reversible(4))
     expected = reversible_by_autograd(f, problem.z0, 4, 0.5)
-    for a, b in zip(
-        torch.autograd.grad(value.sum(), (problem.weight, problem.y), retain_graph=True),
-        torch.autograd.grad(expected.sum(), (problem.weight, problem.y), retain_graph=True),
-        strict=True,
-    ):
-        assert relative_error(a, b) < 1e-10
-
-
-def test_reversible_reaches_the_parameters_of_a_module():
-    torch.manual_seed(0)
-    network = torch.nn.Sequential(torch.nn.Linear(6, 8), torch.nn.Tanh(), torch.nn.Linear(8, 6)).double()
-
-    def f(z):
-        return 0.5 * network(z)
-
-    z0 = torch.zeros(2, 6, dtype=torch.float64)
-    parameters = tuple(network.parameters())
-    value = fixed_point(f, z0, gradient=Reversible(6))
-    expected = reversible_by_autograd(f, z0, 6, 0.5)
-    for a, b in zip(
-        torch.autograd.grad(value.square().sum(), parameters),
-        torch.autograd.grad(expected.square().sum(), parameters),
-        strict=True,
-    ):
-        assert relative_error(a, b) < 1e-10
+    assert_same_gradients(value, expected, (problem.weight, problem.y, *network.parameters()))
 
 
 def test_reversible_memory_does_not_grow_with_the_steps():
@@ -256,25 +274,22 @@ def test_reversible_memory_does_not_grow_with_the_steps():
     assert kept[0] == kept[1] < kept[2] < kept[3]
 
 
-def test_reversible_in_float32_keeps_the_accuracy_of_float32():
+def test_reversible_in_float32_keeps_the_accuracy_of_float32_and_reports_its_drift():
     problem = DenseProblem.make(n=30, norm=0.98)
     single = DenseProblem(problem.weight.detach().float().requires_grad_(), problem.y.detach().float())
-    expected = torch.autograd.grad(reversible_by_autograd(problem.f, problem.z0, 12, 0.5).sin().sum(), problem.weight)[
-        0
-    ]
+    z = reversible_by_autograd(problem.f, problem.z0, 12, 0.5)
+    expected = torch.autograd.grad(z.sin().sum(), problem.weight)[0]
     with eiwork.record() as reports:
         value = weight_gradient(single, Reversible(), Picard())
     assert value.dtype == torch.float32
     assert relative_error(value.double(), expected) < 1e-5
-    assert [report.kind for report in reports] == ["forward", "adjoint"]
-    assert [report.n_evaluations for report in reports] == [24, 24]
+    assert [(report.kind, report.n_evaluations) for report in reports] == [("forward", 24), ("adjoint", 24)]
     assert float(reports[1].residual.max()) < 1e-6
 
 
 def test_too_many_reversible_steps_warn_of_their_drift():
-    problem = DenseProblem.make()
     with pytest.warns(ConvergenceWarning, match="Undoing 60 reversible steps drifted by up to"):
-        weight_gradient(problem, Reversible(60))
+        weight_gradient(DenseProblem.make(), Reversible(60))
 
 
 def test_a_diverging_reversible_iteration_raises():
@@ -302,19 +317,39 @@ def test_reversible_refuses_what_it_cannot_follow():
         fixed_point(lambda z: Opaque.apply(z, scale), torch.ones(2, 3, dtype=torch.float64), gradient=Reversible(2))
 
 
-# Unrolled with checkpoints
+# Unrolled
 
 
-@pytest.mark.parametrize("solver", [Picard(), Anderson(), Broyden()], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("solver", [Picard(), Anderson(), Broyden(memory=3)], ids=repr)
+def test_unrolled_passes_gradcheck_and_is_the_finite_iteration(solver):
+    problem = DenseProblem.make(n=4, batch=2)
+
+    def g(weight, y):
+        return fixed_point(DenseProblem(weight, y).f, torch.zeros_like(y), solver, Unrolled(5))
+
+    assert torch.autograd.gradcheck(g, (problem.weight, problem.y), eps=1e-6, atol=1e-7)
+    z = problem.z0
+    for _ in range(5):
+        z = problem.f(z)
+    assert torch.allclose(g(problem.weight, problem.y), z, rtol=1e-12) == isinstance(solver, Picard)
+
+
+def test_unrolled_converges_to_the_implicit_gradient():
+    problem = DenseProblem.make()
+    z = problem.solution()
+    exact = problem.gradient(torch.cos(z), z)[0]
+    few, many = (relative_error(weight_gradient(problem, Unrolled(n), Picard()), exact) for n in (5, 400))
+    assert many < 1e-10 < few
+
+
+@pytest.mark.parametrize("solver", [Picard(), Anderson(), Broyden()], ids=repr)
 @pytest.mark.parametrize("every", [1, 4, 12])
 def test_checkpoints_change_the_memory_and_not_the_gradient(solver, every):
     problem = DenseProblem.make()
-    plain, checkpointed = Unrolled(12), Unrolled(12, checkpoint_every=every)
-    assert torch.equal(weight_gradient(problem, plain, solver), weight_gradient(problem, checkpointed, solver))
-    big, small = (
-        saved_bytes(lambda mode=mode: fixed_point(problem.f, problem.z0, solver, mode))
-        for mode in (plain, checkpointed)
-    )
+    modes = Unrolled(12), Unrolled(12, checkpoint_every=every)
+    plain, checkpointed = (weight_gradient(problem, mode, solver) for mode in modes)
+    assert torch.equal(plain, checkpointed)
+    big, small = (saved_bytes(lambda m=mode: fixed_point(problem.f, problem.z0, solver, m)) for mode in modes)
     assert small < big / 2
 
 

@@ -1,4 +1,4 @@
-"""Picard and Anderson against exact solutions; what every solve must tell."""
+"""Picard, Anderson and Broyden against exact solutions; what every solve must tell."""
 
 import inspect
 import warnings
@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from problems import DenseProblem, relative_error
+from problems import DenseProblem, linear_problem, relative_error
 
 import eiwork
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
@@ -16,12 +16,16 @@ SOLVERS = [
     Picard(tol=1e-12, max_iter=2000),
     Picard(tol=1e-12, max_iter=2000, damping=0.7),
     Anderson(tol=1e-12),
+    Broyden(tol=1e-12),
+    Broyden(tol=1e-12, memory=3),
 ]
+ACCELERATED = [Anderson(), Broyden()]
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
-def test_solvers_reach_the_dense_solution(solver):
-    problem = DenseProblem.make()
+@pytest.mark.parametrize("norm", [0.5, 0.98])
+def test_solvers_reach_the_dense_solution(solver, norm):
+    problem = DenseProblem.make(norm=norm)
     solution = solve_fixed_point(problem.f, problem.z0, solver)
     assert relative_error(solution.value, problem.solution()) < 1e-10
     assert bool(solution.converged.all())
@@ -30,29 +34,30 @@ def test_solvers_reach_the_dense_solution(solver):
     torch.testing.assert_close(solution.residual, recomputed.detach(), rtol=1e-3, atol=1e-14)
 
 
-def test_anderson_needs_fewer_evaluations_than_picard():
+def test_acceleration_and_memory_change_the_cost():
     problem = DenseProblem.make(n=40, norm=0.99)
-    evaluations = {
-        name: solve_fixed_point(problem.f, problem.z0, solver).n_evaluations
-        for name, solver in {
-            "picard": Picard(tol=1e-10, max_iter=5000),
-            "anderson": Anderson(tol=1e-10, max_iter=5000),
-            "shorter memory": Anderson(tol=1e-10, max_iter=5000, memory=5),
-        }.items()
-    }
-    assert evaluations["anderson"] < evaluations["picard"]
-    assert evaluations["shorter memory"] != evaluations["anderson"]
+    picard, anderson, short = (
+        solve_fixed_point(problem.f, problem.z0, solver).n_evaluations
+        for solver in (
+            Picard(tol=1e-10, max_iter=5000),
+            Anderson(tol=1e-10, max_iter=5000),
+            Anderson(tol=1e-10, max_iter=5000, memory=5),
+        )
+    )
+    assert anderson < picard
+    assert short != anderson
+    # torchdeq 0.1.0's Broyden needs 107 evaluations to 1e-8 on this problem, and 35 to 1e-4.
+    f, z0, _ = linear_problem(0.98, n=200)
+    assert solve_fixed_point(f, z0, Broyden(tol=1e-8, max_iter=2000)).n_evaluations <= 80
+    assert solve_fixed_point(f, z0, Picard(tol=1e-8, max_iter=2000)).n_evaluations > 80
+    assert solve_fixed_point(f, z0, Broyden(tol=1e-4)).n_evaluations <= 35
 
 
 def test_damping_and_regularisation_change_the_iterates():
     problem = DenseProblem.make()
     traces = [
-        torch.stack(solve_fixed_point(problem.f, problem.z0, solver).trace)[5]
-        for solver in (
-            Anderson(tol=1e-12),
-            Anderson(tol=1e-12, damping=0.5),
-            Anderson(tol=1e-12, regularisation=1e-2),
-        )
+        torch.stack(solve_fixed_point(problem.f, problem.z0, Anderson(tol=1e-12, **options)).trace)[5]
+        for options in ({}, {"damping": 0.5}, {"regularisation": 1e-2})
     ]
     assert not torch.equal(traces[0], traces[1])
     assert not torch.equal(traces[0], traces[2])
@@ -77,35 +82,46 @@ def test_each_sample_stops_on_its_own_and_then_stays():
 
 def test_a_sample_that_comes_near_too_slowly_is_given_up_and_the_others_are_not():
     factors = torch.tensor([[0.5], [0.99]], dtype=torch.float64)
-    start = torch.zeros(2, 1, dtype=torch.float64)
     solver = Picard(tol=1e-8, max_iter=3000)
-    plain = solve_fixed_point(lambda z: factors * z + 1, start, solver)
+
+    def solve(**options):
+        return solve_fixed_point(
+            lambda z: factors * z + 1, torch.zeros(2, 1, dtype=torch.float64), replace(solver, **options)
+        )
+
+    plain = solve()
     assert plain.converged.all()
     with pytest.warns(ConvergenceWarning, match="1 of 2 samples"):
-        impatient = solve_fixed_point(
-            lambda z: factors * z + 1, start, replace(solver, give_up=((10, 0.5), (20, 1e-5)))
-        )
+        impatient = solve(give_up=((10, 0.5), (20, 1e-5)))
     assert impatient.converged.tolist() == [True, False]
     assert torch.equal(impatient.value[0], plain.value[0])
     assert impatient.evaluations.tolist() == [int(plain.evaluations[0]), 20]
     slow = torch.stack(impatient.trace)[:, 1]
     assert slow[18] != slow[19], "the first question it could answer"
     assert len(slow) == 20 or bool((slow[19:] == slow[19]).all())
-    generous = solve_fixed_point(lambda z: factors * z + 1, start, replace(solver, give_up=((20, 0.5),)))
-    assert torch.equal(generous.value, plain.value)
+    assert torch.equal(solve(give_up=((20, 0.5),)).value, plain.value)
 
 
-def test_a_sample_does_not_depend_on_its_neighbours():
-    problem = DenseProblem.make(batch=4)
-    together = solve_fixed_point(problem.f, problem.z0, Anderson(tol=1e-10)).value
-    alone = DenseProblem(problem.weight, problem.y[1:2])
-    separate = solve_fixed_point(alone.f, alone.z0, Anderson(tol=1e-10)).value
-    torch.testing.assert_close(together[1:2], separate, rtol=1e-9, atol=1e-12)
+@pytest.mark.parametrize("solver", [Anderson(tol=1e-10), Broyden(tol=1e-9, max_iter=300, memory=8)], ids=repr)
+def test_a_sample_depends_on_no_neighbour_even_when_that_one_takes_long(solver):
+    f, z0, _ = linear_problem(0.98, n=40, batch=1)
+
+    def both(z):
+        return torch.cat([0.1 * z[:1] + torch.linspace(0, 1, 40, dtype=z.dtype), f(z[1:])])
+
+    with torch.no_grad():
+        together = solver.run(both, torch.zeros(2, 40, dtype=torch.float64))
+        easy = solver.run(lambda z: both(torch.cat([z, z]))[:1], z0)
+        hard = solver.run(f, z0)
+        assert easy.n_evaluations < 6
+        assert 25 < hard.n_evaluations == together.n_evaluations
+        torch.testing.assert_close(together.best_z, torch.cat([easy.best_z, hard.best_z]), rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(solver.sigma_min(together)[:1], solver.sigma_min(easy))
 
 
-def test_step_by_step_equals_the_whole_solve():
+@pytest.mark.parametrize("solver", ACCELERATED, ids=repr)
+def test_step_by_step_equals_the_whole_solve(solver):
     problem = DenseProblem.make()
-    solver = Anderson(tol=1e-10)
     with torch.no_grad():
         progress = solver.init(problem.f, problem.z0)
         while not solver.terminate(progress):
@@ -115,29 +131,121 @@ def test_step_by_step_equals_the_whole_solve():
     assert progress.n_evaluations == solution.n_evaluations
 
 
-@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
-def test_the_scale_of_the_problem_does_not_matter(scale):
+@pytest.mark.parametrize("solver", ACCELERATED, ids=repr)
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_the_scale_of_the_problem_does_not_matter(scale, solver):
     generator = torch.Generator().manual_seed(0)
-    w = 0.5 * torch.randn(6, 6, generator=generator) / 6
+    w = torch.randn(6, 6, generator=generator) / 6
     y = scale * torch.randn(2, 6, generator=generator)
-    solution = solve_fixed_point(lambda z: z @ w.T + y, torch.zeros(2, 6), Anderson(tol=1e-5))
+    solution = solve_fixed_point(lambda z: z @ w.T + y, torch.zeros(2, 6), replace(solver, tol=1e-5))
     exact = torch.linalg.solve(torch.eye(6) - w, y.T).T
     assert bool(solution.converged.all())
     torch.testing.assert_close(solution.value / scale, exact / scale, rtol=1e-4, atol=1e-5)
 
 
-def test_tuples_and_complex_states():
+@pytest.mark.parametrize("solver", ACCELERATED, ids=repr)
+@pytest.mark.parametrize(
+    ("dtype", "tol", "error"),
+    [(torch.bfloat16, 2e-2, 5e-2), (torch.float32, 1e-6, 1e-5), (torch.float64, 1e-13, 1e-12)],
+)
+def test_every_precision_reaches_its_own_tolerance(dtype, tol, error, solver):
+    f, z0, exact = linear_problem(0.7, dtype=dtype)
+    solution = solve_fixed_point(f, z0, replace(solver, tol=tol))
+    assert bool(solution.converged.all())
+    assert solution.value.dtype == dtype
+    assert relative_error(solution.value.double(), exact) < error
+
+
+@pytest.mark.parametrize("solver", SOLVERS[1:4], ids=repr)
+def test_tuples_and_complex_states(solver):
     def f(z):
         a, b = z
         return 0.5 * a + 0.1 * b.real + 1, 0.3 * b + 0.2j * a + 1j
 
     zeros = (torch.zeros(2, 3, dtype=torch.float64), torch.zeros(2, 3, dtype=torch.complex128))
-    solution = solve_fixed_point(f, zeros, Anderson(tol=1e-12))
-    a, b = solution.value
-    assert a.dtype == torch.float64
-    assert b.dtype == torch.complex128
+    a, b = solve_fixed_point(f, zeros, solver).value
+    assert (a.dtype, b.dtype) == (torch.float64, torch.complex128)
     for value, image in zip((a, b), f((a, b)), strict=True):
         torch.testing.assert_close(value, image, rtol=1e-10, atol=1e-12)
+
+
+# Safeguards
+
+
+def test_anderson_survives_a_map_on_which_plain_extrapolation_stalls():
+    solution = solve_fixed_point(
+        lambda z: 0.5 * z + 0.5 * torch.cos(3 * z), torch.full((1, 8), 5.0), Anderson(tol=1e-6, max_iter=100)
+    )
+    assert bool(solution.converged.all())
+
+
+def test_a_restart_of_broyden_beats_a_memory_without_end_near_the_edge():
+    f, z0, exact = linear_problem(0.999, n=200)
+    limited, endless = (solve_fixed_point(f, z0, Broyden(tol=1e-4, max_iter=400, memory=m)) for m in (30, 400))
+    assert bool(limited.converged.all())
+    assert limited.n_evaluations < endless.n_evaluations
+    assert relative_error(limited.value, exact) < 0.1
+
+
+def test_a_vanishing_denominator_is_no_breakdown_of_broyden():
+    # z - f(z) = A z - b with A skew: s^T H y = s^T A s = 0 exactly at the first correction.
+    a = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
+    b = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
+    solution = solve_fixed_point(lambda z: z - z @ a.T + b, torch.zeros_like(b), Broyden(tol=1e-13))
+    torch.testing.assert_close(solution.value @ a.T, b, rtol=1e-12, atol=1e-12)
+
+
+def test_where_broydens_residual_explodes_the_best_iterate_comes_back():
+    # A steep wall on the far side: the undamped step lands in it, the safeguard halves H until it does not.
+    def f(z):
+        return torch.where(z > 1.2, z - 1e4 * (z - 1.2), 1 - 2 * (z - 1))
+
+    start = torch.full((1, 1), 0.8, dtype=torch.float64)
+    solver = Broyden(tol=1e-12)
+    with torch.no_grad():
+        candidate, memory = solver.propose(solver.step(f, solver.init(f, start)))
+    assert float(memory.damping) == 0.5
+    torch.testing.assert_close(candidate, start + 0.5 * (f(start) - start))
+    torch.testing.assert_close(solve_fixed_point(f, start, solver).value, torch.ones_like(start))
+
+
+def test_the_inverse_that_broyden_learns_maps_the_last_change_and_is_exact_where_the_steps_saw_all_of_it():
+    problem = DenseProblem.make()
+    solver = Broyden(tol=1e-14)
+    with torch.no_grad():
+        before = solver.init(problem.f, problem.z0)
+        for _ in range(4):
+            before = solver.step(problem.f, before)
+        after = solver.step(problem.f, before)
+        _, estimate = solver.propose(after)
+        change = (after.z - after.fz) - (before.z - before.fz)
+        # H is close to (I - J)^{-1}, and the sign is that of I - J.
+        torch.testing.assert_close(estimate.apply(change), after.z - before.z, rtol=1e-9, atol=1e-14)
+        g = torch.randn_like(change)
+        torch.testing.assert_close((estimate.apply_transpose(g) * change).sum(1), (g * estimate.apply(change)).sum(1))
+        # f moves z along one direction only, which the steps span: H is exact there and the identity elsewhere.
+        u = torch.linspace(1, 2, 7, dtype=torch.float64)
+        jacobian = 0.6 * torch.outer(u, u) / u.square().sum()
+        _, estimate = solver.propose(solver.run(lambda z: z @ jacobian.T + u, torch.zeros(1, 7, dtype=torch.float64)))
+        g = torch.randn(1, 7, dtype=torch.float64)
+        exact = torch.linalg.solve(torch.eye(7, dtype=torch.float64) - jacobian.T, g.T).T
+        torch.testing.assert_close(estimate.apply_transpose(g), exact, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("tol", [1e-12, 1e-14])
+def test_steps_within_rounding_teach_broyden_nothing(tol):
+    # Scaled by three, z rounds differently: whatever H learnt from rounding would differ.
+    f, z0, _ = linear_problem(0.9, n=8)
+    solver = Broyden(tol=tol)
+    with torch.no_grad():
+        plain, scaled = (
+            solver.propose(solver.run(g, z0))[1].apply_transpose(torch.ones_like(z0))
+            for g in (f, lambda z: 3 * f(z / 3))
+        )
+    assert relative_error(scaled, plain) < 1e-4
+
+
+# Failures
 
 
 def test_failure_warns_with_the_residual_and_returns_the_best_iterate():
@@ -150,12 +258,12 @@ def test_failure_warns_with_the_residual_and_returns_the_best_iterate():
     assert not bool(solution.converged.any())
 
 
-@pytest.mark.parametrize("how", ["solver", "call"])
-def test_failure_can_raise_instead(how):
-    options = {"solver": Picard(on_failure="raise" if how == "solver" else "warn", max_iter=5)}
-    extra = {"on_failure": "raise"} if how == "call" else {}
+@pytest.mark.parametrize(
+    ("solver", "extra"), [(Picard(on_failure="raise", max_iter=5), {}), (Picard(max_iter=5), {"on_failure": "raise"})]
+)
+def test_failure_can_raise_instead(solver, extra):
     with pytest.raises(ConvergenceError, match="try Anderson") as caught:
-        solve_fixed_point(lambda z: 0.99 * z + 1, torch.ones(2, 4), **options, **extra)
+        solve_fixed_point(lambda z: 0.99 * z + 1, torch.ones(2, 4), solver, **extra)
     assert caught.value.solution.n_evaluations == 5
 
 
@@ -171,68 +279,10 @@ def test_a_non_finite_value_raises_at_once_with_the_best_iterate_so_far():
     assert bool(caught.value.solution.value.isfinite().all())
 
 
-def test_anderson_survives_a_map_on_which_plain_extrapolation_stalls():
-    # The kink makes past differences misleading; the safeguard must still bring the residual down.
-    def f(z):
-        return torch.where(z > 1, 0.9 * z - 2.0, 0.95 * z + 0.5).clamp(-3, 12)
-
-    solution = solve_fixed_point(
-        lambda z: 0.5 * z + 0.5 * torch.cos(3 * z), torch.full((1, 8), 5.0), Anderson(tol=1e-6, max_iter=100)
-    )
-    assert bool(solution.converged.all())
-    assert bool(f(torch.zeros(1)).isfinite().all())
-
-
-@pytest.mark.parametrize(
-    ("make", "match"),
-    [
-        (lambda: Picard(tol=0.0), "tolerance must be positive"),
-        (lambda: Picard(damping=1.5), "damping must lie in"),
-        (lambda: Picard(max_iter=0), "at least one evaluation"),
-        (lambda: Picard(max_iter=20, give_up=((20, 0.1),)), "fewer than max_iter=20"),
-        (lambda: Anderson(tol=1e-4, give_up=((9, 1e-4),)), "above tol=1.0e-04"),
-        (lambda: Anderson(memory=0), "at least one difference"),
-        (lambda: GMRES(restart=0), "must be at least 1"),
-        (
-            # Unwrapped: the annotation checker of the tests would stop the call before the message that users see.
-            lambda: inspect.unwrap(solve_fixed_point)(lambda z: z, torch.ones(2, 2), GMRES()),
-            "belongs in gradient=Implicit",
-        ),
-        (lambda: solve_fixed_point(lambda z: z[:, :1], torch.ones(2, 2)), "map the space of z0 to itself"),
-        (lambda: solve_fixed_point(lambda z: z, torch.ones(2, 2, dtype=torch.int64)), "floating or complex"),
-        (
-            lambda: solve_fixed_point(lambda z: z, (torch.ones(2, 2), torch.ones(3, 2))),
-            "different batch sizes",
-        ),
-    ],
-)
-def test_unusable_arguments_are_one_clear_error(make, match):
-    with pytest.raises(InputError, match=match):
-        make()
-
-
-def test_reports_are_collected_only_inside_the_block():
-    problem = DenseProblem.make()
-    with eiwork.record() as outer:
-        solve_fixed_point(problem.f, problem.z0)
-        with eiwork.record() as inner:
-            solve_fixed_point(problem.f, problem.z0)
-    solve_fixed_point(problem.f, problem.z0)
-    assert (len(outer), len(inner)) == (2, 1)
-    assert outer[0].kind == "forward"
-    assert outer[0].solver == "Anderson"
-    assert bool((outer[0].residual <= outer[0].tol).all())
-
-
 @pytest.mark.parametrize("solver", [Anderson(), Broyden(), Picard()], ids=repr)
 @pytest.mark.parametrize(
     "f",
-    [
-        lambda z: z + 1 + z.square(),
-        lambda z: 2 * z + 1 + z.abs(),
-        lambda z: torch.exp(z) + 1,
-        lambda z: z + 1,
-    ],
+    [lambda z: z + 1 + z.square(), lambda z: 2 * z + 1 + z.abs(), lambda z: torch.exp(z) + 1, lambda z: z + 1],
     ids=["no fixed point", "expanding", "exponential", "translation"],
 )
 def test_a_map_without_a_reachable_fixed_point_is_given_up_within_100_evaluations(f, solver):
@@ -278,3 +328,47 @@ def test_the_residual_means_the_same_at_every_tolerance(dtype):
         tight = solve_fixed_point(lambda z: 0.5 * torch.cos(z), z0, Picard(tol=1e-30, max_iter=4))
     fz = 0.5 * torch.cos(tight.value)
     torch.testing.assert_close(tight.residual, (fz - tight.value).norm(dim=1) / fz.norm(dim=1), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Picard(tol=0.0), "tolerance must be positive"),
+        (lambda: Picard(damping=1.5), "damping must lie in"),
+        (lambda: Picard(max_iter=0), "at least one evaluation"),
+        (lambda: Picard(max_iter=20, give_up=((20, 0.1),)), "fewer than max_iter=20"),
+        (lambda: Anderson(tol=1e-4, give_up=((9, 1e-4),)), "above tol=1.0e-04"),
+        (lambda: Anderson(memory=0), "at least one difference"),
+        (lambda: Anderson(damping=0.0), r"damping must lie in \(0, 1\]"),
+        (lambda: Anderson(regularisation=-1.0), "must not be negative"),
+        (lambda: Broyden(memory=0), "at least one correction"),
+        (lambda: Broyden(damping=0.0), r"damping must lie in \(0, 1\]"),
+        (lambda: Broyden(tol=0.0), "tolerance must be positive"),
+        (lambda: GMRES(restart=0), "must be at least 1"),
+        (lambda: GMRES(tol=0.0), "tolerance must be positive"),
+        (
+            # Unwrapped: the annotation checker of the tests would stop the call before the message that users see.
+            lambda: inspect.unwrap(solve_fixed_point)(lambda z: z, torch.ones(2, 2), GMRES()),
+            "belongs in gradient=Implicit",
+        ),
+        (lambda: solve_fixed_point(lambda z: z[:, :1], torch.ones(2, 2)), "map the space of z0 to itself"),
+        (lambda: solve_fixed_point(lambda z: z, torch.ones(2, 2, dtype=torch.int64)), "floating or complex"),
+        (lambda: solve_fixed_point(lambda z: z, (torch.ones(2, 2), torch.ones(3, 2))), "different batch sizes"),
+    ],
+)
+def test_unusable_arguments_are_one_clear_error(make, match):
+    with pytest.raises(InputError, match=match):
+        make()
+
+
+def test_reports_are_collected_only_inside_the_block():
+    problem = DenseProblem.make()
+    with eiwork.record() as outer:
+        solve_fixed_point(problem.f, problem.z0)
+        with eiwork.record() as inner:
+            solution = solve_fixed_point(problem.f, problem.z0)
+    solve_fixed_point(problem.f, problem.z0)
+    assert (len(outer), len(inner)) == (2, 1)
+    assert (inner[0].kind, inner[0].solver, inner[0].tol) == ("forward", "Anderson", Anderson().tol)
+    for name in ("converged", "residual", "n_evaluations", "trace", "sigma_min", "error_bound"):
+        assert getattr(inner[0], name) is getattr(solution, name)

@@ -8,7 +8,7 @@ from eiwork.training.settings import RotationSettings
 from eiwork.training.trainer import _prepare
 
 from eiwork.errors import RecipeError
-from eiwork.fixed_point import SHINE, Broyden, Neumann, Phantom
+from eiwork.fixed_point import Broyden, Neumann, Phantom
 from eiwork.models.baselines import UnrolledNetwork
 from eiwork.symmetry import Composition, Reflection, Rotation, Shift
 from eiwork.training import Recipe, load_checkpoint, train
@@ -149,14 +149,12 @@ def test_a_scalar_rate_moves_the_scalars_alone_by_its_factor(small_recipe):
         first_steps(small_recipe("ct-ei-unet", optimiser__scalar_rate=10.0), 1)
 
 
-def test_shine_uses_broydens_inverse(plain_recipe):
+def test_a_recipe_names_its_solver_and_gradient(plain_recipe):
     settings = {
         "iteration": {"width": 4, "depth": 2},
-        "gradient": {"kind": "shine", "slack": 2.0},
         "solver": "broyden",
     }
     model = build_model(plain_recipe(model={"kind": "deq", **settings}))
-    assert model.gradient == SHINE(2.0)
     assert isinstance(model.solver, Broyden)
     assert build_model(plain_recipe(model__gradient={"kind": "neumann", "terms": 3})).gradient == Neumann(3)
     phantom = {"kind": "phantom", "steps": 4, "damping": 0.7}

@@ -1,21 +1,20 @@
-"""Gradient modes of a fixed point, each an object."""
+"""Gradient modes of a fixed point, each an object with its own settings."""
 
-from eiwork.fixed_point.gradients.base import GradientMode
+from typing import Protocol, runtime_checkable
+
+from eiwork.fixed_point.gradients.approximate import JacobianFree, Neumann, Phantom
 from eiwork.fixed_point.gradients.implicit import Implicit
-from eiwork.fixed_point.gradients.jacobian_free import JacobianFree
-from eiwork.fixed_point.gradients.neumann import Neumann
-from eiwork.fixed_point.gradients.phantom import Phantom
 from eiwork.fixed_point.gradients.reversible import Reversible
-from eiwork.fixed_point.gradients.shine import SHINE
 from eiwork.fixed_point.gradients.unrolled import Unrolled
+from eiwork.fixed_point.solver import FixedPointSolver
+from eiwork.fixed_point.state import State, StateMap
 
-__all__ = [
-    "SHINE",
-    "GradientMode",
-    "Implicit",
-    "JacobianFree",
-    "Neumann",
-    "Phantom",
-    "Reversible",
-    "Unrolled",
-]
+__all__ = ["GradientMode", "Implicit", "JacobianFree", "Neumann", "Phantom", "Reversible", "Unrolled"]
+
+
+@runtime_checkable
+class GradientMode(Protocol):
+    """How a fixed point is differentiated."""
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f, attached to the autograd graph of whatever f closes over."""

@@ -1,19 +1,16 @@
 """Implicit gradients: one tracked evaluation of f at the fixed point and one adjoint solve."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from eiwork.fixed_point.adjoint import AdjointSolver
-from eiwork.fixed_point.capture import Capture, not_compiled, transforms_active
-from eiwork.fixed_point.functional import functional_fixed_point
-from eiwork.fixed_point.gmres import GMRES
+from eiwork.fixed_point.adjoint import GMRES, AdjointSolver
+from eiwork.fixed_point.capture import Capture, not_compiled
 from eiwork.fixed_point.node import Cut, Evaluation, ImplicitNode
 from eiwork.fixed_point.solve import Run, run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Flat, Packing, State, as_tuple, detach, norms
+from eiwork.fixed_point.state import Flat, Packing, State, StateMap, as_tuple, detach, norms
 
 
 @dataclass(frozen=True)
@@ -22,8 +19,7 @@ class Implicit:
 
     At z = f(z, theta): dL/dtheta = v^T df/dtheta, with (I - J^T) v = dL/dz and J = df/dz. One call is one node of the
     autograd graph, so calls compose: an EI loss with two reconstructions has two nodes and needs no further rule. The
-    node is differentiable to any order (`create_graph=True`), in forward mode (`torch.autograd.forward_ad`), and under
-    `torch.func` (vjp, jvp, jacrev, jacfwd, hessian, vmap).
+    node is differentiable to any order (`create_graph=True`); forward mode and torch.func are refused (InputError).
     f must treat the samples of a batch independently (no batch normalisation in training mode).
 
     solver: GMRES (default), or any fixed-point solver, for the adjoint system; its tolerance is relative to
@@ -33,43 +29,27 @@ class Implicit:
 
     solver: AdjointSolver = field(default_factory=GMRES)
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f; gradients reach every tensor that f closes over."""
-        if transforms_active():
-            return functional_fixed_point(f, z0, solver, self.solver)
         run = run_fixed_point(f, z0, solver)
         if not torch.is_grad_enabled():
             return run.solution.value
         packing, ahead = run.packing, run.look_ahead()
-        tracked = _track(f, ahead, packing)
+        evaluation, attached = self._track(f, ahead, packing)
         # The evaluation that autograd needs anyway is one step further; where the step misled, it is made again.
-        if not _no_worse(packing.pack(detach(tracked.value)), ahead, run):
-            del tracked
-            tracked = _track(f, run.progress.best_z, packing)
-        evaluation = Evaluation(tracked.outputs, tracked.state, tuple(tracked.capture.aliases), self.solver)
-        attached = ImplicitNode.apply(evaluation, *tracked.outputs, *tracked.capture.attached)
-        return attached if packing.is_tuple else attached[0]
+        if not _no_worse(packing.pack(detach(evaluation.outputs)), ahead, run):
+            del evaluation, attached
+            evaluation, attached = self._track(f, run.progress.best_z, packing)
+        outputs = ImplicitNode.apply(evaluation, *evaluation.outputs, *attached)
+        return outputs if packing.is_tuple else outputs[0]
 
-
-@dataclass(frozen=True)
-class _Tracked:
-    """One evaluation of f with gradients, cut off from what is behind its argument."""
-
-    state: tuple[Tensor, ...]
-    value: State
-    capture: Capture
-
-    @property
-    def outputs(self) -> tuple[Tensor, ...]:
-        return as_tuple(self.value)
-
-
-def _track(f: Callable[[State], State], flat: Flat, packing: Packing) -> _Tracked:
-    # The node accounts for the path through z, so that path is cut inside the evaluation.
-    state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(packing.unpack(flat)))
-    with not_compiled(), Capture(state) as capture:
-        value = packing.check(f(state if packing.is_tuple else state[0]))
-    return _Tracked(state, value, capture)
+    def _track(self, f: StateMap, flat: Flat, packing: Packing) -> tuple[Evaluation, list[Tensor]]:
+        """One evaluation of f with gradients, and the tensors it closes over."""
+        # The node accounts for the path through z, so that path is cut inside the evaluation.
+        state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(packing.unpack(flat)))
+        with not_compiled(), Capture(state) as capture:
+            value = packing.check(f(state if packing.is_tuple else state[0]))
+        return Evaluation(as_tuple(value), state, tuple(capture.aliases), self.solver), capture.attached
 
 
 def _no_worse(fz: Flat, z: Flat, run: Run) -> bool:

@@ -1,7 +1,7 @@
 """Reversible iteration: exact gradients of a finite iteration whose states are recomputed, not stored."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point.gradients._closed_over import ClosedOver
-from eiwork.fixed_point.gradients.neumann import relative
-from eiwork.fixed_point.gradients.rule import refuse_second_derivative, refuse_transforms
-from eiwork.fixed_point.record import Report, publish
+from eiwork.fixed_point.capture import Capture, Substitute, refuse_transforms, unseen
+from eiwork.fixed_point.gradients.approximate import refuse_second_derivative
+from eiwork.fixed_point.node import Cut
+from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, norms
+from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, StateMap, norms, relative
 
 # Where the recomputed start differs more than this from the known one, gradients have lost too many digits.
 _DRIFT = 1e-3
@@ -34,8 +34,8 @@ class Reversible:
     in float64, whatever the type of z0; even so, more than about 25 steps at damping 0.5, or 10 at 0.8, drift. The
     adjoint report carries the drift, ||z0 recomputed - z0|| / ||z||, and a ConvergenceWarning is given above 1e-3.
 
-    steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again, or under
-    torch.func. Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
+    steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again.
+    Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
     """
 
     steps: int = 12
@@ -50,14 +50,14 @@ class Reversible:
                 "cannot be undone. Try 0.5."
             )
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The state after the coupled steps, differentiable in O(1) memory."""
-        refuse_transforms("Reversible")
+        refuse_transforms()
         packing = Packing.of(z0)
         flat_map, start = packing.flat_map(f), packing.pack(z0)
         if not torch.is_grad_enabled():
             return packing.unpack(self.run(flat_map, start, flat_map(start), solver.tol)[0].to(start.dtype))
-        closed = ClosedOver(flat_map, start, "Reversible")
+        closed = _ClosedOver(flat_map, start)
         return packing.unpack(_Steps.apply(self, closed, solver.tol, start, *closed.attached))
 
     def run(self, f: FlatMap, start: Flat, image: Flat, tol: float) -> tuple[Flat, Flat]:
@@ -69,7 +69,7 @@ class Reversible:
             residual = relative(norms(_wide(image) - y), norms(_wide(image)))
             z = self.mix(z, image)
         # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
-        publish(Report("forward", "Reversible", tol, 2 * self.steps, residual, residual <= tol))
+        publish_residual("forward", "Reversible", tol, residual, 2 * self.steps)
         if not bool(z.isfinite().all()):
             raise ConvergenceError(
                 f"f returned non-finite values within {self.steps} reversible steps: the iteration diverges. Lower "
@@ -82,15 +82,9 @@ class Reversible:
         """Half a step: (1 - damping) state + damping image."""
         return (1 - self.damping) * state + self.damping * image
 
-    def unmix(self, mixed: Flat, image: Flat) -> Flat:
-        """The state that `mix` turned into `mixed`."""
-        return (mixed - self.damping * image) / (1 - self.damping)
-
     def report_drift(self, drift: Float[Tensor, " batch"]) -> None:
         """Publish how far the recomputed start is from the known one, and warn if that is too far."""
-        kept = drift <= _DRIFT
-        publish(Report("adjoint", "Reversible", _DRIFT, 2 * self.steps, drift, kept))
-        if not bool(kept.all()):
+        if not bool(publish_residual("adjoint", "Reversible", _DRIFT, drift, 2 * self.steps).all()):
             warnings.warn(
                 f"Undoing {self.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
                 "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
@@ -100,11 +94,47 @@ class Reversible:
             )
 
 
+class _ClosedOver:
+    """The differentiable tensors behind a map on flat states, found at one evaluation, and its partial derivatives.
+
+    value: (batch, n) f(z) of that evaluation. attached: the closed-over tensors, attached to the graphs behind them.
+    """
+
+    def __init__(self, f: FlatMap, z: Flat) -> None:
+        self.f = f
+        # For evaluations in the backward pass, where autograd has left the autocast of now.
+        kind = z.device.type
+        self._autocast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
+        z = Cut.apply(z.detach().requires_grad_())
+        with Capture([z]) as capture:
+            outputs = f(z)
+        self.attached = tuple(capture.attached)
+        self._originals = capture.originals
+        _refuse_unseen(outputs, (z, *capture.aliases))
+        self.value = outputs.detach()
+
+    def pull(self, z: Flat, values: Sequence[Tensor]) -> tuple[Flat, Callable[[Flat], tuple[Tensor, ...]]]:
+        """f(z) and w -> (w^T df/dz, w^T df/dp for each closed-over p), with `values` in the place of those."""
+        with torch.enable_grad(), torch.autocast(*self._autocast):
+            z = Cut.apply(z.detach().requires_grad_())
+            aliases = [Cut.apply(value.detach().requires_grad_()) for value in values]
+            with Substitute(self._originals, aliases):
+                outputs = self.f(z)
+        _refuse_unseen(outputs, (z, *aliases))
+
+        def back(w: Flat) -> tuple[Tensor, ...]:
+            if not outputs.requires_grad:
+                return tuple(torch.zeros_like(t) for t in (z, *aliases))
+            return torch.autograd.grad(outputs, (z, *aliases), w, allow_unused=True, materialize_grads=True)
+
+        return outputs.detach(), back
+
+
 class _Steps(torch.autograd.Function):
     """All reversible steps as one node, which keeps their end and start only."""
 
     @staticmethod
-    def forward(ctx: Any, mode: Reversible, closed: ClosedOver, tol: float, start: Flat, *attached: Tensor) -> Flat:
+    def forward(ctx: Any, mode: Reversible, closed: _ClosedOver, tol: float, start: Flat, *attached: Tensor) -> Flat:
         """z after the steps."""
         z, y = mode.run(closed.f, start, closed.value, tol)
         ctx.mode, ctx.closed = mode, closed
@@ -123,7 +153,7 @@ class _Steps(torch.autograd.Function):
         for _ in range(2 * mode.steps):
             # z was made from its former self and f(y); after the swap the same holds for y and f(z).
             image, back = ctx.closed.pull(y.to(narrow), values)
-            z = mode.unmix(z, image)
+            z = (z - mode.damping * image) / (1 - mode.damping)
             partial, *parts = back((mode.damping * of_z).to(narrow))
             of_y, of_z = of_y + partial, (1 - mode.damping) * of_z
             of_values = [total + part for total, part in zip(of_values, parts, strict=True)]
@@ -135,3 +165,12 @@ class _Steps(torch.autograd.Function):
 def _wide(flat: Flat) -> Flat:
     # Some accelerators have no float64.
     return flat.detach().to(torch.float32 if flat.device.type == "mps" else torch.float64)
+
+
+def _refuse_unseen(outputs: Flat, stops: Sequence[Tensor]) -> None:
+    if unseen((outputs,), stops):
+        raise InputError(
+            "Reversible cannot follow a tensor that needs gradients and that f uses only as a direct argument of a "
+            "custom autograd.Function, or only at some evaluations. Pass it through an ordinary operation first, for "
+            "example x * 1.0 inside f, or use gradient=Unrolled(steps)."
+        )

@@ -1,6 +1,5 @@
 """Unrolling: ordinary backpropagation through a fixed number of solver steps."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +8,10 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.record import Report, publish
+from eiwork.fixed_point.capture import refuse_transforms
+from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
-from eiwork.fixed_point.state import FlatMap, Packing, State
+from eiwork.fixed_point.state import FlatMap, Packing, State, StateMap
 
 
 @dataclass(frozen=True)
@@ -38,20 +38,25 @@ class Unrolled:
                 "steps; about the square root of `steps` needs least memory."
             )
 
-    def __call__(self, f: Callable[[State], State], z0: State, solver: FixedPointSolver) -> State:
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The state after `steps` steps of `solver`, differentiable through each of them."""
         packing = Packing.of(z0)
         flat_map, start = packing.flat_map(f), packing.pack(z0)
         progress: Any = start
-        if self.checkpoint_every is None or not torch.is_grad_enabled():
-            progress = _stretch(solver, flat_map, start, self.steps)
-        else:
-            for done in range(0, self.steps, self.checkpoint_every):
-                n = min(self.checkpoint_every, self.steps - done)
-                progress = checkpoint(_stretch, solver, flat_map, progress, n, use_reentrant=False)
+        try:
+            if self.checkpoint_every is None or not torch.is_grad_enabled():
+                progress = _stretch(solver, flat_map, start, self.steps)
+            else:
+                for done in range(0, self.steps, self.checkpoint_every):
+                    n = min(self.checkpoint_every, self.steps - done)
+                    progress = checkpoint(_stretch, solver, flat_map, progress, n, use_reentrant=False)
+        except RuntimeError:
+            # Some transforms (vmap; forward mode for some solvers) cannot follow a solver's steps.
+            refuse_transforms()
+            raise
         z, _ = solver.propose(progress)
-        name, residual = type(solver).__name__, progress.residual
-        publish(Report("forward", name, solver.tol, progress.n_evaluations, residual, residual <= solver.tol))
+        name = type(solver).__name__
+        publish_residual("forward", name, solver.tol, progress.residual, progress.n_evaluations)
         return packing.unpack(z)
 
 

@@ -1,0 +1,150 @@
+"""Approximate gradients: the adjoint solve is left out, cut short, or replaced by a few tracked iterations.
+
+All are first-order rules: the derivative of such a rule is no second derivative, so they refuse to give one.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point.node import Cut, Evaluation, Tensors
+from eiwork.fixed_point.record import publish_residual
+from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solver import FixedPointSolver, check_damping
+from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, StateMap, as_tuple, detach, norms, relative
+
+
+@dataclass(frozen=True)
+class JacobianFree:
+    """Differentiates one evaluation of f at the fixed point and ignores J: cheap, and biased.
+
+    The gradient is v^T df/dtheta with v = dL/dz in place of (I - J^T)^{-1} dL/dz. Raises InputError when it is
+    differentiated again. Source: Fung et al., AAAI 2022, arXiv 2103.12803.
+    """
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f, with the Jacobian-free gradient attached."""
+        value = solve_fixed_point(f, z0, solver).value
+        if not torch.is_grad_enabled():
+            return value
+        return _first_order(Packing.of(value).check(f(detach(value))), "JacobianFree")
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """Solves without gradient, then backpropagates through `steps` damped iterations that start at the solution.
+
+    z <- (1 - damping) z + damping f(z), from the detached fixed point; the output is the last z. In the limit of many
+    steps the gradient is the implicit one; steps = 1 and damping = 1 is Jacobian-free. Memory grows with `steps`.
+
+    steps: tracked evaluations of f, >= 1. damping: weight of f(z) in (0, 1]. Raises InputError when it is
+    differentiated again. Source: Geng et al., NeurIPS 2021, arXiv 2111.05177 (the unrolled form).
+    """
+
+    steps: int = 5
+    damping: float | int = 0.5
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"Phantom(steps={self.steps}): at least one step is needed; try 5.")
+        check_damping(self, self.damping)
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f, with the phantom gradient attached."""
+        value = solve_fixed_point(f, z0, solver).value
+        if not torch.is_grad_enabled():
+            return value
+        packing = Packing.of(value)
+        flat_map, z = packing.flat_map(f), packing.pack(detach(value))
+        for _ in range(self.steps):
+            z = (1 - self.damping) * z + self.damping * flat_map(z)
+        return _first_order(packing.unpack(z), "Phantom")
+
+
+@dataclass(frozen=True)
+class Neumann:
+    """The gradient v^T df/dtheta with v = sum_{k=0}^{terms} (J^T)^k g, where g = dL/dz and J = df/dz.
+
+    `terms` counts the terms beyond g, and so the vector-Jacobian products: 0 is Jacobian-free (v = g), 1 is
+    v = g + J^T g. One tracked evaluation of f, memory independent of `terms`; truncated, hence biased.
+
+    The adjoint report carries ||(J^T)^terms g|| / ||g||, the size of the last term, which is the residual of the sum
+    without it (no further product is spent on the residual of the whole). Warns with ConvergenceWarning where that
+    exceeds 1: the series grows. Raises InputError for terms < 0, or when differentiated again.
+    Source: Lorraine, Vicol & Duvenaud, AISTATS 2020, arXiv 1911.02590; for DEQs: arXiv 2111.05177.
+    """
+
+    terms: int = 5
+
+    def __post_init__(self) -> None:
+        if self.terms < 0:
+            raise InputError(f"Neumann(terms={self.terms}): must not be negative; 0 is Jacobian-free, try 5.")
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f, with the truncated gradient attached."""
+        value = solve_fixed_point(f, z0, solver).value
+        if not torch.is_grad_enabled():
+            return value
+        packing = Packing.of(value)
+        # The series accounts for the path through z, so that path ends here.
+        state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(value))
+        outputs = packing.check(f(state if packing.is_tuple else state[0]))
+        evaluation = Evaluation(as_tuple(outputs), state, (), None)
+
+        def backward(gradients: Tensors) -> Tensors:
+            product = packing.on_parts(lambda v: evaluation.pull(state, v))
+            return as_tuple(packing.unpack(self._sum(product, packing.pack(gradients))))
+
+        return _first_order(outputs, "Neumann", backward)
+
+    def _sum(self, product: FlatMap, g: Flat) -> Flat:
+        total = term = g
+        for _ in range(self.terms):
+            term = product(term)
+            total = total + term
+        last = relative(norms(term), norms(g))
+        settled = publish_residual("adjoint", "Neumann", 1.0, last, self.terms)
+        if not bool(settled.all()):
+            warnings.warn(
+                f"The Neumann series grows for {int((~settled).sum())} of {settled.numel()} samples: its last term is "
+                f"{float(last.max()):.1e} times dL/dz, so the gradient is wrong. f is not a contraction there: use "
+                "gradient=Implicit(), or control the Lipschitz constant of the operator.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return total
+
+
+def refuse_second_derivative(mode: str) -> None:
+    """InputError in a backward pass that builds a graph of the gradient."""
+    if torch.is_grad_enabled():
+        raise InputError(
+            f"{mode} cannot be differentiated twice: create_graph=True was set in a backward pass through a fixed "
+            "point, and the derivative of its first-order rule is no second derivative. Use gradient=Implicit(), "
+            "which is differentiable to any order."
+        )
+
+
+def _first_order(z: State, mode: str, rule: Callable[[Tensors], Tensors] | None = None) -> State:
+    """z itself, with a graph for first derivatives; `rule`, if given, turns dL/dz into what enters the graph of z."""
+    outputs = _FirstOrder.apply(mode, rule, *as_tuple(z))
+    return outputs[0] if isinstance(z, Tensor) else outputs
+
+
+class _FirstOrder(torch.autograd.Function):
+    """The identity forward; backward, the gradients pass through a rule, once."""
+
+    @staticmethod
+    def forward(ctx: Any, mode: str, rule: Callable[[Tensors], Tensors] | None, *outputs: Tensor) -> Tensors:
+        ctx.mode, ctx.rule = mode, rule
+        return tuple(part.view_as(part) for part in outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative(ctx.mode)
+        return None, None, *(gradients if ctx.rule is None else ctx.rule(gradients))
