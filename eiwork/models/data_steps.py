@@ -2,14 +2,24 @@
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.models.learnt import log_parameter
 
 Image = Float[Tensor, "batch channel height width"]
+
+
+def log_parameter(value: float | int, name: str, advice: str) -> nn.Parameter:
+    """The logarithm of a positive number as a parameter, so that no update can make the number negative.
+
+    Raises InputError, with the advice, for a number that is not positive and finite.
+    """
+    if not 0 < value < float("inf"):
+        raise InputError(f"{name}={value}: must be positive and finite; {advice}.")
+    return nn.Parameter(torch.tensor(float(value)).log())
 
 
 @runtime_checkable

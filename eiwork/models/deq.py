@@ -1,7 +1,5 @@
 """The deep equilibrium model: a reconstruction that is a fixed point."""
 
-from collections.abc import Callable
-
 import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
@@ -55,10 +53,26 @@ class DEQ(nn.Module):
         self.solver = Anderson() if solver is None else solver
         self.gradient = Implicit() if gradient is None else gradient
 
-    def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
-        """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
+    def forward(
+        self,
+        y: Tensor,
+        physics: LinearPhysics,
+        solver: FixedPointSolver | None = None,
+        gradient: GradientMode | None = None,
+        *,
+        z0: State | None = None,
+    ) -> Image:
+        """The reconstruction (batch, channel, height, width) of measurements y.
+
+        solver, gradient: the model's own by default. z0: where the solve starts, F's own start by default.
+        """
         start = self._start(y, physics, z0)
-        z = fixed_point(self._map(y, physics, self.solver), start, self.solver, self.gradient)
+        z = fixed_point(
+            BatchMap(self.iterate, y, physics),
+            start,
+            self.solver if solver is None else solver,
+            self.gradient if gradient is None else gradient,
+        )
         return self.iterate.image(z)
 
     def solve(
@@ -71,15 +85,12 @@ class DEQ(nn.Module):
         """The fixed point with its report (residuals, evaluations, trace), without gradients."""
         start = self._start(y, physics, z0)
         with torch.no_grad():
-            chosen = self.solver if solver is None else solver
-            return solve_fixed_point(self._map(y, physics, chosen), start, chosen)
+            map_ = BatchMap(self.iterate, y, physics)
+            return solve_fixed_point(map_, start, self.solver if solver is None else solver)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""
         return self.iterate(z, y, physics)
-
-    def _map(self, y: Tensor, physics: LinearPhysics, solver: FixedPointSolver) -> Callable[[State], State]:
-        return BatchMap(self.iterate, y, physics)
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
         if not is_traced(y) and not bool(torch.isfinite(y).all()):

@@ -25,16 +25,13 @@ from eiwork.models import (
     GradientDescent,
     GradientStep,
     HalfQuadraticSplitting,
-    Inertial,
     InputConvexPotential,
     ProximalGradient,
     ResidualBlockCNN,
     ResidualCNN,
     WhitenedStep,
 )
-from eiwork.models.autocast import MixedPrecisionDEQ
-from eiwork.models.baselines import UnrolledNetwork, unet_on_inverse
-from eiwork.models.compiled import Compiled
+from eiwork.models.baselines import UnrolledNetwork
 from eiwork.training.recipe import Recipe
 from eiwork.training.settings import (
     ADMMSettings,
@@ -83,8 +80,9 @@ def build_physics(settings: TomographySettings | MRISettings | InpaintingSetting
 
 def build_iteration(settings: IterationBase, channels: int) -> nn.Module:
     """The iteration of a recipe with a fresh network (weights from torch's global generator)."""
-    iteration = _iteration(settings, _denoiser(settings, channels))
-    return iteration if settings.momentum is None else Inertial(iteration, settings.momentum)
+    if settings.momentum is not None:
+        raise RecipeError("model.iteration.momentum is gone: leave it out.")
+    return _iteration(settings, _denoiser(settings, channels))
 
 
 def _denoiser(settings: IterationBase, channels: int) -> nn.Module:
@@ -142,17 +140,12 @@ def build_model(recipe: Recipe) -> nn.Module:
     model = recipe.model
     if model.kind == "deq":
         iteration: nn.Module = build_iteration(model.iteration, recipe.channels)
-        kind = MixedPrecisionDEQ if model.mixed_precision else DEQ
-        if model.compiled:
-            if model.mixed_precision:
-                raise RecipeError(
-                    f"Recipe {recipe.name!r}: model.compiled and model.mixed_precision do not combine; choose one."
-                )
-            iteration = Compiled(iteration)
-        return kind(iteration, build_solver(model), build_gradient(model.gradient))
+        if model.compiled or model.mixed_precision:
+            raise RecipeError(f"Recipe {recipe.name!r}: model.compiled and model.mixed_precision are gone: leave them out.")
+        return DEQ(iteration, build_solver(model), build_gradient(model.gradient))
     if isinstance(model, UnrolledSettings):
         return UnrolledNetwork(build_iteration(model.iteration, recipe.channels), steps=model.steps)
-    return unet_on_inverse(recipe.channels, width=model.width, scales=model.scales)
+    raise RecipeError(f"Recipe {recipe.name!r}: model.kind='unet' is gone: choose 'deq' or 'unrolled'.")
 
 
 def build_optimiser(recipe: Recipe, model: nn.Module) -> torch.optim.Adam:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from eiwork import data
 from eiwork.fixed_point.state import rows_of
 from eiwork.models import DEQ
-from eiwork.models.attempt import attempt
 from eiwork.models.batch_map import BatchMap
+from eiwork.models.guarded import try_to_solve
 from eiwork.symmetry import Rotation, Shift
 from eiwork.training.build import build_physics
 from eiwork.training.contraction import contraction_penalty
@@ -62,7 +62,7 @@ def foreign_penalty(model: DEQ, images: Image, scans: ForeignScans) -> tuple[Flo
     y, physics = scans.draw(images)
     assert isinstance(model.iterate, nn.Module)
     hurried = DEQ(model.iterate, replace(model.solver, max_iter=settings.evaluations))
-    solution = attempt(hurried, y, physics, None)
+    solution, _ = try_to_solve(hurried, y, physics, None)
     failed = torch.nonzero(~solution.converged).flatten()
     if len(failed) == 0:
         return y.new_zeros(()), 0
