@@ -59,10 +59,9 @@ class Gridding(nn.Module):
 
 
 class ConjugateGradientSENSE(nn.Module):
-    """argmin_x ||A x - y||^2 + weight ||x||^2, by conjugate gradients in MRI: Tikhonov-regularised SENSE.
+    """argmin_x ||A x - y||^2 + weight ||x||^2, by conjugate gradients in MRI: regularised SENSE (Pruessmann, 2001).
 
     weight: > 0, relative to ||A||^2 = 1; larger is smoother and less noisy. Raises InputError for another weight.
-    Source: Pruessmann et al. (2001).
     """
 
     def __init__(self, weight: float | int = 1e-3) -> None:
@@ -79,9 +78,7 @@ class ConjugateGradientSENSE(nn.Module):
 class TotalVariation(nn.Module):
     """argmin_x ||A x - y||^2 / 2 + weight * TV(x), isotropic, by deepinv's primal-dual iteration.
 
-    The data step is the physics' own proximal map, so that the step sizes need no norm of A. One iteration costs one
-    such map and one gradient of the image, where FISTA would solve for TV's own proximal map inside each iteration.
-
+    One iteration is the physics' own proximal map and one gradient of the image; the step sizes need no norm of A.
     weight: > 0, in the units of the squared measurement per pixel value. max_iter, tol: it stops when the relative
     change of x (of the whole batch) is below tol, and warns (ConvergenceWarning) if it never is.
     Source: Rudin, Osher & Fatemi (1992); Chambolle & Pock, J. Math. Imaging Vision 40 (2011).
@@ -99,9 +96,7 @@ class TotalVariation(nn.Module):
         start = physics.A_adjoint(y)
         step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight
         if not math.isfinite(step):
-            raise InputError(
-                "y holds NaN or infinite values, or A^T y overflows: check the measurements for missing samples."
-            )
+            raise InputError("y holds NaN or infinite values, or A^T y overflows: are samples missing?")
         if step == 0:  # y = 0, whose reconstruction is 0
             return start
         optimiser = PDCP(
@@ -128,10 +123,7 @@ class TotalVariation(nn.Module):
 
 
 class UnrolledNetwork(nn.Module):
-    """`steps` applications of F with shared weights, from its start; its output is not a fixed point.
-
-    iteration: e.g. ProximalGradient(ResidualCNN()). steps: >= 1, else InputError.
-    """
+    """`steps` (>= 1, else InputError) applications of F with shared weights, from its start: not a fixed point."""
 
     def __init__(self, iteration: nn.Module, steps: int = 8) -> None:
         super().__init__()

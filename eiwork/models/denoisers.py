@@ -13,9 +13,6 @@ from eiwork.fixed_point.capture import is_wrapped
 
 Image = Float[Tensor, "batch channel height width"]
 
-_OUTPUT_GAIN = 0.02
-_BRANCH_GAIN = 0.5
-
 
 def check_settings(name: str, shrinkage: float | int, **sizes: int) -> None:
     """Refuse sizes below 1 and a shrinkage outside [0, 1) of the denoiser `name` (InputError)."""
@@ -35,20 +32,19 @@ def check_image(name: str, x: Tensor, channels: int, unshuffle: int) -> None:
         )
 
 
-class _Unshuffled(nn.Module):
-    """D(x) = (1 - shrinkage) x - N(x), with N a network of pixel-unshuffled images.
+class _Residual(nn.Module):
+    """D(x) = (1 - shrinkage) x - N(x), with N = `_network` on images whose blocks of pixels are channels.
 
     The shrinkage pulls D below the identity: at initialisation (N close to 0) the iteration is a contraction in the
-    null space of A too, and its fixed point is unique. Each block of pixels becomes channels: the receptive field
-    grows, and the network is several times cheaper on a CPU.
+    null space of A too, and its fixed point is unique. Unshuffled, the receptive field is larger and the network
+    several times cheaper on a CPU.
     """
 
     def __init__(self, channels: int, shrinkage: float | int, unshuffle: int) -> None:
         super().__init__()
         self.channels, self.shrinkage, self.unshuffle = channels, shrinkage, unshuffle
 
-    def residual(self, blocks: Image) -> Image:
-        """N on unshuffled images."""
+    def _network(self, blocks: Image) -> Image:
         raise NotImplementedError
 
     def forward(self, x: Image) -> Image:
@@ -58,10 +54,10 @@ class _Unshuffled(nn.Module):
         # channels_last halves the time of a convolution on the CPU; torch.vmap has no memory formats.
         if not is_wrapped(blocks):
             blocks = blocks.contiguous(memory_format=torch.channels_last)
-        return (1 - self.shrinkage) * x - pixel_shuffle(self.residual(blocks), self.unshuffle)
+        return (1 - self.shrinkage) * x - pixel_shuffle(self._network(blocks), self.unshuffle)
 
 
-class ResidualCNN(_Unshuffled):
+class ResidualCNN(_Residual):
     """D(x) = (1 - shrinkage) x - N(x), with N a plain convolutional network on pixel-unshuffled images.
 
     channels: image channels (1 real, 2 complex). width: hidden channels. depth: convolutions, >= 2.
@@ -86,8 +82,7 @@ class ResidualCNN(_Unshuffled):
         nn.init.zeros_(cast(Tensor, convolutions[-1].bias))
         self.to(memory_format=torch.channels_last)
 
-    def residual(self, blocks: Image) -> Image:
-        """N on unshuffled images."""
+    def _network(self, blocks: Image) -> Image:
         return self.network(blocks)
 
 
@@ -103,7 +98,7 @@ class _Block(nn.Module):
         return h + self.second(silu(self.first(silu(h))))
 
 
-class ResidualBlockCNN(_Unshuffled):
+class ResidualBlockCNN(_Residual):
     """D(x) = (1 - shrinkage) x - N(x), with N made of residual blocks on pixel-unshuffled images.
 
     As `ResidualCNN`, with two differences that let it learn several times faster inside a DEQ: skip connections, and
@@ -111,37 +106,28 @@ class ResidualBlockCNN(_Unshuffled):
     every layer, and with it the gradients). Each block's second convolution starts at half of that, the last
     convolution at 2 %, so that D starts close to the shrinkage.
 
-    blocks: of two convolutions, >= 1. The rest as in `ResidualCNN`. Raises InputError for values out of range or images
-    of another shape. The design is ours.
+    blocks: of two convolutions, >= 1. The rest, and what is raised, as in `ResidualCNN`. The design is ours.
     """
 
     def __init__(
         self, channels: int = 1, width: int = 32, blocks: int = 2, shrinkage: float | int = 0.1, unshuffle: int = 2
     ) -> None:
-        check_settings(
-            "ResidualBlockCNN", shrinkage, channels=channels, width=width, blocks=blocks, unshuffle=unshuffle
-        )
+        sizes = {"channels": channels, "width": width, "blocks": blocks, "unshuffle": unshuffle}
+        check_settings("ResidualBlockCNN", shrinkage, **sizes)
         super().__init__(channels, shrinkage, unshuffle)
         outer = channels * unshuffle**2
         self.first = nn.Conv2d(outer, width, kernel_size=3, padding=1)
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
         self.last = nn.Conv2d(width, outer, kernel_size=3, padding=1)
-        self._initialise()
-        self.to(memory_format=torch.channels_last)
-
-    def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(cast(Tensor, module.bias))
         with torch.no_grad():
-            self.last.weight.mul_(_OUTPUT_GAIN)
+            self.last.weight.mul_(0.02)
             for block in self.blocks:
-                cast(_Block, block).second.weight.mul_(_BRANCH_GAIN)
+                cast(_Block, block).second.weight.mul_(0.5)
+        self.to(memory_format=torch.channels_last)
 
-    def residual(self, blocks: Image) -> Image:
-        """N on unshuffled images."""
-        h = self.first(blocks)
-        for block in self.blocks:
-            h = block(h)
-        return self.last(silu(h))
+    def _network(self, blocks: Image) -> Image:
+        return self.last(silu(self.blocks(self.first(blocks))))

@@ -30,17 +30,13 @@ class DEQ(nn.Module):
     call is one node of the autograd graph: a loss may call the model as often as it likes.
 
     iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default. gradient: Implicit() by default.
-    Samples that have converged leave the batch: the rest of the solve evaluates F for the others alone, unless the
-    physics may hold parameters of its own for each sample (see `BatchMap`).
+    Samples that have converged leave the batch, unless the physics may hold parameters of each sample (`BatchMap`).
     Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377;
     for imaging: Gilton, Ongie & Willett, arXiv 2102.07944.
     """
 
     def __init__(
-        self,
-        iteration: nn.Module,
-        solver: FixedPointSolver | None = None,
-        gradient: GradientMode | None = None,
+        self, iteration: nn.Module, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
     ) -> None:
         super().__init__()
         for name in ("start", "image"):
@@ -67,26 +63,16 @@ class DEQ(nn.Module):
         solver, gradient: the model's own by default. z0: where the solve starts, F's own start by default.
         """
         start = self._start(y, physics, z0)
-        z = fixed_point(
-            BatchMap(self.iterate, y, physics),
-            start,
-            self.solver if solver is None else solver,
-            self.gradient if gradient is None else gradient,
-        )
-        return self.iterate.image(z)
+        f, gradient = BatchMap(self.iterate, y, physics), self.gradient if gradient is None else gradient
+        return self.iterate.image(fixed_point(f, start, self.solver if solver is None else solver, gradient))
 
+    @torch.no_grad()
     def solve(
-        self,
-        y: Tensor,
-        physics: LinearPhysics,
-        z0: State | None = None,
-        solver: FixedPointSolver | None = None,
+        self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
     ) -> Solution:
         """The fixed point with its report (residuals, evaluations, trace), without gradients."""
-        start = self._start(y, physics, z0)
-        with torch.no_grad():
-            map_ = BatchMap(self.iterate, y, physics)
-            return solve_fixed_point(map_, start, self.solver if solver is None else solver)
+        start, f = self._start(y, physics, z0), BatchMap(self.iterate, y, physics)
+        return solve_fixed_point(f, start, self.solver if solver is None else solver)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""

@@ -16,6 +16,8 @@ from eiwork.models.denoisers import ResidualCNN, check_image, check_settings
 Image = Float[Tensor, "batch channel height width"]
 PerImage = Float[Tensor, " batch"]
 
+_STRONG_CONVEXITY, _SHARPNESS = 0.05, 10.0
+
 
 def gradient_of(potential: Callable[[Tensor], Tensor], x: Image) -> Image:
     """The gradient of a potential (image -> one number a sample) at x, differentiable in x and in the parameters.
@@ -33,31 +35,27 @@ def gradient_of(potential: Callable[[Tensor], Tensor], x: Image) -> Image:
     return gradient
 
 
-class ResidualPotential(nn.Module):
-    """g(x) = ||x - R(x)||^2 / 2 for a network R: the potential of the gradient-step denoiser, arXiv 2110.03220.
-
-    network: R, any module image -> image; `ResidualCNN(shrinkage=0.0)` starts near the identity, where g vanishes.
-    """
+class _OfNetwork(nn.Module):
+    """A potential g of a network R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
+
+
+class ResidualPotential(_OfNetwork):
+    """g(x) = ||x - R(x)||^2 / 2 for a network R: the potential of the gradient-step denoiser, arXiv 2110.03220."""
 
     def forward(self, x: Image) -> PerImage:
         """One number per image."""
         return (x - self.network(x)).flatten(1).square().sum(dim=1) / 2
 
 
-class InnerProductPotential(nn.Module):
+class InnerProductPotential(_OfNetwork):
     """g(x) = <x, x - R(x)> / 2 for a network R: the energy of regularisation by denoising (arXiv 1611.02862).
 
     Unlike `ResidualPotential` its gradient is linear in the last layer of R, so training can leave a start near zero.
-    network: R, any module image -> image; `ResidualCNN(shrinkage=0.0)` starts near the identity, where g vanishes.
     """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
 
     def forward(self, x: Image) -> PerImage:
         """One number per image."""
@@ -103,16 +101,15 @@ class GradientStepDenoiser(nn.Module):
 class InputConvexPotential(nn.Module):
     """D = grad psi with psi strongly convex: a learned proximal network, the proximal map of some prior whatever theta.
 
-    psi(x) = (strong_convexity + c) ||x||^2 / 2 + sum over pixels and channels of w z_L, where
+    psi(x) = (0.05 + c) ||x||^2 / 2 + sum over pixels and channels of w z_L, where
     z_1 = s(H_1 x + b_1), z_{l+1} = s(W_l z_l + H_{l+1} x + b_{l+1}) are convolutions on pixel-unshuffled images, s is
     softplus, and w, W_l, c are not negative: sums and convex increasing functions of convex functions are convex
-    (arXiv 1609.07152). Then J_D is symmetric with eigenvalues >= strong_convexity, and D is invertible. Source: Fang,
-    Buchanan & Sulam, arXiv 2310.14344; the learnt quadratic term and the start near a shrinkage are ours.
+    (arXiv 1609.07152). Then J_D is symmetric with eigenvalues >= 0.05, and D is invertible. Source: Fang, Buchanan &
+    Sulam, arXiv 2310.14344; the learnt quadratic term and the start near a shrinkage are ours.
 
     channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1. shrinkage: in
-    [0, 1); D starts near (1 - shrinkage) x. strong_convexity: in (0, 1 - shrinkage). sharpness: beta of softplus, > 0.
-    gain: every weight w at the start, > 0; a larger one learns faster and starts further from the shrinkage. Raises
-    InputError for values out of range.
+    [0, 0.95); D starts near (1 - shrinkage) x. gain: every weight w at the start, > 0; a larger one learns faster and
+    starts further from the shrinkage. Raises InputError for values out of range.
     """
 
     def __init__(
@@ -122,41 +119,34 @@ class InputConvexPotential(nn.Module):
         depth: int = 4,
         unshuffle: int = 2,
         shrinkage: float | int = 0.1,
-        strong_convexity: float | int = 0.05,
-        sharpness: float | int = 10.0,
         gain: float | int = 1e-3,
     ) -> None:
         super().__init__()
-        sizes = {"channels": channels, "width": width, "depth": depth, "unshuffle": unshuffle}
-        check_settings("InputConvexPotential", shrinkage, **sizes)
-        if not 0 < strong_convexity < 1 - shrinkage:
+        name = "InputConvexPotential"
+        check_settings(name, shrinkage, channels=channels, width=width, depth=depth, unshuffle=unshuffle)
+        if not shrinkage < 1 - _STRONG_CONVEXITY or not gain > 0:
             raise InputError(
-                f"InputConvexPotential(strong_convexity={strong_convexity}): must lie in (0, {1 - shrinkage:g}), below "
-                "1 - shrinkage; 0.05 leaves the network room."
-            )
-        if not sharpness > 0 or not gain > 0:
-            raise InputError(
-                f"InputConvexPotential(sharpness={sharpness}, gain={gain}): both must be positive, as 10.0 and 1e-3."
+                f"{name}(shrinkage={shrinkage}, gain={gain}): the shrinkage must lie below "
+                f"{1 - _STRONG_CONVEXITY:g} and the gain above 0; 0.1 and 1e-3 are a good start."
             )
         self.channels, self.unshuffle = channels, unshuffle
-        self.strong_convexity, self.sharpness = strong_convexity, sharpness
         outer = channels * unshuffle**2
         self.from_image = nn.ModuleList(nn.Conv2d(outer, width, kernel_size=3, padding=1) for _ in range(depth))
         # Non-negative weights are softplus of what is learnt; the start makes each row sum to about one.
         raw = math.log(math.expm1(1 / (9 * width)))
         self.between = nn.ParameterList(raw + 0.1 * torch.randn(width, width, 3, 3) for _ in range(depth - 1))
         self.readout = nn.Parameter(torch.full((width,), math.log(math.expm1(gain))))
-        self.quadratic = nn.Parameter(torch.tensor(math.log(math.expm1(1 - shrinkage - strong_convexity))))
+        self.quadratic = nn.Parameter(torch.tensor(math.log(math.expm1(1 - shrinkage - _STRONG_CONVEXITY))))
 
     def psi(self, x: Image) -> PerImage:
         """The convex potential, one number per image."""
         check_image("InputConvexPotential", x, self.channels, self.unshuffle)
         blocks = pixel_unshuffle(x, self.unshuffle)
-        z = softplus(self.from_image[0](blocks), beta=self.sharpness)
+        z = softplus(self.from_image[0](blocks), beta=_SHARPNESS)
         for weight, convolution in zip(self.between, self.from_image[1:], strict=True):
             mixed = conv2d(z, softplus(cast(Tensor, weight)), padding=1)
-            z = softplus(mixed + convolution(blocks), beta=self.sharpness)
-        curvature = self.strong_convexity + softplus(self.quadratic)
+            z = softplus(mixed + convolution(blocks), beta=_SHARPNESS)
+        curvature = _STRONG_CONVEXITY + softplus(self.quadratic)
         features = (softplus(self.readout)[:, None, None] * z).flatten(1).sum(dim=1)
         return curvature * x.flatten(1).square().sum(dim=1) / 2 + features
 

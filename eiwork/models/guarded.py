@@ -83,8 +83,7 @@ class GuardedDEQ(nn.Module):
                 f"{type(model).__name__} is none."
             )
         weights = tuple(attempt.weight for attempt in attempts)
-        falling = all(a > b for a, b in pairwise(weights))
-        if not weights or weights[0] != 1 or not falling or weights[-1] < 0:
+        if not weights or weights[0] != 1 or weights[-1] < 0 or any(a <= b for a, b in pairwise(weights)):
             raise InputError(f"The attempts have the weights {weights}: they must fall from 1 and stay in [0, 1].")
         if budget is not None and budget < 1:
             raise InputError(f"budget={budget}: at least one evaluation is needed, or None for no limit.")
@@ -92,11 +91,7 @@ class GuardedDEQ(nn.Module):
 
     @classmethod
     def prompt(cls, model: nn.Module) -> "GuardedDEQ":
-        """A guard that answers for every scan within 59 evaluations, at the tolerance of the model's solver.
-
-        A scan that comes too slowly near its fixed point is given to a milder operator while there is time for it, and
-        else to the shrinkage. Raises InputError as the class does. The limits are ours.
-        """
+        """A guard that answers for every scan within 59 evaluations, by a milder operator where it takes too long."""
         return cls(model, PROMPT, PROMPT_BUDGET)
 
     @property
@@ -134,15 +129,11 @@ class GuardedDEQ(nn.Module):
             # Where each sample has an operator of its own, all are solved again, and some are taken.
             chosen, rows = (left, everyone[: len(left)]) if separable else (everyone, left)
             tried, cut_short = try_to_solve(model, y[chosen], physics, start)
-            if found is None:
-                found = GuardedSolution(**vars(tried), weights=torch.ones_like(tried.residual))
-            else:
-                found = _merged(found, tried, left, rows, attempt.weight)
-            if cut_short and separable:
-                # One by one, so that a sample that is not finite ends none but its own attempt.
-                for sample in left[~found.converged[left]].split(1):
-                    alone, _ = try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
-                    found = _merged(found, alone, sample, torch.zeros_like(sample), attempt.weight)
+            found = _taken_over(found, tried, left, rows, attempt.weight)
+            # One by one, so that a sample that is not finite ends none but its own attempt.
+            for sample in left[~found.converged[left]].split(1) if cut_short and separable else ():
+                alone, _ = try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
+                found = _taken_over(found, alone, sample, torch.zeros_like(sample), attempt.weight)
         assert found is not None
         self._report(found)
         return found
@@ -207,10 +198,12 @@ def try_to_solve(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | N
             return error.solution, True
 
 
-def _merged(
-    old: GuardedSolution, new: Solution, samples: Tensor, rows: Tensor, weight: float | int
+def _taken_over(
+    old: GuardedSolution | None, new: Solution, samples: Tensor, rows: Tensor, weight: float | int
 ) -> GuardedSolution:
     """`old` with its `samples` replaced by `rows` of a further attempt, which goes on where their last one ended."""
+    if old is None:
+        return GuardedSolution(**vars(new), weights=torch.ones_like(new.residual))
 
     def put(before: Any, after: Any) -> Any:
         return None if before is None or after is None else before.index_copy(0, samples, after[rows])

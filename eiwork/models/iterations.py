@@ -126,9 +126,8 @@ class HalfQuadraticSplitting(_Splitting, _OfImages):
     that of ProximalGradient. If D is the proximal map of R / rho, x minimises ||A x - y||^2 / 2 plus the Moreau
     envelope min over v of R(v) + rho / 2 ||x - v||^2.
 
-    denoiser: D, any module image -> image of the same shape. penalty: initial rho > 0, learnt through its logarithm,
-    relative to ||A||^2. Raises InputError for another penalty. Source: Geman & Yang, IEEE Trans. Image Process. 4
-    (1995); with a learned denoiser, Zhang et al. (DPIR), arXiv 2008.13751.
+    denoiser, penalty: as in ADMM. Source: Geman & Yang, IEEE Trans. Image Process. 4 (1995); with a learned denoiser,
+    Zhang et al. (DPIR), arXiv 2008.13751.
     """
 
     def forward(self, z: Image, y: Tensor, physics: LinearPhysics) -> Image:

@@ -141,7 +141,9 @@ def build_model(recipe: Recipe) -> nn.Module:
     if model.kind == "deq":
         iteration: nn.Module = build_iteration(model.iteration, recipe.channels)
         if model.compiled or model.mixed_precision:
-            raise RecipeError(f"Recipe {recipe.name!r}: model.compiled and model.mixed_precision are gone: leave them out.")
+            raise RecipeError(
+                f"Recipe {recipe.name!r}: model.compiled and mixed_precision are gone: leave out."
+            )
         return DEQ(iteration, build_solver(model), build_gradient(model.gradient))
     if isinstance(model, UnrolledSettings):
         return UnrolledNetwork(build_iteration(model.iteration, recipe.channels), steps=model.steps)

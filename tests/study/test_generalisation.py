@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from eiwork import Anderson
 from eiwork.errors import InputError
 from eiwork.models import Attempt, GuardedDEQ
 from eiwork.training import load_checkpoint, train
