@@ -88,6 +88,7 @@ class GuardedDEQ(nn.Module):
         if budget is not None and budget < 1:
             raise InputError(f"budget={budget}: at least one evaluation is needed, or None for no limit.")
         self.model, self.attempts, self.budget = model, tuple(attempts), budget
+        _ = self.solvers  # says which limits are out of range
 
     @classmethod
     def prompt(cls, model: nn.Module) -> "GuardedDEQ":

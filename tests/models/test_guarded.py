@@ -10,9 +10,11 @@ from torch import nn
 
 from eiwork import Anderson, Picard, record
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.models import DEQ, Blended, GuardedDEQ
+from eiwork.models import DEQ, Attempt, GuardedDEQ
+from eiwork.models.guarded import Blended
 
 SOLVER = Anderson(tol=1e-8, max_iter=60)
+TWO = (Attempt(1.0), Attempt(0.0))
 
 
 class Steep(nn.Module):
@@ -76,7 +78,7 @@ def test_without_any_trained_part_there_is_always_a_fixed_point():
 
     for name in ("proximal_gradient", "half_quadratic_splitting"):
         model, physics = DEQ(ITERATIONS[name](Wild()), SOLVER), PHYSICS["inpainting"]()
-        found = GuardedDEQ(model, weights=(1.0, 0.0)).solve(measured(physics, [1.0]), physics)
+        found = GuardedDEQ(model, TWO).solve(measured(physics, [1.0]), physics)
         assert found.converged.all()
         assert float(found.weights) == 0
 
@@ -92,7 +94,7 @@ def test_a_sample_whose_values_are_not_finite_ends_its_own_attempt_alone():
     y = measured(physics, [1.0, 50.0, 0.5])
     with pytest.raises(ConvergenceError, match="non-finite values for 1 of 3"):
         model.solve(y, physics)
-    found = GuardedDEQ(model, weights=(1.0, 0.0)).solve(y, physics)
+    found = GuardedDEQ(model, TWO).solve(y, physics)
     assert found.converged.all()
     assert found.weights.tolist() == [1.0, 0.0, 1.0]
     for sample in (0, 2):
@@ -132,15 +134,12 @@ def test_the_evaluations_of_a_scan_are_its_own_and_so_is_its_trace():
 def test_a_budget_passes_over_what_it_cannot_pay_but_not_the_last_attempt():
     physics, model = PHYSICS["inpainting"](), steep()
     y = measured(physics, [1.0, 50.0])
-    solvers = [replace(SOLVER, max_iter=n) for n in (20, 40, 30)]
-    weights = (1.0, 0.002, 0.0)
-    found = GuardedDEQ(model, weights, solvers).solve(y, physics)
-    assert found.weights.tolist() == [1.0, pytest.approx(0.002)]
-    for budget, weight in ((60, 0.002), (59, 0.0), (1, 0.0)):
-        limited = GuardedDEQ(model, weights, solvers, budget).solve(y, physics)
+    attempts = (Attempt(1.0, 20), Attempt(0.002, 40), Attempt(0.0, 30))
+    for budget, weight in ((None, 0.002), (60, 0.002), (59, 0.0), (1, 0.0)):
+        limited = GuardedDEQ(model, attempts, budget).solve(y, physics)
         assert limited.converged.all()
         assert limited.weights.tolist() == [1.0, pytest.approx(weight)]
-    assert int(GuardedDEQ(model, weights, solvers, 59).solve(y, physics).evaluations[1]) <= 20 + 30
+    assert int(GuardedDEQ(model, attempts, 59).solve(y, physics).evaluations[1]) <= 20 + 30
 
 
 @pytest.mark.parametrize("tol", [1e-4, 1e-3])
@@ -157,24 +156,26 @@ def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone(to
     assert torch.equal(reports[0].weights, found.weights)
     alone = model.solve(y[::2], physics)
     torch.testing.assert_close(found.value[::2], alone.value)
-    settings = guarded.settings()
-    assert [attempt["weight"] for attempt in settings["attempts"]] == list(guarded.weights)
-    assert settings["attempts"][0]["give_up"]
-    assert not settings["attempts"][1]["give_up"]
-    assert settings["budget"] == guarded.budget
+    assert guarded.settings() == {
+        "attempts": [
+            {"weight": 1.0, "max_iter": 48, "give_up": [[24, 10.0 * tol], [34, 2.5 * tol]]},
+            {"weight": 0.6, "max_iter": 24, "give_up": []},
+            {"weight": 0.0, "max_iter": 11, "give_up": []},
+        ],
+        "budget": 59,
+    }
 
 
-def test_the_tolerance_is_that_of_the_solvers_that_are_used():
+def test_without_limits_the_solver_is_the_models_own_at_its_tolerance():
     physics, model = PHYSICS["inpainting"](), steep()
     y, guarded = measured(physics, [1.0, 50.0]), GuardedDEQ(model)
     with record() as reports:
         guarded.solve(y, physics)
         model.solver = replace(SOLVER, tol=1e-3)
         loose = guarded.solve(y, physics)
-        GuardedDEQ(model, (1.0, 0.0), [SOLVER, SOLVER]).solve(y, physics)
-    assert [report.tol for report in reports] == [SOLVER.tol, 1e-3, SOLVER.tol]
+    assert [report.tol for report in reports] == [SOLVER.tol, 1e-3]
     assert reports[0].residual.max() <= SOLVER.tol < loose.residual.max() <= 1e-3
-    assert reports[2].residual.max() <= SOLVER.tol
+    assert guarded.settings()["attempts"][0] == {"weight": 1.0, "max_iter": 60, "give_up": []}
 
 
 def test_an_operator_for_each_sample_is_kept_with_its_sample():
@@ -194,12 +195,28 @@ def test_weights_that_do_not_suffice_are_warned_about():
     physics, model = PHYSICS["inpainting"](), steep()
     y = measured(physics, [50.0])
     with pytest.warns(ConvergenceWarning, match="1 of 1 samples have no fixed point within reach.*let the weights end"):
-        GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+        GuardedDEQ(model, TWO[:1]).solve(y, physics)
     model.solver = replace(SOLVER, on_failure="raise")
     with pytest.raises(ConvergenceError, match="no fixed point within reach") as failure:
-        GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+        GuardedDEQ(model, TWO[:1]).solve(y, physics)
     assert failure.value.solution.weights.tolist() == [1.0]
     assert GuardedDEQ(model).solve(y, physics).converged.all()
+
+
+class PlainDescent(nn.Module):
+    """An iteration without a denoiser."""
+
+    def forward(self, z, y, physics):
+        return z - 0.5 * physics.A_adjoint(physics.A(z) - y)
+
+    def start(self, y, physics):
+        return physics.A_adjoint(y)
+
+    def image(self, z):
+        return z
+
+    def state_from(self, x, y, physics):
+        return x
 
 
 class Overflowing(nn.Module):
@@ -212,15 +229,14 @@ class Overflowing(nn.Module):
 def test_a_blend_lies_between():
     denoiser, x = Steep(0.3), torch.rand(1, 1, 4, 4, dtype=torch.float64)
     torch.testing.assert_close(Blended(denoiser, 1.0)(x), denoiser(x))
-    torch.testing.assert_close(Blended(denoiser, 0.0, shrunk=0.7)(x), 0.7 * x)
-    assert torch.equal(Blended(Overflowing(), 0.0, shrunk=0.7)(x), 0.7 * x), "nothing learnt is left"
-    torch.testing.assert_close(Blended(denoiser, 0.25, shrunk=0.8)(x), (0.25 * 0.3 + 0.75 * 0.8) * x)
+    assert torch.equal(Blended(Overflowing(), 0.0)(x), 0.9 * x), "nothing learnt is left"
+    torch.testing.assert_close(Blended(denoiser, 0.25)(x), (0.25 * 0.3 + 0.75 * 0.9) * x)
 
 
 @pytest.mark.parametrize("weights", [(), (0.9, 0.5), (1.0, 1.0), (1.0, -0.1), (1.0, 0.5, 0.6)])
 def test_weights_fall_from_one(weights):
     with pytest.raises(InputError, match="must fall from 1"):
-        GuardedDEQ(steep(), weights)
+        GuardedDEQ(steep(), [Attempt(weight) for weight in weights])
 
 
 def test_what_cannot_be_guarded_is_an_error():
@@ -228,18 +244,12 @@ def test_what_cannot_be_guarded_is_an_error():
         GuardedDEQ(nn.Identity())
     with pytest.raises(InputError, match="guards a DEQ"):
         GuardedDEQ.prompt(nn.Identity())
-    with pytest.raises(InputError, match="2 solvers for 1 weights"):
-        GuardedDEQ(steep(), (1.0,), [SOLVER, SOLVER])
-    with pytest.raises(InputError, match="give all of them the same"):
-        GuardedDEQ(steep(), (1.0, 0.0), [SOLVER, replace(SOLVER, tol=1e-4)])
+    with pytest.raises(InputError, match="give_up"):
+        GuardedDEQ(steep(), [Attempt(1.0, 20, ((30, 2.0),))])
     with pytest.raises(InputError, match="budget=0"):
         GuardedDEQ(steep(), budget=0)
     with pytest.raises(InputError, match="has a denoiser"):
-        GuardedDEQ(DEQ(ITERATIONS["inertial"](Steep()), Picard()))
-    with pytest.raises(InputError, match="weight lies in"):
-        Blended(nn.Identity(), 1.5)
-    with pytest.raises(InputError, match="no contraction"):
-        Blended(nn.Identity(), 0.5, shrunk=1.0)
+        GuardedDEQ(DEQ(PlainDescent(), Picard()))
     y = measured(PHYSICS["inpainting"](), [1.0]).requires_grad_()
     with pytest.raises(InputError, match=r"differentiate the DEQ inside"):
         GuardedDEQ(steep())(y, PHYSICS["inpainting"]())
