@@ -8,6 +8,7 @@ from iteration_problems import PHYSICS, SIZE, channels_of, tight
 from torch import nn
 
 import eiwork
+from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson, Implicit, JacobianFree, Picard, record
 from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
@@ -115,6 +116,18 @@ def problem(kind):
     nn.init.normal_(denoiser.network[-1].weight, std=0.05)
     y = physics.A(torch.rand(2, channels, SIZE, SIZE, dtype=torch.float64))
     return physics, tight(ProximalGradient(denoiser, GradientStep(0.9))), y
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
+def test_jacobians_over_the_measurement_equal_the_dense_answer(kind):
+    physics, model, y = problem(kind)
+    y = y[:1]
+    z = model.solve(y, physics).value
+    j = dense_jacobian(lambda z: model.iteration(z, y, physics), z)[0]
+    by_y = torch.autograd.functional.jacobian(lambda y: model.iteration(z, y, physics), y).reshape(len(j), -1)
+    exact = torch.linalg.solve(torch.eye(len(j), dtype=torch.float64) - j, by_y)
+    found = torch.autograd.functional.jacobian(lambda y: model(y, physics), y).reshape(exact.shape)
+    assert float((found - exact).norm() / exact.norm()) < 1e-10
 
 
 def two_call_loss(model, y, physics):
