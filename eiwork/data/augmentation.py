@@ -31,16 +31,14 @@ def augment(
 
     `affine` = a, up to 2: rotation within +-15a degrees, scaling of each axis within 1 +- 0.1a, shear within
     +-0.1a, shift within +-0.05a of the side, all uniform.
-    `warp` = w: a smooth displacement, uniform within +-w of the side at 6 x 6 control points, interpolated by
-    cubic convolution (which reaches 1.5w between them). None of 2000 maps folds at 0.05, the largest value; at
-    0.06 some do.
+    `warp` = w, up to 0.05, where none of 2000 maps folds: a smooth displacement, uniform within +-w of the side at
+    6 x 6 control points, interpolated by cubic convolution (which reaches 1.5w between them).
     `intensity` = c, up to 2: x -> s x^g with log g uniform within +-0.25c and s uniform within [1 - 0.2c, 1]:
     monotone, and 0 stays 0, so the air around a CT or MR slice stays air.
 
     Both maps are applied by one bicubic interpolation, clipped to [0, 1]. What comes from outside is 0 (`padding` =
-    "zeros": medical slices) or a reflection ("reflection": photographs). The strengths are ours: chosen so that a
-    slice stays a plausible slice. The global random state is neither read nor changed. The result is on the device
-    and of the type of `images`. Raises InputError for an unusable argument.
+    "zeros": medical slices) or a reflection ("reflection": photographs). The strengths are ours. Device and type are
+    those of `images`. Raises InputError for an unusable argument.
     """
     _check(images, n, seed, {"warp": warp, "affine": affine, "intensity": intensity}, padding)
     generator = torch.Generator().manual_seed(seed)

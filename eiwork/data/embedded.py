@@ -1,6 +1,5 @@
 """The embedded images as tensors: `load`, and the subject of each image."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +13,8 @@ from eiwork.data.slices import HU_OFFSET, area_average, centred, in_plane
 from eiwork.data.store import entry_of, read_arrays
 from eiwork.errors import InputError
 
-HU_WINDOW = (-1000.0, 1000.0)
-"""Default window of CT, in Hounsfield units: -1000 (air) becomes 0 and 1000 (dense bone) becomes 1."""
-
+# Default window of CT, in Hounsfield units: from air to dense bone.
+_HU_WINDOW = (-1000.0, 1000.0)
 # Under this standard deviation a patch (sky, blurred background) shows nothing to learn or to test.
 _FLAT = 0.05
 
@@ -47,15 +45,15 @@ def load(
     Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut, not
     resized. Splits share no person and no photograph; slices of one volume resemble each other.
 
-    Raises InputError for an unknown set, split or plane, a size outside 1..`native_size(name, split)`, a window
-    that is not low < high, an option that this set does not have; DataFormatError for a missing, truncated or
-    altered file.
+    folder: written by `eiwork-study prepare`; the package's own by default. Raises InputError for an unknown set, split
+    or plane, a size outside 1..`native_size(name, split)`, a window that is not low < high, an option that this set
+    does not have; DataFormatError for a missing, truncated or altered file.
     """
     _check_options(name, split, image_size, window, plane, folder)
     stacks = [images for _, images in _stacks(name, split, image_size, plane, folder)]
     images = np.concatenate(stacks)
     if name == "ct":
-        low, high = HU_WINDOW if window is None else window
+        low, high = _HU_WINDOW if window is None else window
         images = np.clip((images - HU_OFFSET - low) / (high - low), 0.0, 1.0)
     else:
         images = images / 255
@@ -63,12 +61,7 @@ def load(
 
 
 def subjects(
-    name: str,
-    split: str,
-    image_size: int = 64,
-    *,
-    plane: str | None = None,
-    folder: Path | str | None = None,
+    name: str, split: str, image_size: int = 64, *, plane: str | None = None, folder: Path | str | None = None
 ) -> list[str]:
     """Name of the person or photograph behind each image that `load` returns for the same arguments."""
     _check_options(name, split, image_size, None, plane, folder)
@@ -88,9 +81,9 @@ def _stacks(
     side = native_size(name, split, folder)
     found = []
     for subject in names:
-        slices = in_plane(arrays[subject], chosen)[arrays[f"{subject}.{chosen}"]]
+        slices = in_plane(arrays[subject], chosen)[arrays[f"{subject}.{chosen}"]].astype(np.float64)
         # Zero is air in both: -1024 HU, and no signal.
-        found.append((subject, area_average(centred(slices.astype(np.float64), side, 0.0), image_size)))
+        found.append((subject, area_average(centred(slices, side, 0.0), image_size)))
     return found
 
 
@@ -98,10 +91,6 @@ def _patches(photograph: NDArray[np.generic], size: int, stride: int) -> NDArray
     windows = np.lib.stride_tricks.sliding_window_view(photograph, (size, size))[::stride, ::stride]
     patches = windows.reshape(-1, size, size).astype(np.float64)
     return patches[patches.std(axis=(1, 2)) >= _FLAT * 255] if size > 1 else patches
-
-
-def _is_interval(window: Sequence[Real]) -> bool:
-    return len(window) == 2 and bool(np.isfinite(window).all()) and window[0] < window[1]
 
 
 def _check_options(
@@ -122,7 +111,7 @@ def _check_options(
         )
     if window is not None and name != "ct":
         raise InputError(f"window={window!r} is for the set 'ct' alone: {name!r} has no HU. Leave it out.")
-    if window is not None and not _is_interval(window):
+    if window is not None and not (len(window) == 2 and np.isfinite(window).all() and window[0] < window[1]):
         raise InputError(f"window={window!r} is not a HU window: give (low, high) with low < high, e.g. (-160, 240).")
     if plane is not None and name != "mri":
         raise InputError(f"plane={plane!r} is for the set 'mri' alone: leave it out for {name!r}.")

@@ -19,14 +19,11 @@ N_ECHOES = 16
 class RadialKSpace:
     """Measured spokes.
 
-    Attributes:
-        kspace: samples of the virtual coils, strongest first, as the sum over the image's pixels of value times
-            exp(-i phase): images are about 1 at their bright end, whatever the `image_size`.
-        angles: direction of each spoke in degrees, in [0, 360): k_x = k cos(angle) to the right, k_y = k sin(angle)
-            downwards, front of the head on top.
-        positions: k of the samples in cycles per field of view, the same on each spoke.
-        echoes: echo of each spoke, from 0 (bright, little contrast) to 15 (fluid alone is bright).
-        image_size: side in pixels of the image whose frequencies these are.
+    kspace: samples of the virtual coils, strongest first, as the sum over the image's pixels of value times
+    exp(-i phase): images are about 1 at their bright end, whatever the `image_size`, their side in pixels.
+    angles: direction of each spoke in degrees, in [0, 360): k_x = k cos(angle) to the right, k_y = k sin(angle)
+    downwards, front of the head on top. positions: k of the samples of every spoke, in cycles per field of view.
+    echoes: echo of each spoke, from 0 (bright, little contrast) to 15 (fluid alone is bright).
     """
 
     kspace: Complex[Tensor, "coil spoke sample"]
@@ -48,23 +45,14 @@ def radial_kspace(
     """Raw k-space of one axial slice of a brain: 400 spokes in the order of their measurement, golden angle.
 
     A multi-echo spin echo: spoke i is echo i mod 16 of excitation i // 16, so neighbours differ in contrast (T2 decay
-    to 24 % of the signal), one echo has 25 spokes, and an image of all spokes averages the echoes. What the package
-    does not document is inferred from the data: with these angles and this order of the echoes the images are sharp,
-    with others they are not, and the samples are centred for the delays of the gradients (see
-    `eiwork_study.prepare.kspace.DELAYS`). The scan's pixel size and echo times are unknown.
+    to 24 % of the signal), one echo has 25 spokes, and an image of all spokes averages the echoes. Angles and order of
+    the echoes are inferred from the data (with others the images are not sharp), and the samples are centred for the
+    delays of the gradients (`eiwork_study.prepare.kspace.DELAYS`). The scan's pixel size and echo times are unknown.
 
-    Args:
-        image_size: side in pixels of the images to reconstruct, from 2 to 128: as many samples a spoke are given,
-            the centre of k-space. The field of view stays the same.
-        n_coils: the strongest virtual coils, from 1 to 8; None gives all 8.
-        folder: a folder written by `eiwork_study.prepare.build.build`; the package's own by default.
-
-    Returns:
-        complex64 k-space with its trajectory, see `RadialKSpace`.
-
-    Raises:
-        InputError: a size or number of coils out of range.
-        DataFormatError: a missing, truncated or altered file.
+    image_size: side in pixels of the images to reconstruct, from 2 to 128: as many samples a spoke are given, the
+    centre of k-space; the field of view stays the same. n_coils: the strongest virtual coils, from 1 to 8; None gives
+    all 8. folder: as in `load`. Raises InputError for a size or number of coils out of range, DataFormatError for a
+    missing, truncated or altered file.
     """
     entry = entry_of("radial", "test", folder)
     native = int(entry["native_size"])

@@ -16,11 +16,10 @@ HU_OFFSET = 1024
 
 
 def in_plane(volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
-    """View of an embedded volume as a stack of slices (slice, row, column) of one plane.
+    """View of an embedded volume (feet to head, front to back, right to left) as a stack of slices of one plane.
 
-    The volume's axes run feet to head, front to back, right to left. axial: the front on top; coronal: the head
-    on top; both with the patient's right on the left of the picture, as radiologists look. sagittal: the head on
-    top, the nose to the left. Raises InputError for another plane.
+    axial: the front on top; coronal: the head on top; both with the patient's right on the left of the picture, as
+    radiologists look. sagittal: the head on top, the nose to the left. Raises InputError for another plane.
     """
     if plane == "axial":
         return volume
@@ -45,8 +44,8 @@ def centred(
 def area_average(images: Float[np.ndarray, "image side side"], size: int) -> Float[np.ndarray, "image size size"]:
     """Square images resampled to a smaller size: each new pixel is the mean over the area that it covers.
 
-    Exact for any ratio (a pixel cut by an edge counts with the cut fraction), so there is no aliasing beyond the
-    box filter's, the mean of the image is kept, and values stay within their range.
+    Exact for any ratio (a pixel cut by an edge counts with the cut fraction): the mean of the image is kept, and values
+    stay within their range.
     """
     side = images.shape[-1]
     if size == side:

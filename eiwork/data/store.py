@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eiwork.data.arrays import read_npz
 from eiwork.errors import DataFormatError, InputError
 
 FOLDER = Path(__file__).parent / "files"
@@ -19,8 +18,8 @@ _REMEDY = "Reinstall the package, or rebuild the files with `eiwork data build`.
 def manifest(folder: Path | str | None = None) -> dict[str, Any]:
     """What the embedded files hold: SHA-256, size, subjects, provenance, processing and licence of each.
 
-    `folder` is a folder written by `eiwork-study prepare`; the package's own by default. Raises DataFormatError
-    for a missing or unreadable manifest.json.
+    folder: written by `eiwork-study prepare`; the package's own by default. Raises DataFormatError for a missing or
+    unreadable manifest.json.
     """
     path = _folder(folder) / "manifest.json"
     try:
@@ -34,10 +33,7 @@ def manifest(folder: Path | str | None = None) -> dict[str, Any]:
 
 
 def verify(folder: Path | str | None = None) -> list[str]:
-    """Hash every embedded file, licence texts included, and return the names of the files, all of them good.
-
-    Raises DataFormatError that names the first missing, truncated or altered file.
-    """
+    """The names of all embedded files, licence texts included; DataFormatError for a missing, short or altered one."""
     content = manifest(folder)
     entries = {entry["file"]: entry for splits in content["sets"].values() for entry in splits.values()}
     entries |= content["licences"]
@@ -47,10 +43,7 @@ def verify(folder: Path | str | None = None) -> list[str]:
 
 
 def data_hash(name: str, split: str, folder: Path | str | None = None) -> str:
-    """SHA-256 of the arrays of one set and split, whatever their compression: 64 hexadecimal digits.
-
-    It belongs into every checkpoint and result. The file is verified first: see `load` for what is raised.
-    """
+    """SHA-256 of the arrays of one set and split, for every checkpoint and result; raises as `load`."""
     read_arrays(name, split, folder)
     return str(entry_of(name, split, folder)["content_sha256"])
 
@@ -72,14 +65,15 @@ def read_arrays(name: str, split: str, folder: Path | str | None = None) -> dict
     try:
         state = path.stat()
     except OSError as error:
-        raise DataFormatError(f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}") from error
+        raise _missing(path, error) from error
     return _verified_arrays(path, entry["sha256"], entry["bytes"], state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
 def _verified_arrays(path: Path, sha256: str, size: int, *_state: int) -> dict[str, NDArray[np.generic]]:
     _check(path, {"sha256": sha256, "bytes": size})
-    arrays = read_npz(path)
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
     for array in arrays.values():
         array.flags.writeable = False
     return arrays
@@ -89,18 +83,20 @@ def _check(path: Path, entry: dict[str, Any]) -> None:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataFormatError(f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}") from error
+        raise _missing(path, error) from error
     if len(content) < entry["bytes"]:
-        raise DataFormatError(
-            f"The data file {path} is truncated: {len(content)} bytes of {entry['bytes']}. The copy or the checkout "
-            f"was interrupted. {_REMEDY}"
-        )
+        reason = f"{len(content)} bytes of {entry['bytes']}. The copy or the checkout was interrupted"
+        raise DataFormatError(f"The data file {path} is truncated: {reason}. {_REMEDY}")
     found = hashlib.sha256(content).hexdigest()
     if found != entry["sha256"]:
         raise DataFormatError(
             f"The data file {path} has SHA-256 {found}, and the manifest says {entry['sha256']}: it was altered, or "
             f"a version-control filter changed its bytes. {_REMEDY}"
         )
+
+
+def _missing(path: Path, error: OSError) -> DataFormatError:
+    return DataFormatError(f"The data file {path} is missing or cannot be read ({error}). {_REMEDY}")
 
 
 def _folder(folder: Path | str | None) -> Path:

@@ -16,19 +16,17 @@ class GroupAveraged(nn.Module):
     """The mean over the group of T_g^-1 D(T_g x): equivariant to every T_g of a finite group, whatever D is.
 
     If D is a gradient and the T_g are orthogonal, so is the average: its potential is the mean of psi(T_g x), and its
-    prior is invariant. Averaging at test time: arXiv 2312.01831. All elements are evaluated in one batch, so an
-    evaluation costs as many of D as there are elements.
+    prior is invariant. Averaging at test time: arXiv 2312.01831. All elements are evaluated in one batch.
 
     denoiser: D, image -> image. elements: (T_g, T_g^-1) for every element of the group, the identity included, each
-    linear and mapping images to images of one shape, such as `quarter_turns_and_flips()`. Raises InputError for none.
+    linear and keeping the shape, such as `quarter_turns_and_flips()`. Raises InputError for none.
     """
 
     def __init__(self, denoiser: nn.Module, elements: Sequence[Element]) -> None:
         super().__init__()
         if not elements:
             raise InputError("GroupAveraged needs at least one element: pass quarter_turns_and_flips().")
-        self.denoiser = denoiser
-        self.elements = tuple(elements)
+        self.denoiser, self.elements = denoiser, tuple(elements)
 
     def forward(self, x: Image) -> Image:
         """Apply the averaged operator to images (batch, channels, height, width)."""

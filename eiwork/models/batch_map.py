@@ -1,7 +1,7 @@
 """The iteration as a map of the state alone, for a batch of measurements or for some of its samples."""
 
 from deepinv.physics import LinearPhysics
-from torch import Tensor, nn
+from torch import Tensor
 
 from eiwork.fixed_point.state import State
 from eiwork.models.iterations import Iteration
@@ -18,7 +18,9 @@ class BatchMap:
 
     def __init__(self, iterate: Iteration, y: Tensor, physics: LinearPhysics) -> None:
         self.iterate, self.y, self.physics = iterate, y, physics
-        self.separable = not _has_batch(physics, y.shape[0])
+        tensors = (*physics.parameters(), *physics.buffers())
+        several = len(y) > 1 and any(t.ndim > 0 and len(t) == len(y) for t in tensors)
+        self.separable = not several or bool(getattr(physics, "same_for_all_samples", False))
 
     def __call__(self, z: State) -> State:
         """One application of F."""
@@ -26,13 +28,4 @@ class BatchMap:
 
     def select(self, indices: Tensor) -> "BatchMap | None":
         """The map of the given samples; None if the operator may differ between samples."""
-        if not self.separable:
-            return None
-        return BatchMap(self.iterate, self.y[indices], self.physics)
-
-
-def _has_batch(physics: nn.Module, batch: int) -> bool:
-    if getattr(physics, "same_for_all_samples", False):
-        return False
-    tensors = (*physics.parameters(), *physics.buffers())
-    return batch > 1 and any(t.ndim > 0 and t.shape[0] == batch for t in tensors)
+        return BatchMap(self.iterate, self.y[indices], self.physics) if self.separable else None

@@ -2,14 +2,21 @@
 
 from typing import Protocol, runtime_checkable
 
+import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.models.learnt import log_parameter
 
 Image = Float[Tensor, "batch channel height width"]
+
+
+def log_parameter(value: float | int, name: str, advice: str) -> nn.Parameter:
+    """The logarithm of a positive number as a parameter: no update makes it negative. Raises InputError with advice."""
+    if not 0 < value < float("inf"):
+        raise InputError(f"{name}={value}: must be positive and finite; {advice}.")
+    return nn.Parameter(torch.tensor(float(value)).log())
 
 
 @runtime_checkable
@@ -26,7 +33,7 @@ class DataStep(Protocol):
 class _LearntStep(nn.Module):
     """A positive step size, learnt through its logarithm."""
 
-    def __init__(self, step_size: float | int) -> None:
+    def __init__(self, step_size: float | int = 1.0) -> None:
         super().__init__()
         self.log_step = log_parameter(step_size, "step_size", "1.0 suits a physics of unit norm")
 
@@ -42,9 +49,6 @@ class GradientStep(_LearntStep):
     step_size: initial gamma; below 2 / ||A||^2 the step does not expand (1.0 for a physics of unit norm).
     """
 
-    def __init__(self, step_size: float | int = 1.0) -> None:
-        super().__init__(step_size)
-
     def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
         """One gradient step."""
         return x - self.step_size * physics.A_adjoint(physics.A(x) - y)
@@ -57,11 +61,9 @@ class GradientStep(_LearntStep):
 class WhitenedStep(_LearntStep):
     """x - gamma A^T (A A^T + r I)^{-1} (A x - y): a gradient step in the norm that whitens the measurement.
 
-    Every singular value s of A is treated as s / sqrt(s^2 + r), so badly conditioned operators (few-view tomography)
-    converge in a few evaluations where the plain gradient step needs hundreds.
-
-    step_size: initial gamma. regularisation: r > 0, relative to ||A||^2 = 1; smaller is faster and noisier.
-    The physics must offer `whiten(residual, regularisation)` (tomography does); otherwise InputError.
+    Every singular value s of A is treated as s / sqrt(s^2 + r): few-view tomography converges in a few evaluations
+    where the plain gradient step needs hundreds. step_size: initial gamma. regularisation: r > 0, relative to
+    ||A||^2 = 1; smaller is faster and noisier. Raises InputError for a physics without `whiten` (tomography has it).
     """
 
     def __init__(self, step_size: float | int = 1.0, regularisation: float | int = 0.01) -> None:
@@ -72,29 +74,24 @@ class WhitenedStep(_LearntStep):
 
     def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
         """One whitened gradient step."""
-        return x - self.step_size * self._pull(physics.A(x) - y, physics)
+        return x - self.step_size * self.start(physics.A(x) - y, physics)
 
     def start(self, y: Tensor, physics: LinearPhysics) -> Image:
         """The Tikhonov solution A^T (A A^T + r I)^{-1} y."""
-        return self._pull(y, physics)
-
-    def _pull(self, r: Tensor, physics: LinearPhysics) -> Image:
-        whiten = getattr(physics, "whiten", None)
-        if whiten is None:
+        if not hasattr(physics, "whiten"):
             raise InputError(
                 f"WhitenedStep needs a physics with `whiten`, which {type(physics).__name__} lacks: "
                 "use GradientStep or ProximalStep for MRI and inpainting, whose singular values are already 0 or 1."
             )
-        return physics.A_adjoint(whiten(r, self.regularisation))
+        return physics.A_adjoint(physics.whiten(y, self.regularisation))
 
 
 class ProximalStep(nn.Module):
     """argmin over x' of ||A x' - y||^2 / 2 + rho / 2 ||x' - x||^2: the proximal map of the data term, learnt rho.
 
-    x' = x + A^T (A A^T + rho I)^-1 (y - A x), by the physics' `prox_l2`: in closed form for single-coil MRI and
-    inpainting, by block factorisation for tomography (see `Tomography.whiten`) and for multi-coil MRI of whole columns,
-    by conjugate gradients for radial MRI; differentiable in x, y and rho to any order. Other deepinv operators bring
-    their own, and its accuracy.
+    x' = x + A^T (A A^T + rho I)^-1 (y - A x), by the physics' `prox_l2`: exactly for our Cartesian MRI, inpainting and
+    tomography, by conjugate gradients for radial MRI; differentiable in x, y and rho to any order. Other deepinv
+    operators bring their own, and its accuracy.
 
     penalty: initial rho > 0, relative to ||A||^2; smaller stays closer to the measurements. Raises InputError.
     """

@@ -1,4 +1,4 @@
-"""Learned operators D that sit inside the iterations."""
+"""Learned operators D that sit inside the iterations: convolutional networks below a shrinkage."""
 
 from itertools import pairwise
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.capture import is_wrapped
@@ -14,30 +14,64 @@ from eiwork.fixed_point.capture import is_wrapped
 Image = Float[Tensor, "batch channel height width"]
 
 
-class ResidualCNN(nn.Module):
+def check_settings(name: str, shrinkage: float | int, **sizes: int) -> None:
+    """Refuse sizes below 1 and a shrinkage outside [0, 1) of the denoiser `name` (InputError)."""
+    for size, value in sizes.items():
+        if value < 1:
+            raise InputError(f"{name}({size}={value}): must be a whole number of at least 1.")
+    if not 0 <= shrinkage < 1:
+        raise InputError(f"{name}(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start.")
+
+
+def check_image(name: str, x: Tensor, channels: int, unshuffle: int) -> None:
+    """Refuse images that the denoiser `name` was not made for (InputError)."""
+    if x.shape[1] != channels or x.shape[2] % unshuffle or x.shape[3] % unshuffle:
+        raise InputError(
+            f"{name} takes images of {channels} channel(s) with sides that are multiples of {unshuffle}, got shape "
+            f"{tuple(x.shape)}. Complex MRI images have 2 channels (see real_to_complex)."
+        )
+
+
+class _Residual(nn.Module):
+    """D(x) = (1 - shrinkage) x - N(x), with N = `_network` on images whose blocks of pixels are channels.
+
+    The shrinkage pulls D below the identity: at initialisation (N close to 0) the iteration is a contraction in the
+    null space of A too, and its fixed point is unique. Unshuffled, the receptive field is larger and the network
+    several times cheaper on a CPU.
+    """
+
+    def __init__(self, channels: int, shrinkage: float | int, unshuffle: int) -> None:
+        super().__init__()
+        self.channels, self.shrinkage, self.unshuffle = channels, shrinkage, unshuffle
+
+    def _network(self, blocks: Image) -> Image:
+        raise NotImplementedError
+
+    def forward(self, x: Image) -> Image:
+        """Apply D to images (batch, channels, height, width)."""
+        check_image(type(self).__name__, x, self.channels, self.unshuffle)
+        blocks = pixel_unshuffle(x, self.unshuffle)
+        # channels_last halves the time of a convolution on the CPU; torch.vmap has no memory formats.
+        if not is_wrapped(blocks):
+            blocks = blocks.contiguous(memory_format=torch.channels_last)
+        return (1 - self.shrinkage) * x - pixel_shuffle(self._network(blocks), self.unshuffle)
+
+
+class ResidualCNN(_Residual):
     """D(x) = (1 - shrinkage) x - N(x), with N a plain convolutional network on pixel-unshuffled images.
 
-    The shrinkage pulls D below the identity, so at initialisation (N close to 0) the iteration is a
-    contraction in the null space of A too and its fixed point is unique. Images are unshuffled by `unshuffle`
-    (each block of pixels becomes channels): the receptive field grows and the network is several times
-    cheaper on a CPU.
-
     channels: image channels (1 real, 2 complex). width: hidden channels. depth: convolutions, >= 2.
-    shrinkage: in [0, 1). unshuffle: block size; image sides must be multiples of it.
-    Raises InputError for values out of range or images of another shape. The design is ours.
+    shrinkage: in [0, 1); D starts close to (1 - shrinkage) x. unshuffle: block size; image sides must be multiples of
+    it. Raises InputError for values out of range or images of another shape. The design is ours.
     """
 
     def __init__(
-        self, channels: int = 1, width: int = 32, depth: int = 5, shrinkage: float = 0.1, unshuffle: int = 2
+        self, channels: int = 1, width: int = 32, depth: int = 5, shrinkage: float | int = 0.1, unshuffle: int = 2
     ) -> None:
-        super().__init__()
-        if channels < 1 or width < 1 or unshuffle < 1:
-            raise InputError(f"ResidualCNN: channels={channels}, width={width}, unshuffle={unshuffle} must be >= 1.")
+        check_settings("ResidualCNN", shrinkage, channels=channels, width=width, unshuffle=unshuffle)
         if depth < 2:
             raise InputError(f"ResidualCNN(depth={depth}): at least two convolutions are needed.")
-        if not 0 <= shrinkage < 1:
-            raise InputError(f"ResidualCNN(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start.")
-        self.channels, self.shrinkage, self.unshuffle = channels, shrinkage, unshuffle
+        super().__init__(channels, shrinkage, unshuffle)
         outer = channels * unshuffle**2
         widths = [outer, *[width] * (depth - 1), outer]
         convolutions = [nn.Conv2d(a, b, kernel_size=3, padding=1) for a, b in pairwise(widths)]
@@ -46,19 +80,54 @@ class ResidualCNN(nn.Module):
         # Start close to the scaled identity: the untrained fixed point is a mild Tikhonov solution.
         nn.init.normal_(convolutions[-1].weight, std=1e-3)
         nn.init.zeros_(cast(Tensor, convolutions[-1].bias))
-        # channels_last halves the time of a convolution on the CPU.
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, x: Image) -> Image:
-        """Apply D to images (batch, channels, height, width)."""
-        if x.shape[1] != self.channels or x.shape[2] % self.unshuffle or x.shape[3] % self.unshuffle:
-            raise InputError(
-                f"ResidualCNN takes images of {self.channels} channel(s) with sides that are multiples of "
-                f"{self.unshuffle}, got shape {tuple(x.shape)}. Complex MRI images have 2 channels "
-                f"(see real_to_complex)."
-            )
-        blocks = pixel_unshuffle(x, self.unshuffle)
-        # torch.vmap has no memory formats.
-        if not is_wrapped(blocks):
-            blocks = blocks.contiguous(memory_format=torch.channels_last)
-        return (1 - self.shrinkage) * x - pixel_shuffle(self.network(blocks), self.unshuffle)
+    def _network(self, blocks: Image) -> Image:
+        return self.network(blocks)
+
+
+class _Block(nn.Module):
+    """h + conv(silu(conv(silu(h))))."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, kernel_size=3, padding=1)
+        self.second = nn.Conv2d(width, width, kernel_size=3, padding=1)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.second(silu(self.first(silu(h))))
+
+
+class ResidualBlockCNN(_Residual):
+    """D(x) = (1 - shrinkage) x - N(x), with N made of residual blocks on pixel-unshuffled images.
+
+    As `ResidualCNN`, with two differences that let it learn several times faster inside a DEQ: skip connections, and
+    weights that keep the variance of what passes through (He et al., arXiv 1502.01852; PyTorch's default shrinks it in
+    every layer, and with it the gradients). Each block's second convolution starts at half of that, the last
+    convolution at 2 %, so that D starts close to the shrinkage.
+
+    blocks: of two convolutions, >= 1. The rest, and what is raised, as in `ResidualCNN`. The design is ours.
+    """
+
+    def __init__(
+        self, channels: int = 1, width: int = 32, blocks: int = 2, shrinkage: float | int = 0.1, unshuffle: int = 2
+    ) -> None:
+        sizes = {"channels": channels, "width": width, "blocks": blocks, "unshuffle": unshuffle}
+        check_settings("ResidualBlockCNN", shrinkage, **sizes)
+        super().__init__(channels, shrinkage, unshuffle)
+        outer = channels * unshuffle**2
+        self.first = nn.Conv2d(outer, width, kernel_size=3, padding=1)
+        self.blocks = nn.Sequential(*(_Block(width) for _ in range(blocks)))
+        self.last = nn.Conv2d(width, outer, kernel_size=3, padding=1)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(cast(Tensor, module.bias))
+        with torch.no_grad():
+            self.last.weight.mul_(0.02)
+            for block in self.blocks:
+                cast(_Block, block).second.weight.mul_(0.5)
+        self.to(memory_format=torch.channels_last)
+
+    def _network(self, blocks: Image) -> Image:
+        return self.last(silu(self.blocks(self.first(blocks))))

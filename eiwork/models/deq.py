@@ -1,7 +1,5 @@
 """The deep equilibrium model: a reconstruction that is a fixed point."""
 
-from collections.abc import Callable
-
 import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
@@ -32,17 +30,13 @@ class DEQ(nn.Module):
     call is one node of the autograd graph: a loss may call the model as often as it likes.
 
     iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default. gradient: Implicit() by default.
-    Samples that have converged leave the batch: the rest of the solve evaluates F for the others alone, unless the
-    physics may hold parameters of its own for each sample (see `BatchMap`).
+    Samples that have converged leave the batch, unless the physics may hold parameters of each sample (`BatchMap`).
     Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377;
     for imaging: Gilton, Ongie & Willett, arXiv 2102.07944.
     """
 
     def __init__(
-        self,
-        iteration: nn.Module,
-        solver: FixedPointSolver | None = None,
-        gradient: GradientMode | None = None,
+        self, iteration: nn.Module, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
     ) -> None:
         super().__init__()
         for name in ("start", "image"):
@@ -55,31 +49,34 @@ class DEQ(nn.Module):
         self.solver = Anderson() if solver is None else solver
         self.gradient = Implicit() if gradient is None else gradient
 
-    def forward(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> Image:
-        """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
-        start = self._start(y, physics, z0)
-        z = fixed_point(self._map(y, physics, self.solver), start, self.solver, self.gradient)
-        return self.iterate.image(z)
-
-    def solve(
+    def forward(
         self,
         y: Tensor,
         physics: LinearPhysics,
-        z0: State | None = None,
         solver: FixedPointSolver | None = None,
+        gradient: GradientMode | None = None,
+        *,
+        z0: State | None = None,
+    ) -> Image:
+        """The reconstruction (batch, channel, height, width) of measurements y.
+
+        solver, gradient: the model's own by default. z0: where the solve starts, F's own start by default.
+        """
+        start = self._start(y, physics, z0)
+        f, gradient = BatchMap(self.iterate, y, physics), self.gradient if gradient is None else gradient
+        return self.iterate.image(fixed_point(f, start, self.solver if solver is None else solver, gradient))
+
+    @torch.no_grad()
+    def solve(
+        self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
     ) -> Solution:
         """The fixed point with its report (residuals, evaluations, trace), without gradients."""
-        start = self._start(y, physics, z0)
-        with torch.no_grad():
-            chosen = self.solver if solver is None else solver
-            return solve_fixed_point(self._map(y, physics, chosen), start, chosen)
+        start, f = self._start(y, physics, z0), BatchMap(self.iterate, y, physics)
+        return solve_fixed_point(f, start, self.solver if solver is None else solver)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""
         return self.iterate(z, y, physics)
-
-    def _map(self, y: Tensor, physics: LinearPhysics, solver: FixedPointSolver) -> Callable[[State], State]:
-        return BatchMap(self.iterate, y, physics)
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
         if not is_traced(y) and not bool(torch.isfinite(y).all()):

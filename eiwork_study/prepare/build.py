@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eiwork.data.arrays import content_sha256, npz_bytes
 from eiwork.data.slices import CANVAS
 from eiwork.errors import DataFormatError
 from eiwork_study.prepare import sets
 from eiwork_study.prepare.archives import read_member
+from eiwork_study.prepare.arrays import content_sha256, npz_bytes
 from eiwork_study.prepare.packages import PACKAGES, Package, locate, require
 
 MANIFEST = "manifest.json"

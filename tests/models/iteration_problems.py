@@ -12,7 +12,6 @@ from eiwork.models import (
     GradientDescent,
     GradientStep,
     HalfQuadraticSplitting,
-    Inertial,
     ProximalGradient,
     ProximalStep,
     WhitenedStep,
@@ -33,8 +32,6 @@ ITERATIONS = {
     "half_quadratic_splitting": lambda d: HalfQuadraticSplitting(d, 0.2),
     "admm": lambda d: ADMM(d, 0.5),
     "gradient_descent": lambda d: GradientDescent(d, 0.6, 0.4),
-    "inertial": lambda d: Inertial(ProximalGradient(d, GradientStep(0.8)), 0.4),
-    "inertial_admm": lambda d: Inertial(ADMM(d, 0.5), 0.2),
 }
 CASES = [
     (physics, iteration)

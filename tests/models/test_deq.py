@@ -1,14 +1,18 @@
-"""The DEQ against closed-form fixed points; what it does with bad input."""
+"""The DEQ: closed-form fixed points, gradients of losses with several calls, samples apart, and bad input."""
 
 import pytest
 import torch
 from deepinv.loss.metric import PSNR
+from deepinv.physics import Inpainting, LinearPhysics
+from iteration_problems import PHYSICS, SIZE, channels_of, tight
 from torch import nn
 
 import eiwork
+from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
-from eiwork.fixed_point import Anderson, Picard
+from eiwork.fixed_point import Anderson, Implicit, JacobianFree, Picard, record
 from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
+from eiwork.models.batch_map import BatchMap
 from eiwork.physics import inpainting, mri, tomography
 
 
@@ -23,69 +27,56 @@ class Shrink(nn.Module):
         return self.factor * x
 
 
-def dense_matrix(physics, size):
-    basis = torch.eye(size * size, dtype=torch.float64).view(-1, 1, size, size)
-    return physics.A(basis).flatten(1).T
-
-
-@pytest.mark.parametrize("step", [GradientStep(0.8), WhitenedStep(0.8, 0.05)], ids=repr)
-def test_with_a_linear_denoiser_the_fixed_point_is_the_solution_of_a_linear_system(step):
-    physics = tomography(8, 4).double()
-    x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
-    y = physics.A(x)
-    model = DEQ(ProximalGradient(Shrink(0.9), step), Anderson(tol=1e-12, max_iter=500)).double()
-    a = dense_matrix(physics, 8)
-    pull = a.T
-    if isinstance(step, WhitenedStep):
-        pull = a.T @ torch.linalg.inv(a @ a.T + 0.05 * torch.eye(len(a), dtype=torch.float64))
-    eye = torch.eye(64, dtype=torch.float64)
-    # x = 0.9 (x - 0.8 pull (A x - y))
-    exact = torch.linalg.solve(eye - 0.9 * (eye - 0.8 * pull @ a), 0.9 * 0.8 * pull @ y.flatten(1).T).T
-    with torch.no_grad():
-        torch.testing.assert_close(model(y, physics).flatten(1), exact, rtol=1e-8, atol=1e-9)
+def small(tol=1e-5, channels=2):
+    return DEQ(ProximalGradient(ResidualCNN(channels, width=4, depth=2)), Anderson(tol=tol))
 
 
 def test_one_iteration_is_the_denoised_data_step():
     physics = inpainting(8, keep=0.5)
-    y = physics.A(torch.rand(2, 1, 8, 8))
+    y, z = physics.A(torch.rand(2, 1, 8, 8)), torch.rand(2, 1, 8, 8)
     model = DEQ(ProximalGradient(Shrink(0.5), GradientStep(0.7)))
-    z = torch.rand(2, 1, 8, 8)
     expected = 0.5 * (z - 0.7 * physics.A_adjoint(physics.A(z) - y))
     torch.testing.assert_close(model.iteration(z, y, physics), expected)
 
 
-def test_solve_reports_and_agrees_with_the_forward_pass():
-    physics = mri(16, acceleration=2)
-    model = DEQ(ProximalGradient(ResidualCNN(2, width=4, depth=2)), Anderson(tol=1e-5))
-    y = physics.A(torch.rand(3, 2, 16, 16))
-    solution = model.solve(y, physics)
-    assert bool(solution.converged.all())
-    with torch.no_grad():
-        torch.testing.assert_close(model(y, physics), solution.value)
-
-
-def test_the_fixed_point_does_not_depend_on_the_start_but_the_cost_does():
-    physics = mri(16, acceleration=2)
-    model = DEQ(ProximalGradient(ResidualCNN(2, width=4, depth=2)), Anderson(tol=1e-6))
+def test_the_forward_pass_is_the_solution_from_any_start_but_the_cost_differs():
+    physics, model = mri(16, acceleration=2), small(1e-6)
     y = physics.A(torch.rand(2, 2, 16, 16))
     cold = model.solve(y, physics)
-    warm = model.solve(y, physics, z0=cold.value)
+    assert bool(cold.converged.all())
     far = model.solve(y, physics, z0=torch.randn(2, 2, 16, 16), solver=Picard(tol=1e-6, max_iter=500))
-    assert warm.n_evaluations == 1
     torch.testing.assert_close(far.value, cold.value, rtol=1e-3, atol=1e-4)
+    with torch.no_grad(), record() as reports:
+        torch.testing.assert_close(model(y, physics), cold.value)
+        model(y, physics, z0=cold.value)
+    assert [report.n_evaluations for report in reports] == [cold.n_evaluations, 1]
+
+
+def test_a_call_may_choose_its_own_solver_and_gradient():
+    physics, model = mri(16, acceleration=2), small()
+    y = physics.A(torch.rand(2, 2, 16, 16))
+    with record() as reports:
+        model(y, physics).sum().backward()
+        model(y, physics, Picard(tol=1e-2, max_iter=200), JacobianFree()).sum().backward()
+    assert [(report.solver, report.kind) for report in reports] == [
+        ("Anderson", "forward"),
+        ("GMRES", "adjoint"),
+        ("Picard", "forward"),
+    ]
+    assert reports[2].tol == 1e-2
+    assert isinstance(model.solver, Anderson)
+    assert isinstance(model.gradient, Implicit)
 
 
 def test_deepinv_metrics_accept_the_model_output():
-    physics = tomography(16, 10)
-    x = torch.rand(2, 1, 16, 16)
+    physics, x = tomography(16, 10), torch.rand(2, 1, 16, 16)
     model = DEQ(ProximalGradient(ResidualCNN(1, width=4, depth=2), WhitenedStep()))
     with torch.no_grad():
         assert PSNR()(model(physics(x), physics), x).shape == (2,)
 
 
 def test_bad_input_is_one_clear_error():
-    physics = inpainting(8, keep=0.5)
-    model = DEQ(ProximalGradient(ResidualCNN(1, width=4, depth=2)))
+    physics, model = inpainting(8, keep=0.5), small(channels=1)
     y = physics.A(torch.rand(2, 1, 8, 8))
     broken = y.clone()
     broken[0, 0, 0, 0] = float("nan")
@@ -104,3 +95,111 @@ def test_a_diverging_operator_warns():
     model = DEQ(ProximalGradient(Shrink(3.0)), Picard())
     with pytest.warns(eiwork.ConvergenceWarning, match="forward solve by Picard"):
         model.solve(physics.A(torch.rand(1, 1, 8, 8)), physics, z0=torch.ones(1, 1, 8, 8))
+
+
+def test_samples_are_taken_apart_unless_each_has_an_operator_of_its_own():
+    """Regression: 4 angles and a batch of 4 kept converged samples in the batch."""
+    iteration, x, some = ProximalGradient(ResidualCNN(width=4, depth=2)), torch.rand(4, 1, 16, 16), torch.tensor([0, 2])
+    physics = tomography(16, n_views=4)
+    whole = BatchMap(iteration, physics.A(x), physics)
+    part = whole.select(some)
+    assert part is not None
+    torch.testing.assert_close(part(x[some]), whole(x)[some])
+    masked = Inpainting((1, 16, 16), mask=(torch.rand(4, 1, 16, 16) > 0.5).float())
+    assert BatchMap(iteration, masked.A(x), masked).select(some) is None
+
+
+def problem(kind):
+    """Operator, tight model and measurement in float64, with weights large enough to matter."""
+    physics, channels = PHYSICS[kind](), channels_of(kind)
+    denoiser = ResidualCNN(channels, width=6, depth=3)
+    nn.init.normal_(denoiser.network[-1].weight, std=0.05)
+    y = physics.A(torch.rand(2, channels, SIZE, SIZE, dtype=torch.float64))
+    return physics, tight(ProximalGradient(denoiser, GradientStep(0.9))), y
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
+def test_jacobians_over_the_measurement_equal_the_dense_answer(kind):
+    physics, model, y = problem(kind)
+    y = y[:1]
+    z = model.solve(y, physics).value
+    j = dense_jacobian(lambda z: model.iteration(z, y, physics), z)[0]
+    by_y = torch.autograd.functional.jacobian(lambda y: model.iteration(z, y, physics), y).reshape(len(j), -1)
+    exact = torch.linalg.solve(torch.eye(len(j), dtype=torch.float64) - j, by_y)
+    found = torch.autograd.functional.jacobian(lambda y: model(y, physics), y).reshape(exact.shape)
+    assert float((found - exact).norm() / exact.norm()) < 1e-10
+
+
+@pytest.mark.parametrize("transform", [torch.func.jacrev, torch.func.jacfwd, torch.func.vmap])
+def test_a_reconstruction_inside_a_transform_is_one_clear_error(transform):
+    physics, model = tomography(SIZE, 3), small(channels=1)
+    y = physics.A(torch.rand(1, 1, SIZE, SIZE))
+    with pytest.raises(InputError, match=r"inside a torch.func transform .* Use torch.autograd"):
+        transform(lambda y: model(y, physics))(y[None] if transform is torch.func.vmap else y)
+
+
+def two_call_loss(model, y, physics):
+    x1 = model(y, physics)
+    turned = torch.rot90(x1, 1, (2, 3))
+    x2 = model(physics.A(turned), physics)
+    return (physics.A(x1) - y).square().sum() + (x2 - turned).square().sum()
+
+
+def central_difference(f, tensor, direction, h):
+    ends = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            tensor.add_(sign * h * direction)
+        ends.append(f())
+        with torch.no_grad():
+            tensor.sub_(sign * h * direction)
+    return (ends[0] - ends[1]) / (2 * h)
+
+
+@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
+def test_the_gradient_of_an_ei_loss_differentiates_again(kind):
+    physics, model, y = problem(kind)
+    weight = model.iterate.denoiser.network[0].weight
+    direction = torch.randn_like(weight)
+    (gradient,) = torch.autograd.grad(two_call_loss(model, y, physics), weight, create_graph=True)
+    (product,) = torch.autograd.grad((gradient * direction).sum(), weight)
+    numeric = central_difference(
+        lambda: torch.autograd.grad(two_call_loss(model, y, physics), weight)[0], weight, direction, 1e-5
+    )
+    assert float((product - numeric).norm() / numeric.norm()) < 1e-5
+
+
+class ScaledBlur(LinearPhysics):
+    """gain * A of another operator: a physics with a parameter to learn."""
+
+    def __init__(self, inner, gain):
+        super().__init__(img_size=inner.img_size)
+        self.inner, self.gain = inner, nn.Parameter(torch.tensor(gain, dtype=torch.float64))
+
+    def A(self, x, **kwargs):
+        return self.gain * self.inner.A(x)
+
+    def A_adjoint(self, y, **kwargs):
+        return self.gain * self.inner.A_adjoint(y)
+
+
+def test_gradients_reach_step_size_physics_and_measurement():
+    inner, model, y = problem("ct")
+    physics, y = ScaledBlur(inner, 0.9), y.clone().requires_grad_()
+    inputs = (model.iterate.data_step.log_step, physics.gain, y)
+    found = torch.autograd.grad(two_call_loss(model, y, physics), inputs)
+    for tensor, gradient in zip(inputs, found, strict=True):
+        direction = torch.randn_like(tensor)
+        numeric = central_difference(lambda: float(two_call_loss(model, y, physics).detach()), tensor, direction, 1e-6)
+        assert abs(float((gradient * direction).sum()) - numeric) < 1e-5 * abs(numeric)
+
+
+def test_calls_with_different_physics_in_one_graph():
+    first, model, y = problem("ct")
+    second = tomography(SIZE, 3).double()
+    y2 = second.A(torch.rand(2, 1, SIZE, SIZE, dtype=torch.float64))
+    parameters = list(model.parameters())
+    together = torch.autograd.grad(model(y, first).sum() + model(y2, second).sum(), parameters)
+    apart = [torch.autograd.grad(model(m, p).sum(), parameters) for m, p in ((y, first), (y2, second))]
+    for both, a, b in zip(together, *apart, strict=True):
+        torch.testing.assert_close(both, a + b, rtol=1e-9, atol=1e-12)

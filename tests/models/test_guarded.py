@@ -10,9 +10,11 @@ from torch import nn
 
 from eiwork import Anderson, Picard, record
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.models import DEQ, Blended, GuardedDEQ
+from eiwork.models import DEQ, Attempt, GuardedDEQ
+from eiwork.models.guarded import Blended
 
 SOLVER = Anderson(tol=1e-8, max_iter=60)
+TWO = (Attempt(1.0), Attempt(0.0))
 
 
 class Steep(nn.Module):
@@ -27,20 +29,28 @@ class Steep(nn.Module):
         return torch.where(bright, -3.0 * x.sign() * (1 + torch.sin(40 * x)), self.gain * x)
 
 
-def measured(physics, scales):
+def steep(tol=1e-8):
+    return DEQ(ITERATIONS["proximal_gradient"](Steep()), replace(SOLVER, tol=tol))
+
+
+def measured(*scales):
+    """An operator, and measurements of random images of these scales: above 4 no fixed point is found."""
     x = torch.rand(len(scales), 1, SIZE, SIZE, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    return physics(x * torch.tensor(scales, dtype=torch.float64)[:, None, None, None])
+    physics = PHYSICS["inpainting"]()
+    return physics, physics(x * torch.tensor(scales, dtype=torch.float64)[:, None, None, None])
 
 
-def steep():
-    return DEQ(ITERATIONS["proximal_gradient"](Steep()), SOLVER)
+def residual_of(model, weight, z, y, physics):
+    """Relative residuals (batch,) of the operator that was blended with a weight."""
+    blended = ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, weight))
+    return (blended(z, y, physics) - z).flatten(1).norm(dim=1) / z.flatten(1).norm(dim=1)
 
 
 @pytest.mark.parametrize("iteration", ["proximal_gradient", "half_quadratic_splitting", "admm"])
 def test_a_scan_that_the_trained_operator_solves_is_left_alone(iteration):
     torch.manual_seed(0)
-    model, physics = DEQ(ITERATIONS[iteration](LinearDenoiser(1)), SOLVER), PHYSICS["inpainting"]()
-    y = measured(physics, [1.0, 2.0])
+    physics, y = measured(1.0, 2.0)
+    model = DEQ(ITERATIONS[iteration](LinearDenoiser(1)), SOLVER)
     found = GuardedDEQ(model).solve(y, physics)
     assert found.weights.tolist() == [1.0, 1.0]
     assert found.converged.all()
@@ -49,36 +59,31 @@ def test_a_scan_that_the_trained_operator_solves_is_left_alone(iteration):
 
 
 def test_samples_without_a_fixed_point_get_a_milder_operator_and_the_others_nothing():
-    physics, model = PHYSICS["inpainting"](), steep()
-    y = measured(physics, [1.0, 50.0, 0.5])
-    with pytest.warns(ConvergenceWarning):
+    model, (physics, y) = steep(), measured(1.0, 50.0, 0.5)
+    with pytest.warns(ConvergenceWarning), record() as reports:
         alone = model.solve(y, physics)
     assert alone.converged.tolist() == [True, False, True]
-    guarded = GuardedDEQ(model)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = guarded.solve(y, physics)
+        found = GuardedDEQ(model).solve(y, physics)
+    assert len(reports) == 1, "the guard hides its own solves and no others"
     assert found.converged.all()
     assert found.weights[0] == found.weights[2] == 1 > found.weights[1]
     for sample in (0, 2):
         assert torch.equal(found.value[sample], alone.value[sample])
-    weight = float(found.weights[1])
-    blended = DEQ(ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, weight)), SOLVER)
-    z = found.value[1:2]
-    residual = (blended.iteration(z, y[1:2], physics) - z).norm() / z.norm()
-    assert residual < 2 * SOLVER.tol
+    assert residual_of(model, float(found.weights[1]), found.value, y, physics)[1] < 2 * SOLVER.tol
 
 
-def test_without_any_trained_part_there_is_always_a_fixed_point():
+@pytest.mark.parametrize("iteration", ["proximal_gradient", "half_quadratic_splitting"])
+def test_without_any_trained_part_there_is_always_a_fixed_point(iteration):
     class Wild(nn.Module):
         def forward(self, x):
             return 5 * torch.sin(30 * x) + 1
 
-    for name in ("proximal_gradient", "half_quadratic_splitting"):
-        model, physics = DEQ(ITERATIONS[name](Wild()), SOLVER), PHYSICS["inpainting"]()
-        found = GuardedDEQ(model, weights=(1.0, 0.0)).solve(measured(physics, [1.0]), physics)
-        assert found.converged.all()
-        assert float(found.weights) == 0
+    physics, y = measured(1.0)
+    found = GuardedDEQ(DEQ(ITERATIONS[iteration](Wild()), SOLVER), TWO).solve(y, physics)
+    assert found.converged.all()
+    assert float(found.weights) == 0
 
 
 def test_a_sample_whose_values_are_not_finite_ends_its_own_attempt_alone():
@@ -87,12 +92,11 @@ def test_a_sample_whose_values_are_not_finite_ends_its_own_attempt_alone():
             bright = x.abs().amax(dim=(1, 2, 3), keepdim=True) > 2
             return torch.where(bright, 3 * x / (x.abs().amax() < 80), self.gain * x)
 
-    physics = PHYSICS["inpainting"]()
+    physics, y = measured(1.0, 50.0, 0.5)
     model = DEQ(ITERATIONS["proximal_gradient"](Bursting()), Picard(tol=1e-8, max_iter=100))
-    y = measured(physics, [1.0, 50.0, 0.5])
     with pytest.raises(ConvergenceError, match="non-finite values for 1 of 3"):
         model.solve(y, physics)
-    found = GuardedDEQ(model, weights=(1.0, 0.0)).solve(y, physics)
+    found = GuardedDEQ(model, TWO).solve(y, physics)
     assert found.converged.all()
     assert found.weights.tolist() == [1.0, 0.0, 1.0]
     for sample in (0, 2):
@@ -100,146 +104,119 @@ def test_a_sample_whose_values_are_not_finite_ends_its_own_attempt_alone():
         torch.testing.assert_close(found.value[sample : sample + 1], alone.value, rtol=1e-7, atol=1e-9)
 
 
-def test_all_attempts_are_one_report_whose_evaluations_add_up():
-    physics, model = PHYSICS["inpainting"](), steep()
-    y = measured(physics, [1.0, 50.0])
+def test_all_attempts_are_one_report_and_the_evaluations_and_trace_of_a_scan_are_its_own():
+    model, (physics, y) = steep(), measured(1.0, 50.0, 0.5)
     with record() as reports:
         found = GuardedDEQ(model).solve(y, physics)
-    assert len(reports) == 1
-    assert reports[0].n_evaluations == found.n_evaluations == len(reports[0].trace) > SOLVER.max_iter
-    assert all(residual.shape == (2,) for residual in reports[0].trace)
-    assert torch.equal(reports[0].residual, found.residual)
-    assert reports[0].converged.all()
-    with pytest.warns(ConvergenceWarning), record() as reports:
-        model.solve(y, physics)
-    assert len(reports) == 1, "the guard hides its own solves and no others"
-
-
-def test_the_evaluations_of_a_scan_are_its_own_and_so_is_its_trace():
-    physics, model = PHYSICS["inpainting"](), steep()
-    y = measured(physics, [1.0, 50.0, 0.5])
-    found = GuardedDEQ(model).solve(y, physics)
-    trace = torch.stack(found.trace)
-    assert found.n_evaluations == int(found.evaluations.max()) == int(found.evaluations[1]) == len(trace)
+    (report,) = reports
+    trace = torch.stack(report.trace)
+    assert report.n_evaluations == found.n_evaluations == int(found.evaluations.max()) == len(trace) > SOLVER.max_iter
+    assert int(found.evaluations[1]) == found.n_evaluations
+    assert torch.equal(trace, torch.stack(found.trace))
+    assert torch.equal(trace[-1], found.residual)
+    assert torch.equal(report.weights, found.weights)
+    assert report.converged.all()
     for sample in (0, 2):
         alone = model.solve(y[sample : sample + 1], physics)
         assert int(found.evaluations[sample]) == alone.n_evaluations < SOLVER.max_iter
         expected = torch.stack(alone.trace)[:, 0]
         torch.testing.assert_close(trace[: len(expected), sample], expected, rtol=1e-6, atol=0)
-    assert torch.equal(trace[-1], found.residual)
 
 
 def test_a_budget_passes_over_what_it_cannot_pay_but_not_the_last_attempt():
-    physics, model = PHYSICS["inpainting"](), steep()
-    y = measured(physics, [1.0, 50.0])
-    solvers = [replace(SOLVER, max_iter=n) for n in (20, 40, 30)]
-    weights = (1.0, 0.002, 0.0)
-    found = GuardedDEQ(model, weights, solvers).solve(y, physics)
-    assert found.weights.tolist() == [1.0, pytest.approx(0.002)]
-    for budget, weight in ((60, 0.002), (59, 0.0), (1, 0.0)):
-        limited = GuardedDEQ(model, weights, solvers, budget).solve(y, physics)
+    model, (physics, y) = steep(), measured(1.0, 50.0)
+    attempts = (Attempt(1.0, 20), Attempt(0.002, 40), Attempt(0.0, 30))
+    for budget, weight in ((None, 0.002), (60, 0.002), (59, 0.0), (1, 0.0)):
+        limited = GuardedDEQ(model, attempts, budget).solve(y, physics)
         assert limited.converged.all()
         assert limited.weights.tolist() == [1.0, pytest.approx(weight)]
-    assert int(GuardedDEQ(model, weights, solvers, 59).solve(y, physics).evaluations[1]) <= 20 + 30
+        assert int(limited.evaluations[1]) <= 20 + (40 if weight else 30)
 
 
 @pytest.mark.parametrize("tol", [1e-4, 1e-3])
 def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone(tol):
-    physics = PHYSICS["inpainting"]()
+    physics, y = measured(1.0, 50.0, 0.5, 200.0)
     model = DEQ(ITERATIONS["proximal_gradient"](Steep()), Anderson(tol=tol))
-    y = measured(physics, [1.0, 50.0, 0.5, 200.0])
     guarded = GuardedDEQ.prompt(model)
-    with record() as reports:
-        found = guarded.solve(y, physics)
+    found = guarded.solve(y, physics)
     assert found.converged.all()
     assert int(found.evaluations.max()) <= guarded.budget < 60
     assert (found.weights == 1).tolist() == [True, False, True, False]
-    assert torch.equal(reports[0].weights, found.weights)
-    alone = model.solve(y[::2], physics)
-    torch.testing.assert_close(found.value[::2], alone.value)
-    settings = guarded.settings()
-    assert [attempt["weight"] for attempt in settings["attempts"]] == list(guarded.weights)
-    assert settings["attempts"][0]["give_up"]
-    assert not settings["attempts"][1]["give_up"]
-    assert settings["budget"] == guarded.budget
+    torch.testing.assert_close(found.value[::2], model.solve(y[::2], physics).value)
+    assert guarded.settings() == {
+        "attempts": [
+            {"weight": 1.0, "max_iter": 48, "give_up": [[24, 10.0 * tol], [34, 2.5 * tol]]},
+            {"weight": 0.6, "max_iter": 24, "give_up": []},
+            {"weight": 0.0, "max_iter": 11, "give_up": []},
+        ],
+        "budget": 59,
+    }
 
 
-def test_the_tolerance_is_that_of_the_solvers_that_are_used():
-    physics, model = PHYSICS["inpainting"](), steep()
-    y, guarded = measured(physics, [1.0, 50.0]), GuardedDEQ(model)
+def test_without_limits_the_solver_is_the_models_own_at_its_tolerance():
+    model, (physics, y) = steep(), measured(1.0, 50.0)
+    guarded = GuardedDEQ(model)
     with record() as reports:
         guarded.solve(y, physics)
         model.solver = replace(SOLVER, tol=1e-3)
         loose = guarded.solve(y, physics)
-        GuardedDEQ(model, (1.0, 0.0), [SOLVER, SOLVER]).solve(y, physics)
-    assert [report.tol for report in reports] == [SOLVER.tol, 1e-3, SOLVER.tol]
+    assert [report.tol for report in reports] == [SOLVER.tol, 1e-3]
     assert reports[0].residual.max() <= SOLVER.tol < loose.residual.max() <= 1e-3
-    assert reports[2].residual.max() <= SOLVER.tol
+    assert guarded.settings()["attempts"][0] == {"weight": 1.0, "max_iter": 60, "give_up": []}
 
 
 def test_an_operator_for_each_sample_is_kept_with_its_sample():
-    physics = PHYSICS["inpainting"]()
-    masks = torch.cat([physics.mask, physics.mask.flip(-1)]).reshape(2, 1, SIZE, SIZE)
-    physics.update(mask=masks)
-    y, model = measured(physics, [50.0, 1.0]), steep()
+    model, (physics, _) = steep(), measured(50.0, 1.0)
+    physics.update(mask=torch.cat([physics.mask, physics.mask.flip(-1)]).reshape(2, 1, SIZE, SIZE))
+    y = physics(torch.rand(2, 1, SIZE, SIZE, dtype=torch.float64) * torch.tensor([50.0, 1.0])[:, None, None, None])
     found = GuardedDEQ(model).solve(y, physics)
     assert found.converged.all()
     assert found.weights[0] < found.weights[1] == 1
-    blended = DEQ(ITERATIONS["proximal_gradient"](Blended(model.iterate.denoiser, float(found.weights[0]))), SOLVER)
-    again = blended.iteration(found.value, y, physics)
-    torch.testing.assert_close(again[0], found.value[0], rtol=0, atol=1e-5)
+    assert residual_of(model, float(found.weights[0]), found.value, y, physics)[0] < 2 * SOLVER.tol
 
 
 def test_weights_that_do_not_suffice_are_warned_about():
-    physics, model = PHYSICS["inpainting"](), steep()
-    y = measured(physics, [50.0])
+    model, (physics, y) = steep(), measured(50.0)
     with pytest.warns(ConvergenceWarning, match="1 of 1 samples have no fixed point within reach.*let the weights end"):
-        GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+        GuardedDEQ(model, TWO[:1]).solve(y, physics)
     model.solver = replace(SOLVER, on_failure="raise")
     with pytest.raises(ConvergenceError, match="no fixed point within reach") as failure:
-        GuardedDEQ(model, weights=(1.0,)).solve(y, physics)
+        GuardedDEQ(model, TWO[:1]).solve(y, physics)
     assert failure.value.solution.weights.tolist() == [1.0]
     assert GuardedDEQ(model).solve(y, physics).converged.all()
 
 
-class Overflowing(nn.Module):
-    """D(x) = inf."""
-
-    def forward(self, x):
-        return x / 0
-
-
 def test_a_blend_lies_between():
+    class Overflowing(nn.Module):
+        def forward(self, x):
+            return x / 0
+
     denoiser, x = Steep(0.3), torch.rand(1, 1, 4, 4, dtype=torch.float64)
     torch.testing.assert_close(Blended(denoiser, 1.0)(x), denoiser(x))
-    torch.testing.assert_close(Blended(denoiser, 0.0, shrunk=0.7)(x), 0.7 * x)
-    assert torch.equal(Blended(Overflowing(), 0.0, shrunk=0.7)(x), 0.7 * x), "nothing learnt is left"
-    torch.testing.assert_close(Blended(denoiser, 0.25, shrunk=0.8)(x), (0.25 * 0.3 + 0.75 * 0.8) * x)
+    assert torch.equal(Blended(Overflowing(), 0.0)(x), 0.9 * x), "nothing learnt is left"
+    torch.testing.assert_close(Blended(denoiser, 0.25)(x), (0.25 * 0.3 + 0.75 * 0.9) * x)
 
 
 @pytest.mark.parametrize("weights", [(), (0.9, 0.5), (1.0, 1.0), (1.0, -0.1), (1.0, 0.5, 0.6)])
 def test_weights_fall_from_one(weights):
     with pytest.raises(InputError, match="must fall from 1"):
-        GuardedDEQ(steep(), weights)
+        GuardedDEQ(steep(), [Attempt(weight) for weight in weights])
 
 
 def test_what_cannot_be_guarded_is_an_error():
-    with pytest.raises(InputError, match="guards a DEQ whose iteration has a denoiser"):
-        GuardedDEQ(nn.Identity())
-    with pytest.raises(InputError, match="guards a DEQ"):
-        GuardedDEQ.prompt(nn.Identity())
-    with pytest.raises(InputError, match="2 solvers for 1 weights"):
-        GuardedDEQ(steep(), (1.0,), [SOLVER, SOLVER])
-    with pytest.raises(InputError, match="give all of them the same"):
-        GuardedDEQ(steep(), (1.0, 0.0), [SOLVER, replace(SOLVER, tol=1e-4)])
+    class Descent(nn.Module):
+        """An iteration without a denoiser."""
+
+        start = image = state_from = forward = lambda self, *_: None
+
+    for guard in (GuardedDEQ, GuardedDEQ.prompt):
+        for model in (nn.Identity(), DEQ(Descent())):
+            with pytest.raises(InputError, match="guards a DEQ whose iteration has a denoiser"):
+                guard(model)
+    with pytest.raises(InputError, match="give_up"):
+        GuardedDEQ(steep(), [Attempt(1.0, 20, ((30, 2.0),))])
     with pytest.raises(InputError, match="budget=0"):
         GuardedDEQ(steep(), budget=0)
-    with pytest.raises(InputError, match="has a denoiser"):
-        GuardedDEQ(DEQ(ITERATIONS["inertial"](Steep()), Picard()))
-    with pytest.raises(InputError, match="weight lies in"):
-        Blended(nn.Identity(), 1.5)
-    with pytest.raises(InputError, match="no contraction"):
-        Blended(nn.Identity(), 0.5, shrunk=1.0)
-    y = measured(PHYSICS["inpainting"](), [1.0]).requires_grad_()
+    physics, y = measured(1.0)
     with pytest.raises(InputError, match=r"differentiate the DEQ inside"):
-        GuardedDEQ(steep())(y, PHYSICS["inpainting"]())
+        GuardedDEQ(steep())(y.requires_grad_(), physics)

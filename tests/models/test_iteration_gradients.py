@@ -10,12 +10,11 @@ from eiwork.models import ResidualCNN
 from eiwork.symmetry import Rotation
 
 ANGLES = ({"theta": torch.tensor([[17.0]])}, {"theta": torch.tensor([[130.0]])})
-NAMES = ("proximal_gradient", "half_quadratic_splitting", "admm", "gradient_descent", "inertial")
+NAMES = ("proximal_gradient", "half_quadratic_splitting", "admm", "gradient_descent")
 CASES = [
     *((kind, name) for kind in ("ct", "mri", "inpainting") for name in NAMES),
     ("ct", "whitened"),
     ("mri", "proximal_step"),
-    ("inpainting", "inertial_admm"),
 ]
 
 
@@ -65,7 +64,7 @@ def test_gradients_of_one_two_and_three_calls_equal_the_dense_ones(kind, name):
         assert compare_gradients(gradient, reference).relative_error < 1e-10, calls
 
 
-@pytest.mark.parametrize("name", ["half_quadratic_splitting", "admm", "gradient_descent", "inertial"])
+@pytest.mark.parametrize("name", ["half_quadratic_splitting", "admm", "gradient_descent"])
 def test_deepinvs_ei_loss_gets_the_dense_gradient(name):
     model, physics, y = problem("mri", name)
     reference = dense_ei_gradient(model, y, physics, Rotation(), ANGLES[0], mc_weight=3.0, ei_weight=2.0)

@@ -1,20 +1,10 @@
-"""Every iteration against the linear system that its fixed point solves; its states, starts and settings."""
+"""Every iteration and data step against the linear system that its fixed point solves; states, starts, settings."""
 
 import math
-from functools import reduce
 
 import pytest
 import torch
-from iteration_problems import (
-    CASES,
-    ITERATIONS,
-    LinearDenoiser,
-    channels_of,
-    dense_matrix,
-    distance,
-    measured,
-    tight,
-)
+from iteration_problems import CASES, ITERATIONS, LinearDenoiser, channels_of, dense_matrix, distance, measured, tight
 from iteration_problems import spectral_radius as radius_of
 
 from eiwork.errors import InputError
@@ -25,19 +15,17 @@ from eiwork.models import (
     GradientDescent,
     GradientStep,
     HalfQuadraticSplitting,
-    Inertial,
     Iteration,
     ProximalGradient,
     ProximalStep,
     ResidualCNN,
     WhitenedStep,
 )
+from eiwork.physics import mri, tomography
 
 
 def linear_system(iteration, a, m):
     """(S, B) with S x = B y at the fixed point, written out for each iteration; A and D as matrices."""
-    if isinstance(iteration, Inertial):
-        return linear_system(iteration.iterate, a, m)
     eye = torch.eye(a.shape[1], dtype=torch.float64)
     normal = a.T @ a
     if isinstance(iteration, GradientDescent):
@@ -83,16 +71,6 @@ def test_the_fixed_point_is_the_solution_of_its_linear_system(kind, name):
 
 
 @pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
-def test_the_dual_of_admm_is_the_scaled_residual(kind):
-    physics, y = measured(kind)
-    model = tight(ADMM(LinearDenoiser(channels_of(kind)), 0.5))
-    v, u = model.solve(y, physics).value
-    penalty = model.iterate.penalty.detach()
-    assert distance(u, physics.A_adjoint(y - physics.A(v)) / penalty) < 1e-10
-    assert distance(v, physics.prox_l2(v - u, y, 1 / penalty)) < 1e-10
-
-
-@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
 def test_which_iterations_share_their_fixed_point(kind):
     physics, y = measured(kind)
     denoiser = LinearDenoiser(channels_of(kind))
@@ -125,10 +103,6 @@ def test_one_application_is_the_formula():
     proximal = physics.prox_l2(x - u, y, 5.0)
     torch.testing.assert_close(v, denoiser(proximal + u), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(dual, u + proximal - v, rtol=1e-6, atol=1e-6)
-    inertial = Inertial(ProximalGradient(denoiser), 0.3).double()
-    now, before = inertial((x, u), y, physics)
-    assert before is x
-    torch.testing.assert_close(now, inertial.iterate(1.3 * x - 0.3 * u, y, physics))
 
 
 @pytest.mark.parametrize("penalty", [0.01, 1.0, 100.0])
@@ -153,37 +127,21 @@ def test_a_step_size_where_proximal_gradient_descent_fails_and_admm_does_not():
     assert bool(solution.converged.all())
 
 
-def test_momentum_accelerates_as_predicted():
-    physics, y = measured("inpainting")
-    base = ProximalGradient(LinearDenoiser(1, largest=0.99), GradientStep(1.0))
-    plain = DEQ(base, Anderson(tol=1e-10, max_iter=500)).double()
-    radius, _ = radius_of(plain, y, physics)
-    fast = 1 - math.sqrt(1 - radius)
-    inertial = DEQ(Inertial(base, fast / (2 - fast)), plain.solver).double()
-    # At the best momentum two roots meet, which halves the digits of the computed one.
-    assert radius_of(inertial, y, physics)[0] == pytest.approx(fast, abs=1e-4)
-    picard = Picard(tol=1e-8, max_iter=5000)
-    slow, quick = plain.solve(y, physics, solver=picard), inertial.solve(y, physics, solver=picard)
-    assert quick.n_evaluations < slow.n_evaluations / 2
-
-
-def test_the_penalty_and_the_weight_are_learnt_and_the_momentum_is_not():
+def test_penalty_and_weight_are_learnt_and_the_step_size_moves_no_fixed_point():
     physics, y = measured("inpainting")
     for iteration, names in (
         (HalfQuadraticSplitting(LinearDenoiser(1)), ["data_step.log_penalty"]),
         (ADMM(LinearDenoiser(1)), ["data_step.log_penalty"]),
         (GradientDescent(LinearDenoiser(1)), ["log_step", "log_weight"]),
-        (Inertial(ADMM(LinearDenoiser(1))), ["iterate.data_step.log_penalty"]),
     ):
         model = tight(iteration)
         parameters = dict(model.iterate.named_parameters())
         assert list(parameters) == names
         model(y, physics).square().sum().backward()
         gradients = {name: abs(float(p.grad)) for name, p in parameters.items()}
-        # A step size moves no fixed point.
         assert all(g < 1e-9 if name == "log_step" else g > 1e-3 for name, g in gradients.items())
-    assert HalfQuadraticSplitting(LinearDenoiser(1), 0.3).penalty.item() == pytest.approx(0.3)
-    assert ADMM(LinearDenoiser(1), 0.3).penalty.item() == pytest.approx(0.3)
+        if names == ["data_step.log_penalty"]:
+            assert type(iteration)(LinearDenoiser(1), 0.3).penalty.item() == pytest.approx(0.3)
 
 
 def test_all_follow_the_protocol_and_start_from_the_measurement():
@@ -205,9 +163,8 @@ def test_all_follow_the_protocol_and_start_from_the_measurement():
         (lambda d: ProximalGradient(d, ProximalStep(math.inf)), "penalty"),
         (lambda d: GradientDescent(d, step_size=0.0), "step_size"),
         (lambda d: GradientDescent(d, weight=math.nan), "weight"),
-        (lambda d: Inertial(ProximalGradient(d), 0.0), "without momentum, use the iteration itself"),
-        (lambda d: Inertial(ProximalGradient(d), 1.0), "momentum"),
-        (Inertial, "Wrap a denoiser"),
+        (lambda d: ProximalGradient(d, GradientStep(0.0)), "must be positive"),
+        (lambda d: ProximalGradient(d, WhitenedStep(1.0, 0.0)), "must be positive"),
     ],
 )
 def test_settings_out_of_range_are_refused_with_advice(make, match):
@@ -215,10 +172,36 @@ def test_settings_out_of_range_are_refused_with_advice(make, match):
         make(ResidualCNN())
 
 
-def test_momentum_nests_and_keeps_the_answer():
-    physics, y = measured("mri")
-    base = ProximalGradient(LinearDenoiser(2), GradientStep(0.8))
-    twice = reduce(Inertial, (0.2, 0.1), base)
-    answers = [tight(iteration).solve(y, physics).value for iteration in (base, twice)]
-    assert len(answers[1]) == 4
-    assert distance(answers[1], (answers[0],) * 4) < 1e-10
+def test_the_step_size_is_learnt_and_stays_positive():
+    step = GradientStep(0.5)
+    assert step.step_size.item() == pytest.approx(0.5)
+    optimiser = torch.optim.SGD(step.parameters(), lr=100.0)
+    step.step_size.backward()
+    optimiser.step()
+    assert 0 < step.step_size.item() < 0.5
+
+
+def test_whitening_reaches_the_measurement_in_far_fewer_steps():
+    physics = tomography(16, 6).double()
+    x = torch.rand(1, 1, 16, 16, dtype=torch.float64)
+    y = physics.A(x)
+
+    def residual_after(step, n):
+        z = step.start(y, physics)
+        for _ in range(n):
+            z = step(z, y, physics)
+        return float((physics.A(z) - y).norm() / y.norm())
+
+    with torch.no_grad():
+        plain, whitened = (
+            residual_after(GradientStep().double(), 10),
+            residual_after(WhitenedStep().double(), 10),
+        )
+        weaker = residual_after(WhitenedStep(regularisation=1.0).double(), 10)
+    assert whitened < plain / 3
+    assert whitened < weaker
+
+
+def test_a_physics_without_whitening_is_refused_with_advice():
+    with pytest.raises(InputError, match="use GradientStep"):
+        WhitenedStep().start(torch.zeros(1, 2, 8, 8), mri(8, acceleration=2))

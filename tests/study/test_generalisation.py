@@ -3,9 +3,8 @@
 import pytest
 import torch
 
-from eiwork import Anderson
 from eiwork.errors import InputError
-from eiwork.models import GuardedDEQ
+from eiwork.models import Attempt, GuardedDEQ
 from eiwork.training import load_checkpoint, train
 from eiwork_study import generalisation_report, generalise, shifts
 from eiwork_study.methods import method_recipe, origin
@@ -65,8 +64,8 @@ def test_a_report_says_what_it_depends_on(checkpoint):
 
 def test_a_guard_changes_what_is_not_solved_and_says_how_much(checkpoint):
     plain = generalisation_report(checkpoint, ["as trained"])
-    hasty = [Anderson(tol=1e-4, max_iter=2), Anderson(tol=1e-4, max_iter=100)]
-    guarded = generalisation_report(checkpoint, ["as trained"], lambda model: GuardedDEQ(model, (1.0, 0.0), hasty))
+    hasty = (Attempt(1.0, 2), Attempt(0.0, 100))
+    guarded = generalisation_report(checkpoint, ["as trained"], lambda model: GuardedDEQ(model, hasty))
     assert plain["guard"] is None
     assert "milder_share" not in plain["rows"][0]
     assert [attempt["max_iter"] for attempt in guarded["guard"]["attempts"]] == [2, 100]

@@ -1,4 +1,4 @@
-"""Random images of opaque shapes that hide one another, a model of natural images that needs no data."""
+"""Random images that need no data: opaque shapes that hide one another, and sections of bodies that never were."""
 
 import math
 
@@ -11,6 +11,7 @@ from eiwork.errors import InputError
 _FEWEST, _LEAVES = 3, 60
 _SMALLEST_RADIUS = 2.0
 _SHADING, _TEXTURE = 0.3, 0.05
+_HALF_LENGTH, _ROUNDNESS, _OFF_CENTRE = (0.33, 0.5), (0.6, 1.0), 0.05
 
 
 def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
@@ -18,9 +19,8 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
 
     Each has 3 to 60 leaves (a log-uniform number), anywhere, turned by any angle, with log-uniform radii between two
     pixels and half the side, later ones over earlier ones. A leaf has one grey value and a linear shading of up to 0.3
-    at its edge. Then comes white noise of up to 0.05, as texture, and clipping.
-    Raises InputError for n < 1 or size < 8.
-    Source of the model: Lee, Mumford & Huang, IJCV 41, 2001; the distributions are ours.
+    at its edge. Then comes white noise of up to 0.05, as texture, and clipping. Raises InputError for n < 1 or size
+    < 8. Source of the model: Lee, Mumford & Huang, IJCV 41, 2001; the distributions are ours.
     """
     if n < 1 or size < 8:
         raise InputError(f"dead_leaves(n={n}, size={size}): needs n >= 1 and size >= 8.")
@@ -47,3 +47,29 @@ def dead_leaves(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
         images = torch.where(inside & (leaf < count), grey[leaf] + shading[leaf] * u, images)
     texture = _TEXTURE * uniform(n) * torch.randn(n, size, size, generator=generator)
     return (images + texture).clamp(0, 1)[:, None]
+
+
+def bodies(n: int, size: int, seed: int) -> Float[Tensor, "n 1 size size"]:
+    """`n` square images in [0, 1]: `dead_leaves` inside one ellipse, and 0 outside; the same seed gives the same bits.
+
+    The ellipse has a longer half axis of 0.33 to 0.5 of the side, a shorter one of 0.6 to 1 of that, any angle, and a
+    centre within 0.05 of the side from the middle, all uniform; nothing is fitted to a patient. Raises InputError for
+    n < 1 or size < 8. Source: random ellipses, Adler & Oktem, Inverse Problems 33, 2017; the distributions are ours.
+    """
+    leaves = dead_leaves(n, size, seed)
+    # Another seed than that of the leaves: their draws are not to be repeated.
+    generator = torch.Generator().manual_seed(seed + 1)
+
+    def uniform(low: float | int, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(n, 1, 1, generator=generator)
+
+    axis = (torch.arange(size) - (size - 1) / 2) / size
+    longer = uniform(*_HALF_LENGTH)
+    shorter = longer * uniform(*_ROUNDNESS)
+    angle = uniform(0, math.pi)
+    across = axis[None, :] - uniform(-_OFF_CENTRE, _OFF_CENTRE)
+    down = axis[:, None] - uniform(-_OFF_CENTRE, _OFF_CENTRE)
+    u = across * angle.cos() + down * angle.sin()
+    v = down * angle.cos() - across * angle.sin()
+    inside = (u / longer).square() + (v / shorter).square() < 1
+    return torch.where(inside[:, None], leaves, torch.zeros(()))

@@ -4,7 +4,6 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +28,6 @@ def npz_bytes(arrays: Mapping[str, NDArray[np.generic]]) -> bytes:
             np.lib.format.write_array(content, _canonical(arrays[name]), version=(1, 0), allow_pickle=False)
             archive.writestr(member, content.getvalue(), compresslevel=9)
     return buffer.getvalue()
-
-
-def read_npz(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Every array of an .npz file; pickled objects are refused. Raises what numpy and zipfile raise."""
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def content_sha256(arrays: Mapping[str, NDArray[np.generic]]) -> str:

@@ -1,0 +1,155 @@
+"""Denoisers that are gradients by construction: D = grad psi, so that their Jacobian is symmetric."""
+
+import math
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, pixel_unshuffle, softplus
+
+from eiwork.errors import InputError
+from eiwork.fixed_point.capture import is_wrapped
+from eiwork.models.denoisers import ResidualCNN, check_image, check_settings
+
+Image = Float[Tensor, "batch channel height width"]
+PerImage = Float[Tensor, " batch"]
+
+_STRONG_CONVEXITY, _SHARPNESS = 0.05, 10.0
+
+
+def gradient_of(potential: Callable[[Tensor], Tensor], x: Image) -> Image:
+    """The gradient of a potential (image -> one number a sample) at x, differentiable in x and in the parameters.
+
+    Under `torch.no_grad()` it carries no graph; under `torch.func` transforms it composes with them.
+    """
+    if is_wrapped(x):
+        return torch.func.grad(lambda v: potential(v).sum())(x)
+    create_graph = torch.is_grad_enabled()
+    with torch.enable_grad():
+        # An alias: x itself may be a parameter or shared with the graph that asks.
+        leaf = x.view_as(x) if x.requires_grad and create_graph else x.detach().requires_grad_()
+        total = potential(leaf).sum()
+        (gradient,) = torch.autograd.grad(total, leaf, create_graph=create_graph, materialize_grads=True)
+    return gradient
+
+
+class _OfNetwork(nn.Module):
+    """A potential g of a network R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+
+class ResidualPotential(_OfNetwork):
+    """g(x) = ||x - R(x)||^2 / 2 for a network R: the potential of the gradient-step denoiser, arXiv 2110.03220."""
+
+    def forward(self, x: Image) -> PerImage:
+        """One number per image."""
+        return (x - self.network(x)).flatten(1).square().sum(dim=1) / 2
+
+
+class InnerProductPotential(_OfNetwork):
+    """g(x) = <x, x - R(x)> / 2 for a network R: the energy of regularisation by denoising (arXiv 1611.02862).
+
+    Unlike `ResidualPotential` its gradient is linear in the last layer of R, so training can leave a start near zero.
+    """
+
+    def forward(self, x: Image) -> PerImage:
+        """One number per image."""
+        return (x * (x - self.network(x))).flatten(1).sum(dim=1) / 2
+
+
+class GradientStepDenoiser(nn.Module):
+    """D(x) = (1 - shrinkage) x - grad g(x): the gradient of psi(x) = (1 - shrinkage) ||x||^2 / 2 - g(x).
+
+    Its Jacobian is symmetric whatever the parameters; it is the proximal map of some, possibly nonconvex, prior where
+    it is also positive semidefinite (arXiv 1807.04014). Source: Hurault, Leclaire & Papadakis, arXiv 2110.03220; the
+    shrinkage is ours, as in `ResidualCNN`. One evaluation costs about three of the network in g.
+
+    potential: g, image (batch, ...) -> (batch,), such as ResidualPotential(network) or InnerProductPotential(network).
+    shrinkage: in [0, 1). Raises InputError for another shrinkage.
+    """
+
+    def __init__(self, potential: nn.Module, shrinkage: float | int = 0.1) -> None:
+        super().__init__()
+        check_settings("GradientStepDenoiser", shrinkage)
+        self.potential, self.shrinkage = potential, shrinkage
+
+    @classmethod
+    def convolutional(
+        cls, channels: int = 1, width: int = 32, depth: int = 5, shrinkage: float | int = 0.1, unshuffle: int = 2
+    ) -> "GradientStepDenoiser":
+        """The symmetric counterpart of `ResidualCNN` with the same arguments and as many parameters.
+
+        With N the network of that ResidualCNN, D(x) = (1 - shrinkage) x - (N(x) + J_N(x)^T x) / 2.
+        """
+        network = ResidualCNN(channels, width=width, depth=depth, shrinkage=0.0, unshuffle=unshuffle)
+        return cls(InnerProductPotential(network), shrinkage)
+
+    def psi(self, x: Image) -> PerImage:
+        """The potential whose gradient D is."""
+        return (1 - self.shrinkage) * x.flatten(1).square().sum(dim=1) / 2 - self.potential(x)
+
+    def forward(self, x: Image) -> Image:
+        """Apply D to images (batch, channels, height, width)."""
+        return (1 - self.shrinkage) * x - gradient_of(self.potential, x)
+
+
+class InputConvexPotential(nn.Module):
+    """D = grad psi with psi strongly convex: a learned proximal network, the proximal map of some prior whatever theta.
+
+    psi(x) = (0.05 + c) ||x||^2 / 2 + sum over pixels and channels of w z_L, where
+    z_1 = s(H_1 x + b_1), z_{l+1} = s(W_l z_l + H_{l+1} x + b_{l+1}) are convolutions on pixel-unshuffled images, s is
+    softplus, and w, W_l, c are not negative: sums and convex increasing functions of convex functions are convex
+    (arXiv 1609.07152). Then J_D is symmetric with eigenvalues >= 0.05, and D is invertible. Source: Fang, Buchanan &
+    Sulam, arXiv 2310.14344; the learnt quadratic term and the start near a shrinkage are ours.
+
+    channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1. shrinkage: in
+    [0, 0.95); D starts near (1 - shrinkage) x. gain: every weight w at the start, > 0; a larger one learns faster and
+    starts further from the shrinkage. Raises InputError for values out of range.
+    """
+
+    def __init__(
+        self,
+        channels: int = 1,
+        width: int = 32,
+        depth: int = 4,
+        unshuffle: int = 2,
+        shrinkage: float | int = 0.1,
+        gain: float | int = 1e-3,
+    ) -> None:
+        super().__init__()
+        name = "InputConvexPotential"
+        check_settings(name, shrinkage, channels=channels, width=width, depth=depth, unshuffle=unshuffle)
+        if not shrinkage < 1 - _STRONG_CONVEXITY or not gain > 0:
+            raise InputError(
+                f"{name}(shrinkage={shrinkage}, gain={gain}): the shrinkage must lie below "
+                f"{1 - _STRONG_CONVEXITY:g} and the gain above 0; 0.1 and 1e-3 are a good start."
+            )
+        self.channels, self.unshuffle = channels, unshuffle
+        outer = channels * unshuffle**2
+        self.from_image = nn.ModuleList(nn.Conv2d(outer, width, kernel_size=3, padding=1) for _ in range(depth))
+        # Non-negative weights are softplus of what is learnt; the start makes each row sum to about one.
+        raw = math.log(math.expm1(1 / (9 * width)))
+        self.between = nn.ParameterList(raw + 0.1 * torch.randn(width, width, 3, 3) for _ in range(depth - 1))
+        self.readout = nn.Parameter(torch.full((width,), math.log(math.expm1(gain))))
+        self.quadratic = nn.Parameter(torch.tensor(math.log(math.expm1(1 - shrinkage - _STRONG_CONVEXITY))))
+
+    def psi(self, x: Image) -> PerImage:
+        """The convex potential, one number per image."""
+        check_image("InputConvexPotential", x, self.channels, self.unshuffle)
+        blocks = pixel_unshuffle(x, self.unshuffle)
+        z = softplus(self.from_image[0](blocks), beta=_SHARPNESS)
+        for weight, convolution in zip(self.between, self.from_image[1:], strict=True):
+            mixed = conv2d(z, softplus(cast(Tensor, weight)), padding=1)
+            z = softplus(mixed + convolution(blocks), beta=_SHARPNESS)
+        curvature = _STRONG_CONVEXITY + softplus(self.quadratic)
+        features = (softplus(self.readout)[:, None, None] * z).flatten(1).sum(dim=1)
+        return curvature * x.flatten(1).square().sum(dim=1) / 2 + features
+
+    def forward(self, x: Image) -> Image:
+        """Apply D = grad psi to images (batch, channels, height, width)."""
+        return gradient_of(self.psi, x)

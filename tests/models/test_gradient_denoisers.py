@@ -1,0 +1,150 @@
+"""Denoisers that are gradients by construction: symmetric, convex where they say so, trainable inside a DEQ."""
+
+import pytest
+import torch
+
+from eiwork.analysis import compare_gradients, dense_adjoint, dense_jacobian
+from eiwork.errors import InputError
+from eiwork.fixed_point import GMRES, Anderson, Implicit
+from eiwork.models import (
+    DEQ,
+    GradientStepDenoiser,
+    InnerProductPotential,
+    InputConvexPotential,
+    ProximalGradient,
+    ResidualCNN,
+    ResidualPotential,
+)
+from eiwork.physics import inpainting
+
+X = torch.rand(3, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+EYE = torch.eye(64, dtype=torch.float64)
+
+
+def network(strength=100.0):
+    torch.manual_seed(0)
+    cnn = ResidualCNN(1, width=4, depth=3, shrinkage=0.0).double()
+    with torch.no_grad():
+        cnn.network[-1].weight.mul_(strength)
+    return cnn
+
+
+def convex(readout=3.0, **options):
+    torch.manual_seed(0)
+    denoiser = InputConvexPotential(1, **({"width": 6, "depth": 3} | options)).double()
+    with torch.no_grad():
+        denoiser.readout.add_(readout)
+    return denoiser
+
+
+MAKERS = {
+    "residual": lambda: GradientStepDenoiser(ResidualPotential(network()), shrinkage=0.2),
+    "inner product": lambda: GradientStepDenoiser(InnerProductPotential(network()), shrinkage=0.2),
+    "convex": convex,
+}
+MADE = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
+
+
+@MADE
+def test_it_is_the_gradient_of_psi_with_a_symmetric_jacobian(make):
+    denoiser, x = make(), X.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(denoiser.psi(x).sum(), x)
+    torch.testing.assert_close(denoiser(X), gradient)
+    j = dense_jacobian(denoiser, X)
+    assert float((j - j.mT).abs().max()) < 1e-12
+    diagonal = j.diagonal(dim1=1, dim2=2).mean(dim=1)[:, None, None]
+    assert float((j - diagonal * EYE).norm()) > 0.01, "more than a shrinkage"
+    assert torch.autograd.gradgradcheck(denoiser.psi, (X[:1, :, :4, :4].clone().requires_grad_(),))
+
+
+@MADE
+def test_it_composes_with_torch_func_keeps_no_graph_and_mixes_no_samples(make):
+    denoiser, v = make(), torch.randn_like(X)
+    with torch.no_grad():
+        assert not denoiser(X).requires_grad
+    product = (dense_jacobian(denoiser, X) @ v.flatten(1)[:, :, None]).view_as(X)
+    torch.testing.assert_close(torch.func.jvp(denoiser, (X,), (v,))[1], product)
+    torch.testing.assert_close(torch.func.vjp(denoiser, X)[1](v)[0], product)
+    torch.testing.assert_close(torch.func.vmap(lambda x: denoiser(x[None])[0])(X), denoiser(X))
+    torch.testing.assert_close(denoiser(X)[1:2], denoiser(X[1:2]))
+
+
+@pytest.mark.parametrize(
+    "denoiser", [GradientStepDenoiser(InnerProductPotential(network(20.0))), convex(1.0)], ids=["step", "convex"]
+)
+def test_implicit_gradients_through_a_deq_are_exact(denoiser):
+    physics = inpainting(8, keep=0.5).double()
+    model = DEQ(ProximalGradient(denoiser).double(), Anderson(tol=1e-13, max_iter=300), Implicit(GMRES(tol=1e-13)))
+    y, target = physics.A(X), torch.rand_like(X)
+    x = model.solve(y, physics).value
+    v = dense_adjoint(lambda z: model.iteration(z, y, physics), x, 2 * (x - target))
+    reference = torch.autograd.grad(model.iteration(x, y, physics), list(model.parameters()), v)
+    gradient = torch.autograd.grad((model(y, physics) - target).square().sum(), list(model.parameters()))
+    assert compare_gradients(gradient, reference).relative_error < 1e-8
+
+
+def test_the_potentials_are_what_they_say_and_differ():
+    cnn = network()
+    rest = X - cnn(X)
+    torch.testing.assert_close(ResidualPotential(cnn)(X), rest.square().sum(dim=(1, 2, 3)) / 2)
+    torch.testing.assert_close(InnerProductPotential(cnn)(X), (X * rest).sum(dim=(1, 2, 3)) / 2)
+    made = [GradientStepDenoiser(kind(cnn))(X) for kind in (ResidualPotential, InnerProductPotential)]
+    assert not torch.allclose(*made)
+    other = GradientStepDenoiser(ResidualPotential(cnn), shrinkage=0.2)(X)
+    torch.testing.assert_close(other, made[0] - 0.1 * X)
+    with pytest.raises(InputError, match=r"shrinkage=1\.0"):
+        GradientStepDenoiser(ResidualPotential(cnn), 1.0)
+
+
+def test_the_convolutional_one_is_the_symmetric_counterpart_of_residual_cnn():
+    torch.manual_seed(1)
+    denoiser = GradientStepDenoiser.convolutional(1, width=4, depth=3, shrinkage=0.3).double()
+    torch.manual_seed(1)
+    plain = ResidualCNN(1, width=4, depth=3, shrinkage=0.3).double()
+    assert sum(p.numel() for p in denoiser.parameters()) == sum(p.numel() for p in plain.parameters())
+    learnt, j = 0.7 * X - plain(X), dense_jacobian(lambda x: 0.7 * x - plain(x), X)
+    expected = 0.7 * X - (learnt + (j.mT @ X.flatten(1)[:, :, None]).view_as(X)) / 2
+    torch.testing.assert_close(denoiser(X), expected)
+    assert float((denoiser(X) - 0.7 * X).detach().norm()) < 0.01 * float(X.norm())
+
+
+def test_convexity_survives_any_parameters_and_lies_above_the_strong_one():
+    denoiser = convex()
+    with torch.no_grad():
+        denoiser.quadratic.fill_(-30.0)  # nothing but the network above the strong convexity
+    values = torch.linalg.eigvalsh(dense_jacobian(denoiser, X))
+    assert float(values.min()) >= 0.05 - 1e-9
+    assert float(values.max()) > 0.08
+    with torch.no_grad():
+        for parameter in denoiser.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    assert float(torch.linalg.eigvalsh(dense_jacobian(denoiser, X)).min()) >= 0.05 - 1e-9
+    other = 4 * torch.randn_like(X)
+    for t in (0.2, 0.5, 0.9):
+        chord = (1 - t) * denoiser.psi(X) + t * denoiser.psi(other)
+        spare = 0.05 * t * (1 - t) / 2 * (X - other).square().sum(dim=(1, 2, 3))
+        assert bool((denoiser.psi((1 - t) * X + t * other) <= chord - spare + 1e-9).all())
+
+
+@pytest.mark.parametrize("shrinkage", [0.0, 0.1, 0.3])
+def test_at_initialisation_the_convex_one_is_close_to_a_shrinkage(shrinkage):
+    out = convex(readout=0.0, shrinkage=shrinkage)(X)
+    assert 0 < float((out - (1 - shrinkage) * X).detach().norm() / X.norm()) < 0.05
+
+
+@pytest.mark.parametrize("options", [{"width": 5}, {"depth": 2}, {"unshuffle": 4}, {"gain": 0.1}], ids=str)
+def test_every_option_of_the_convex_one_changes_the_output(options):
+    assert not torch.allclose(convex()(X), convex(**options)(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"width": 0}, {"shrinkage": 1.0}, {"shrinkage": 0.95}, {"gain": 0.0}], ids=str)
+def test_unusable_options_are_named(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        InputConvexPotential(**options)
+
+
+def test_images_that_do_not_fit_are_refused():
+    with pytest.raises(InputError, match="multiples of 2"):
+        convex()(X[:, :, :7])
+    with pytest.raises(InputError, match=r"1 channel"):
+        convex()(X.repeat(1, 2, 1, 1))
