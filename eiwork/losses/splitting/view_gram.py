@@ -8,7 +8,7 @@ from torch import Tensor
 
 from eiwork.physics import Tomography
 from eiwork.physics.projection import ParallelBeam
-from eiwork.physics.system_matrix import system_matrix
+from eiwork.physics.tomography import system_matrix
 
 MAX_ROWS = 4096
 """Measurements up to which A A^T is written out (64 MiB in float32)."""
