@@ -70,29 +70,29 @@ class _ShiftedInverse(torch.autograd.Function):
         return torch.stack(each), 0
 
 
-def by_conjugate_gradients(h: LinearMap, *, name: str, max_iter: int = 500) -> Method:
+def by_conjugate_gradients(h: LinearMap, *, name: str, max_iter: int = 500, tol: float | None = None) -> Method:
     """The method for an H that is known by its products only: conjugate gradients in the dtype of b.
 
-    It stops at a relative residual of 1e-6 in float32 and 1e-12 in float64, for every sample (Hestenes and
-    Stiefel, 1952). The method warns (ConvergenceWarning), naming `name`, where `max_iter` iterations do not suffice.
+    It stops at a relative residual of `tol`, by default 1e-6 in float32 and 1e-12 in float64, for every sample
+    (Hestenes and Stiefel, 1952). It warns (`ConvergenceWarning`), naming `name`, where `max_iter` do not suffice.
     """
 
     def solve(b: Tensor, shift: float | Tensor) -> Tensor:
         number = float(shift)
-        tol = 1e-12 if b.dtype == torch.float64 else 1e-6
+        goal = tol or (1e-12 if b.dtype == torch.float64 else 1e-6)
         unit, scale = unit_and_scale(b)
 
         def system(x: Tensor) -> Tensor:
             return h(x) + number * x
 
         with torch.no_grad():
-            x = conjugate_gradient(system, unit, max_iter=max_iter, tol=tol, eps=torch.finfo(b.dtype).tiny)
+            x = conjugate_gradient(system, unit, max_iter=max_iter, tol=goal, eps=torch.finfo(b.dtype).tiny)
             residual = float(torch.linalg.vector_norm((unit - system(x)).flatten(1), dim=1).max())
         # Rounding separates the recursive residual, on which the solver stops, from the true one.
-        if not residual <= 10 * tol:
+        if not residual <= 10 * goal:
             warnings.warn(
                 f"{name} stopped after {max_iter} conjugate-gradient iterations with a relative residual of "
-                f"{residual:.1e}, above its tolerance {tol:.1e}: the penalty or regularisation {number:.1e} is small "
+                f"{residual:.1e}, above its tolerance {goal:.1e}: the penalty or regularisation {number:.1e} is small "
                 "against the operator's norm. Raise it, or use float64.",
                 ConvergenceWarning,
                 stacklevel=2,

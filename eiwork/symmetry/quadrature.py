@@ -1,5 +1,6 @@
 """How much of an image lies in which eigendirections of a symmetric operator, by Lanczos quadrature."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,6 +28,12 @@ class Quadrature:
         """The Ritz values and the energy of v at each; the weights of a vector sum to its squared norm."""
         return _gauss(self.diagonal, self.off_diagonal, self.squared_norm)
 
+    def share_above(self, threshold: float | int) -> tuple[float, float]:
+        """Share of the vectors' energy at nodes above a threshold: mean over the vectors, and its standard error."""
+        nodes, weights = self.nodes_and_weights()
+        share = (weights * (nodes > threshold)).sum(dim=1) / self.squared_norm
+        return float(share.mean()), float(share.std()) / math.sqrt(len(share))
+
     def inverse_bounds(self, shift: float) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """Lower and upper bound of v^T (H + shift I)^-1 v, for H with eigenvalues >= 0, up to rounding.
 
@@ -51,11 +58,9 @@ class Quadrature:
 def lanczos(h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], bool] | None = None) -> Quadrature:
     """Lanczos from each vector of a batch, in float64 with full reorthogonalisation.
 
-    Args:
-        h: a symmetric map on batches, acting on each sample by itself.
-        v: (batch, ...) vectors.
-        steps: products with h at most; fewer where the Krylov spaces of all vectors are exhausted.
-        enough: looks at the quadrature after every four steps and says whether to stop.
+    h: a symmetric map on batches, acting on each sample by itself. v: (batch, ...) vectors. steps: products with h at
+    most; fewer where the Krylov spaces of all vectors are exhausted. enough: looks at the quadrature after every four
+    steps and says whether to stop.
     """
     flat = v.double().flatten(1)
     norm = flat.norm(dim=1)

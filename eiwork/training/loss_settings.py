@@ -26,7 +26,7 @@ class RotationSettings(Settings):
     """Rotations by any angle within +-max_degrees, or by multiples of `multiples_of` degrees."""
 
     kind: Literal["rotation"] = "rotation"
-    interpolation: str = "spline"
+    interpolation: str = "fourier"
     max_degrees: Annotated[float, Field(gt=0, le=180)] = 180.0
     multiples_of: Positive | None = None
 
