@@ -116,5 +116,6 @@ def _operator(
     physics: LinearPhysics, transform: Transform, x: Float[Tensor, "n c h w"], n_elements: int, seed: int
 ) -> StackedOperator:
     check_count(n_elements, "n_elements", "")
-    elements = all_elements(transform, *x.shape[-2:], n_elements) or draw_elements(transform, x, n_elements, seed)
+    height, width = x.shape[-2:]
+    elements = all_elements(transform, height, width, n_elements) or draw_elements(transform, x, n_elements, seed)
     return StackedOperator(physics=physics, transform=transform, elements=elements)
