@@ -7,7 +7,8 @@ from eiwork.symmetry.interpolation_error import InterpolationError, interpolatio
 from eiwork.symmetry.per_sample import Composition, PerSampleTransform
 from eiwork.symmetry.pixel_moves import Reflection, Shift
 from eiwork.symmetry.rotation import Rotation
-from eiwork.symmetry.stacked import StackedOperator, group_elements, krylov_spectrum, visible_part
+from eiwork.symmetry.spectrum import Spectrum, krylov_spectrum
+from eiwork.symmetry.stacked import StackedOperator, group_elements, visible_part
 
 __all__ = [
     "Composition",
@@ -18,6 +19,7 @@ __all__ = [
     "Reflection",
     "Rotation",
     "Shift",
+    "Spectrum",
     "StackedOperator",
     "group_elements",
     "identifiability",

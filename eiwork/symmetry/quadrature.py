@@ -1,6 +1,5 @@
 """How much of an image lies in which eigendirections of a symmetric operator, by Lanczos quadrature."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,12 +26,6 @@ class Quadrature:
     def nodes_and_weights(self) -> tuple[Float[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """The Ritz values and the energy of v at each; the weights of a vector sum to its squared norm."""
         return _gauss(self.diagonal, self.off_diagonal, self.squared_norm)
-
-    def share_above(self, threshold: float | int) -> tuple[float, float]:
-        """Share of the vectors' energy at nodes above a threshold: mean over the vectors, and its standard error."""
-        nodes, weights = self.nodes_and_weights()
-        share = (weights * (nodes > threshold)).sum(dim=1) / self.squared_norm
-        return float(share.mean()), float(share.std()) / math.sqrt(len(share))
 
     def inverse_bounds(self, shift: float) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         """Lower and upper bound of v^T (H + shift I)^-1 v, for H with eigenvalues >= 0, up to rounding.

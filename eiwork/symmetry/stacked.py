@@ -13,7 +13,7 @@ from eiwork.errors import InputError
 from eiwork.physics.checks import check_count, check_number
 from eiwork.physics.shifted_inverse import LinearMap, by_conjugate_gradients
 from eiwork.symmetry.per_sample import PerSampleTransform
-from eiwork.symmetry.quadrature import Quadrature, lanczos
+from eiwork.symmetry.quadrature import lanczos
 
 Params = dict[str, Tensor]
 
@@ -121,26 +121,6 @@ class StackedOperator:
         identity = torch.eye(n, dtype=torch.float64).view(n, *image_shape)
         m = torch.cat([self.normal(part) for part in identity.split(256)]).view(n, n)
         return (m + m.mT) / 2
-
-
-def krylov_spectrum(
-    operator: StackedOperator,
-    image_shape: tuple[int, int, int],
-    *,
-    steps: int = 30,
-    probes: int = 8,
-    seed: int = 0,
-) -> Quadrature:
-    """The density of the eigenvalues of M, as `probes` random images see it, from `steps` products with M of them.
-
-    Eigenvalues of M are the squared singular values of the stacked operator. Stochastic Lanczos quadrature (Ubaru, Chen
-    and Saad 2017): `share_above` says which share of all directions has an eigenvalue above a threshold, with its
-    standard error over the probes. image_shape: (channel, height, width). probes: from 2 up.
-    """
-    check_count(steps, "steps", "")
-    check_count(probes, "probes", "", least=2)
-    start = torch.randn(probes, *image_shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    return lanczos(operator.normal, start, steps)
 
 
 def visible_part(
