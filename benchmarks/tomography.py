@@ -21,7 +21,7 @@ from torch import Tensor
 
 from eiwork.files import write_text_atomically
 from eiwork.physics import tomography
-from eiwork.physics.system_matrix import system_matrix
+from eiwork.physics.tomography import system_matrix
 
 RESULT = Path(__file__).parent / "results" / "tomography.json"
 N_VIEWS = 50

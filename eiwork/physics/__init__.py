@@ -1,8 +1,7 @@
 """What the scanner does: linear operators A with noise, all of them deepinv `LinearPhysics`."""
 
-from eiwork.physics.coil_calibration import radial_coil_maps, walsh_coil_maps
+from eiwork.physics.coils import maps_with_image_phase, radial_coil_maps, walsh_coil_maps
 from eiwork.physics.complex_images import magnitude, real_to_complex
-from eiwork.physics.image_phase import maps_with_image_phase
 from eiwork.physics.inpainting import Inpainting, inpainting
 from eiwork.physics.mri import CartesianMRI, MultiCoilCartesianMRI, mri
 from eiwork.physics.radial_mri import RadialMRI, radial_mri

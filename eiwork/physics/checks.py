@@ -1,30 +1,25 @@
 """Checks of arguments: every unusable one becomes one `InputError` that names it and says what to do."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from eiwork.errors import InputError
 
+Numbers = Sequence[float | int] | np.ndarray | Tensor
+"""A list of numbers, however it comes."""
+
 _DTYPES = (torch.float32, torch.float64)
 
 
 def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout: str) -> None:
-    """Refuse anything but a finite float32 or float64 tensor of the wanted shape.
+    """Refuse (`InputError`) anything but a finite float32 or float64 tensor of the wanted shape, with elements.
 
-    The value check (NaN, Inf) is left out where it would break tracing: under `torch.compile` and inside
-    `torch.func` transforms.
-
-    Args:
-        value: what the caller passed.
-        name: the argument's name, for the message.
-        shape: wanted size of every axis; None means any size from 1 up.
-        layout: the wanted shape in words, for the message, such as "(batch, channel, 64, 64)".
-
-    Raises:
-        InputError: wrong type, dtype, shape, no elements, or values that are NaN or infinite.
+    shape: wanted size of every axis, None for any from 1 up. layout: the shape in words, as "(batch, 1, 64, 64)".
+    Values are not looked at where that would break tracing: under `torch.compile` and in `torch.func` transforms.
     """
     if not isinstance(value, Tensor):
         raise InputError(f"{name} is a {type(value).__name__}; pass a torch tensor of shape {layout}.")
@@ -68,31 +63,28 @@ def _dtype_advice(dtype: torch.dtype, name: str) -> str:
 def check_number(
     value: object, name: str, allowed: Callable[[float], bool], rule: str, *, integer: bool = False
 ) -> None:
-    """Refuse a number outside its range.
-
-    Args:
-        value: what the caller passed.
-        name: the argument's name.
-        allowed: whether a finite number is in range.
-        rule: the range in words, such as "a whole number from 1 up".
-        integer: whether only whole numbers will do.
-
-    Raises:
-        InputError: not a number, not finite, or out of range.
-    """
+    """Refuse (`InputError`) what is not a finite (whole) number for which `allowed` holds; `rule`: that in words."""
     types = (int,) if integer else (int, float)
     usable = isinstance(value, types) and not isinstance(value, bool) and math.isfinite(value)
     if not usable or not allowed(value):  # type: ignore[arg-type]
         raise InputError(f"{name} = {value!r} is not possible; it must be {rule}.")
 
 
+def check_count(value: object, name: str, unit: str, *, least: int = 1, prefix: str = "") -> None:
+    """Refuse (`InputError`) anything but a whole number from `least` up; `prefix`: what else is possible, in words."""
+    check_number(value, name, lambda v: v >= least, f"{prefix}a whole number{unit} from {least} up", integer=True)
+
+
+def check_cut_off(value: object) -> float:
+    """The relative cut-off of a pseudo-inverse, strictly between 0 and 1; otherwise `InputError`."""
+    check_number(value, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
+    return float(value)  # type: ignore[arg-type]
+
+
 def checked_positive(value: float | int | Tensor, name: str) -> float | Tensor:
-    """A positive number as a float, or a tensor of one positive element without axes.
+    """A positive number as a float, or a tensor of one positive element without axes; otherwise `InputError`.
 
     The sign of a tensor is not looked at where that would break tracing (see `check_tensor`).
-
-    Raises:
-        InputError: several elements, not finite, or not positive.
     """
     if not isinstance(value, Tensor):
         check_number(value, name, lambda v: v > 0, "a positive number")
@@ -115,5 +107,23 @@ def check_image_size(image_size: object) -> tuple[int, int]:
     if len(pair) != 2:
         raise InputError(f"image_size = {image_size!r}; pass one side, or (height, width).")
     for side in pair:
-        check_number(side, "image_size", lambda v: v >= 2, "a whole number of pixels from 2 up", integer=True)
+        check_count(side, "image_size", " of pixels", least=2)
     return int(pair[0]), int(pair[1])
+
+
+def checked_angles(angles: Numbers, n: int, of: str) -> np.ndarray:
+    """`n` finite angles in degrees, one for each view or spoke (`of`); otherwise `InputError`."""
+    values = finite_numbers(angles, "angles")
+    if values.shape != (n,):
+        raise InputError(
+            f"angles has shape {values.shape}, but n_{of}s = {n}; pass one angle in degrees for each {of}."
+        )
+    return values
+
+
+def finite_numbers(values: Numbers, name: str) -> np.ndarray:
+    """The values as a float64 array; `InputError` for NaN and infinity."""
+    array = np.asarray(torch.as_tensor(values, dtype=torch.float64).cpu())
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinite values; pass finite numbers.")
+    return array

@@ -8,21 +8,13 @@ from eiwork.physics.checks import check_tensor
 
 
 def real_to_complex(x: Tensor) -> Float[Tensor, "batch 2 height width"]:
-    """Give a real image (batch, 1, height, width) a zero imaginary part.
-
-    Raises:
-        InputError: x is not a finite float32 or float64 tensor with one channel.
-    """
+    """Give a real image (batch, 1, height, width) a zero imaginary part; `InputError` for any other input."""
     check_tensor(x, "x", (None, 1, None, None), "(batch, 1, height, width)")
     return torch.cat([x, torch.zeros_like(x)], dim=1)
 
 
 def magnitude(x: Tensor) -> Float[Tensor, "batch 1 height width"]:
-    """Absolute value of a complex image (batch, 2, height, width); its derivative at zero is zero.
-
-    Raises:
-        InputError: x is not a finite float32 or float64 tensor with two channels.
-    """
+    """Absolute value of a complex image (batch, 2, height, width), else `InputError`; its derivative at 0 is 0."""
     check_tensor(x, "x", (None, 2, None, None), "(batch, 2, height, width), real and imaginary part")
     return torch.linalg.vector_norm(x, dim=1, keepdim=True)
 

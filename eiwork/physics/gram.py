@@ -1,18 +1,22 @@
-"""Exact inverses of A A^T of a scan, from one eigendecomposition per block that its symmetry leaves."""
+"""Exact inverses of A A^T of a scan, from one eigendecomposition per block that its symmetry leaves.
+
+The symmetry: quarter turns and mirrorings of the square image that permute the measurements.
+"""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
+import numpy as np
 import scipy.sparse as sp
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
-from eiwork.errors import InputError
 from eiwork.physics.projection import ParallelBeam
-from eiwork.physics.scan_symmetry import invariant_bases
-from eiwork.physics.sparse_tensors import csr_tensor
+from eiwork.physics.sparse_map import csr_tensor
 
 MAX_BLOCK = 4600
 """Size up to which a block of A A^T is decomposed. An even number of evenly spread views has blocks of a quarter of
@@ -20,6 +24,10 @@ its measurements and less, so that this admits 128x128 pixels with 100 views, or
 
 _KEPT_FACTORS = 4
 _EXACT = (torch.float64, torch.device("cpu"))
+
+Permutation = NDArray[np.int64]
+# (quarter turns, mirrored): the eight symmetries of the square, the dihedral group D4.
+_ELEMENTS = tuple(product(range(4), (False, True)))
 
 
 @dataclass(frozen=True)
@@ -36,11 +44,7 @@ class GramSpectrum:
 
     The symmetry of the square makes A A^T block-diagonal in a sparse basis Q (`invariant_bases`): an even number of
     evenly spread views leaves an eighth of the numbers of the dense matrix to keep, read and multiply, and
-    a fortieth of the work of its eigendecomposition.
-
-    Args:
-        matrix: A, in CSR form.
-        geometry: the scan that it belongs to.
+    a fortieth of the work of its eigendecomposition. matrix: A in CSR form, of the scan `geometry`.
     """
 
     def __init__(self, matrix: sp.csr_matrix, geometry: ParallelBeam) -> None:
@@ -59,19 +63,6 @@ class GramSpectrum:
     def largest_block(self) -> int:
         """Size of the largest block."""
         return max(group[0].shape[1] for group in self._invariant_bases())
-
-    def basis(self, dtype: torch.dtype, device: torch.device) -> tuple[Float[Tensor, " m"], Float[Tensor, "m m"]]:
-        """Eigenvalues of A A^T in ascending order, none below zero, and eigenvectors in columns, dense.
-
-        Raises:
-            InputError: a block has more than `MAX_BLOCK` rows.
-        """
-        blocks = self._decomposed(*_EXACT)
-        values = torch.cat([block.values.repeat(block.copies) for block in blocks])
-        vectors = torch.block_diag(*[block.vectors for block in blocks for _ in range(block.copies)])
-        order = values.argsort()
-        turned = torch.mm(self._change(False, *_EXACT), vectors[:, order])
-        return values[order].to(device, dtype), turned.to(device, dtype)
 
     def whiten(self, r: Float[Tensor, "batch m"], regularisation: float | Tensor) -> Float[Tensor, "batch m"]:
         """(A A^T + regularisation I)^-1 r in the dtype of r, without autograd.
@@ -128,12 +119,6 @@ class GramSpectrum:
         return self._changes[key]
 
     def _decomposed(self, dtype: torch.dtype, device: torch.device) -> list[_Block]:
-        if not self.available:
-            raise InputError(
-                f"the scan has {self._matrix.shape[0]} measurements, of which its symmetry leaves blocks of up to "
-                f"{self.largest_block}, more than the {MAX_BLOCK} for which A A^T is decomposed. Use fewer "
-                "or evenly spread views, fewer detectors or a smaller image."
-            )
         if not self._blocks:
             self._blocks[_EXACT] = [self._decompose(group) for group in self._invariant_bases()]
         key = (dtype, device)
@@ -160,3 +145,73 @@ class GramSpectrum:
                 self._factors.popitem(last=False)
         self._factors.move_to_end(key)
         return self._factors[key]
+
+
+def measurement_permutation(geometry: ParallelBeam, quarter_turns: int, mirrored: bool) -> Permutation | None:
+    """Where each measurement goes when the image is mirrored (angle -> -angle) and then turned by 90 degrees.
+
+    A ray with direction n and offset t is the ray (-n, -t), too, so a view may come back with its bins reversed.
+    None if some view has no counterpart in the scan, within 1e-9 degrees.
+    """
+    angles = np.asarray(geometry.angles, dtype=np.float64)
+    target = (-angles if mirrored else angles) + 90.0 * quarter_turns
+    difference = target[:, None] - angles[None, :]
+    distance = np.abs(np.mod(difference + 90.0, 180.0) - 90.0)
+    view = distance.argmin(axis=1)
+    each = np.arange(len(angles))
+    if distance[each, view].max() > 1e-9 or len(np.unique(view)) != len(angles):
+        return None
+    reversed_view = np.abs(np.mod(difference[each, view] + 180.0, 360.0) - 180.0) > 90.0
+    bins = np.arange(geometry.n_detectors)[:, None]
+    image = np.where(reversed_view, geometry.n_detectors - 1 - bins, bins) * geometry.n_views + view
+    return image.ravel()
+
+
+def invariant_bases(geometry: ParallelBeam) -> list[tuple[sp.csc_matrix, ...]]:
+    """Orthonormal bases (measurements, k) of subspaces that A A^T maps to themselves; together a basis of all.
+
+    Bases in one tuple share one matrix B^T A A^T B. Evenly spread views of even number have the full symmetry of the
+    square: four subspaces of 1/8 of the measurements and one pair of 1/4 each; of odd number, four of 1/4; any other
+    scan has the half turn, two of 1/2 (one subspace, where an angle occurs twice). Source: symmetry-adapted bases,
+    Serre, Linear Representations of Finite Groups (1977), section 2.6.
+    """
+    found = {
+        element: permutation
+        for element in _ELEMENTS
+        if (permutation := measurement_permutation(geometry, *element)) is not None
+    }
+    half_turn = (2, False)
+    mirrors = (half_turn, (0, True), (2, True))
+    if len(found) == len(_ELEMENTS):
+        # Characters that see the half turn as 1, and half of the two-dimensional representation with its turned twin.
+        even = [_sign_basis([(p, a**k * b**m) for (k, m), p in found.items()]) for a, b in product((1, -1), repeat=2)]
+        axes = [(found[k, m], (-1) ** (k // 2)) for k, m in ((0, False), *mirrors)]
+        odd = _sign_basis(axes)
+        # Row i of the turned basis is row g^-1(i), so that the vector of measurement i goes to g(i).
+        twin = odd[np.argsort(found[1, False])]
+        return [*((basis,) for basis in even if basis.shape[1]), (odd, twin)]
+    if all(element in found for element in mirrors):
+        group = [(0, False), *mirrors]
+        signs = list(product((1, -1), repeat=2))
+        bases = [_sign_basis([(found[k, m], c ** (k // 2) * b**m) for k, m in group]) for c, b in signs]
+        return [(basis,) for basis in bases if basis.shape[1]]
+    if half_turn in found:
+        bases = [_sign_basis([(found[0, False], 1), (found[half_turn], sign)]) for sign in (1, -1)]
+        return [(basis,) for basis in bases if basis.shape[1]]
+    return [(sp.identity(geometry.n_measurements, format="csc"),)]
+
+
+def _sign_basis(group: list[tuple[Permutation, int]]) -> sp.csc_matrix:
+    """One unit vector per orbit: the sum of its members, each with the sign of the element that leads there."""
+    images = np.stack([permutation for permutation, _ in group])
+    signs = np.array([sign for _, sign in group], dtype=np.float64)
+    size = images.shape[1]
+    first = np.flatnonzero(images.min(axis=0) == np.arange(size))
+    rows = images[:, first]
+    columns = np.broadcast_to(np.arange(len(first)), rows.shape)
+    values = np.broadcast_to(signs[:, None], rows.shape)
+    sums = sp.coo_matrix((values.ravel(), (rows.ravel(), columns.ravel())), shape=(size, len(first))).tocsc()
+    lengths = np.sqrt(np.asarray(sums.multiply(sums).sum(axis=0)).ravel())
+    # An orbit whose members cancel has no vector of this character.
+    kept = lengths > 0.5
+    return (sums[:, kept] @ sp.diags(1 / lengths[kept])).tocsc()

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_image_size, check_noise, check_number, check_tensor
+from eiwork.physics.checks import check_count, check_image_size, check_noise, check_number, check_tensor
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx
 
@@ -20,25 +20,17 @@ def inpainting(
     noise_seed: int | None = None,
     channels: int = 1,
 ) -> "Inpainting":
-    """Build an inpainting operator with one fixed random mask.
+    """An inpainting operator with one fixed random mask; `InputError` for a value out of range.
 
-    Args:
-        image_size: side, or (height, width), in pixels.
-        keep: share of pixels that is KEPT, in (0, 1]; exactly round(keep * height * width) of them, in all
-            channels alike. (Conventions differ: the mask rate of the equivariant-imaging code of 2021 is the
-            share that is dropped; deepinv's is the share that is kept, drawn pixel by pixel.)
-        noise_sigma: standard deviation of the Gaussian noise on the kept pixels.
-        seed: seed of the mask.
-        noise_seed: seed of the noise; None draws from PyTorch's default generator.
-        channels: image channels.
-
-    Raises:
-        InputError: a value out of range, or no pixel kept.
+    image_size: side, or (height, width), in pixels. keep: share of pixels that is KEPT, in (0, 1]; exactly round(keep *
+    height * width) of them, in all `channels` alike. (The mask rate of the equivariant-imaging code of 2021 is the
+    share that is dropped; deepinv's is the share that is kept, drawn pixel by pixel.) noise_sigma: standard deviation
+    of the noise on the kept pixels. seed, noise_seed: of the mask and of the noise (None: PyTorch's own generator).
     """
     height, width = check_image_size(image_size)
     check_noise(noise_sigma)
     check_number(keep, "keep", lambda v: 0 < v <= 1, "the share of pixels kept, in (0, 1]")
-    check_number(channels, "channels", lambda v: v >= 1, "a whole number from 1 up", integer=True)
+    check_count(channels, "channels", "")
     kept = round(keep * height * width)
     if kept == 0:
         raise InputError(f"keep = {keep} keeps no pixel of {height} x {width}; raise it.")
@@ -52,9 +44,7 @@ def inpainting(
 class Inpainting(MaskedProx, deepinv.physics.Inpainting):
     """deepinv's `Inpainting` with checked input: y = mask * x, its own adjoint and minimum-norm inverse.
 
-    Args:
-        mask: (channel, height, width), 1 where measured.
-        noise: the measurement noise; pixels that are not measured stay zero.
+    mask: (channel, height, width), 1 where measured. Pixels that are not measured stay zero, without noise.
     """
 
     def __init__(self, mask: Float[Tensor, "channel height width"], noise: SeededGaussianNoise) -> None:

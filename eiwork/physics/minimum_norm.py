@@ -9,6 +9,7 @@ from deepinv.optim.linear import conjugate_gradient
 from torch import Tensor
 
 from eiwork.errors import ConvergenceWarning
+from eiwork.physics.shifted_inverse import unit_and_scale
 
 LinearMap = Callable[[Tensor], Tensor]
 
@@ -26,17 +27,9 @@ def minimum_norm_solution(forward: LinearMap, adjoint: LinearMap, y: Tensor, *, 
 
     Conjugate gradients on A^T A x = A^T y from zero; the iterates stay in the range of A^T, so the limit is the
     minimum-norm solution (Hestenes and Stiefel, 1952). Gradients are implicit: the derivative's transpose is the
-    pseudo-inverse of A^T, solved the same way, to any order.
-
-    Args:
-        forward: A, linear, from (batch, ...) to (batch, ...).
-        adjoint: A^T, from (batch, ...) to (batch, ...).
-        y: measurements; the first axis counts samples.
-        tol: stop when ||A^T (y - A x)|| <= tol ||A^T y|| for every sample.
-        max_iter: largest number of iterations.
-
-    Warns:
-        ConvergenceWarning: the tolerance was not reached.
+    pseudo-inverse of A^T, solved the same way, to any order. forward, adjoint: A and A^T, from (batch, ...) to
+    (batch, ...). It stops at ||A^T (y - A x)|| <= tol ||A^T y|| for every sample; where `max_iter` iterations do not
+    reach that, it warns (`ConvergenceWarning`).
     """
     return _PseudoInverse.apply(y.double(), forward, adjoint, tol, max_iter).to(y.dtype)
 
@@ -70,16 +63,9 @@ def _solve(forward: LinearMap, adjoint: LinearMap, y: Tensor, tol: float, max_it
     def normal(x: Tensor) -> Tensor:
         return adjoint(forward(x))
 
-    def norm(v: Tensor) -> Tensor:
-        return v.flatten(1).norm(dim=1).view(-1, *[1] * (v.ndim - 1))
-
-    b = adjoint(y)
-    scale = norm(b)
-    # Unit right-hand sides make the solver's absolute safeguards independent of the data's scale.
-    b = b / torch.where(scale > 0, scale, torch.ones_like(scale))
-    tiny = torch.finfo(b.dtype).tiny
-    x = conjugate_gradient(normal, b, max_iter=max_iter, tol=tol, eps=tiny)
-    residual = norm(b - normal(x)).flatten()
+    b, scale = unit_and_scale(adjoint(y))
+    x = conjugate_gradient(normal, b, max_iter=max_iter, tol=tol, eps=torch.finfo(b.dtype).tiny)
+    residual = torch.linalg.vector_norm((b - normal(x)).flatten(1), dim=1)
     # Rounding separates the recursive residual, on which the solver stops, from the true one.
     if bool((residual > 1.1 * tol).any()):
         warnings.warn(

@@ -7,19 +7,19 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.physics.checks import (
+    check_count,
+    check_cut_off,
     check_image_size,
     check_noise,
     check_number,
     check_tensor,
-    checked_positive,
 )
 from eiwork.physics.coils import coil_sensitivities
 from eiwork.physics.minimum_norm import cut_for_noise, minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
-from eiwork.physics.proximal import MaskedProx, image_of, several
+from eiwork.physics.proximal import MaskedProx, NormalProx
 from eiwork.physics.readout_gram import ReadoutGram, readout_gram
-from eiwork.physics.sampling import column_mask
-from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients, shifted_inverse
+from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients
 
 
 def mri(
@@ -32,22 +32,13 @@ def mri(
     noise_seed: int | None = None,
     n_coils: int | None = None,
 ) -> "CartesianMRI | MultiCoilCartesianMRI":
-    """Build an MRI operator with one fixed variable-density mask of phase-encode columns.
+    """An MRI operator with one fixed variable-density mask of phase-encode columns; `InputError` for bad values.
 
-    Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`.
-
-    Args:
-        image_size: side, or (height, width), in pixels.
-        acceleration: exactly round(width / acceleration) columns are measured.
-        center_fraction: share of all columns that is fully sampled around the zero frequency.
-        noise_sigma: standard deviation of the Gaussian noise on every real number measured (real and imaginary
-            parts apart); columns that are not measured stay zero.
-        seed: seed of the mask.
-        noise_seed: seed of the noise; None draws from PyTorch's default generator.
-        n_coils: None for a single coil of uniform sensitivity, or the number of coils with synthetic maps.
-
-    Raises:
-        InputError: a value out of range.
+    Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`. image_size: side, or
+    (height, width), in pixels. acceleration, center_fraction, seed: see `column_mask`. noise_sigma: standard deviation
+    of the noise on every real number measured (real and imaginary parts apart); columns that are not measured stay
+    zero. noise_seed: None draws from PyTorch's default generator. n_coils: None for a single coil of uniform
+    sensitivity, or the number of coils with synthetic maps.
     """
     height, width = check_image_size(image_size)
     check_noise(noise_sigma)
@@ -56,8 +47,40 @@ def mri(
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
     if n_coils is None:
         return CartesianMRI(mask, noise)
-    check_number(n_coils, "n_coils", lambda v: v >= 1, "None or a whole number of coils from 1 up", integer=True)
+    check_count(n_coils, "n_coils", " of coils", prefix="None or ")
     return MultiCoilCartesianMRI(mask, n_coils, noise)
+
+
+def column_mask(
+    width: int, *, acceleration: float | int, center_fraction: float | int, seed: int
+) -> Float[Tensor, " width"]:
+    """Variable-density mask of phase-encode columns: 1 where measured, the zero frequency at index width // 2.
+
+    Exactly round(width / acceleration) columns, acceleration from 1 up: the round(width * center_fraction) nearest to
+    the zero frequency (at least one), and the others drawn without replacement with a density proportional to
+    (1 - |k| / k_max)^2, a common choice whose exponent is ours. `InputError` for a value out of range, or a centre with
+    more columns than the mask.
+    """
+    check_number(acceleration, "acceleration", lambda v: 1 <= v <= width, f"from 1 to the width, {width}")
+    check_number(center_fraction, "center_fraction", lambda v: 0 < v <= 1, "a share of all columns in (0, 1]")
+    total = round(width / acceleration)
+    center = max(1, round(width * center_fraction))
+    if center > total:
+        raise InputError(
+            f"center_fraction = {center_fraction} asks for {center} central columns, but acceleration = "
+            f"{acceleration} leaves {total} of {width}. Lower center_fraction or acceleration."
+        )
+    distance = (torch.arange(width, dtype=torch.float64) - width // 2).abs()
+    nearest = distance.argsort(stable=True)
+    mask = torch.zeros(width)
+    mask[nearest[:center]] = 1.0
+    if total > center:
+        # Half a column is added to k_max so that the outermost column keeps a chance.
+        density = (1 - distance / (width / 2 + 0.5)) ** 2
+        density[nearest[:center]] = 0.0
+        generator = torch.Generator().manual_seed(seed)
+        mask[torch.multinomial(density, total - center, replacement=False, generator=generator)] = 1.0
+    return mask
 
 
 class _Mappable:
@@ -75,11 +98,8 @@ class _Mappable:
 class CartesianMRI(MaskedProx, _Mappable, MRI):
     """deepinv's single-coil `MRI` (orthonormal centred FFT times mask, norm 1) with checked input.
 
-    Its `A_dagger`, the inverse FFT of the zero-filled measurement, is the minimum-norm inverse exactly.
-
-    Args:
-        mask: (height, width), 1 where measured.
-        noise: the measurement noise.
+    Its `A_dagger`, the inverse FFT of the zero-filled measurement, is the minimum-norm inverse exactly. mask: 1 where
+    measured.
     """
 
     def __init__(self, mask: Float[Tensor, "height width"], noise: SeededGaussianNoise) -> None:
@@ -102,15 +122,13 @@ class CartesianMRI(MaskedProx, _Mappable, MRI):
         return super().A_dagger(y, mask=mask, **kwargs)
 
 
-class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
+class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     """deepinv's `MultiCoilMRI` with smooth synthetic maps (sum |s|^2 = 1, norm at most 1) and checked input.
 
-    Measurements are (batch, 2, coil, height, width).
-
-    Args:
-        mask: (height, width), 1 where measured.
-        n_coils: number of coils.
-        noise: the measurement noise.
+    Measurements are (batch, 2, coil, height, width); mask: 1 where measured. Inverses are exact where the mask has
+    whole columns, from one decomposition of a block for each row (`ReadoutGram`). For any other mask, or several sets
+    of coil maps, they take conjugate gradients, and warn (`ConvergenceWarning`) where these miss their tolerance. Every
+    method raises `InputError` for tensors that do not fit; inverses also for a mask or maps that require gradients.
     """
 
     def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
@@ -122,12 +140,12 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
         self._kept: tuple[Tensor, Tensor, list[int | None], ReadoutGram | None] | None = None
 
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
-        """Masked Fourier transforms of the coil images of x (batch, 2, height, width); else `InputError`."""
+        """Masked Fourier transforms of the coil images of x (batch, 2, height, width)."""
         _check_complex(x, "x", self.img_size[-2:])
         return super().A(x, **kwargs)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch c height width"]:
-        """Coil-combined inverse transform of y (batch, 2, coil, height, width); else `InputError`."""
+        """Coil-combined inverse transform of y (batch, 2, coil, height, width)."""
         self._check_measurement(y)
         return super().A_adjoint(y, **kwargs)
 
@@ -136,86 +154,21 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
     ) -> Float[Tensor, "batch 2 height width"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
 
-        Where the mask has whole columns it is exact, from one decomposition of a block for each row (`ReadoutGram`):
-        singular values below `rtol` times the largest count as zero. For any other mask, or several sets of coil maps,
-        it is conjugate gradients (Pruessmann et al. 2001) until ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or `max_iter`,
-        1000. Noise of the kept components grows by up to 1 / rtol, which is 10 times the noise's standard deviation by
-        default (from 1e-3 to 0.5), a rule of ours.
-
-        Args:
-            y: measurements (batch, 2, coil, height, width).
-            rtol: relative cut-off; by default the operator's own.
-            kwargs: those that deepinv passes on.
-
-        Raises:
-            InputError: unusable y or rtol.
-
-        Warns:
-            ConvergenceWarning: conjugate gradients stopped at `max_iter`.
+        Singular values below `rtol` (by default the operator's own) times the largest count as zero. Conjugate
+        gradients (Pruessmann et al. 2001) stop at ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or at `max_iter`, 1000. Noise
+        of the kept components grows by up to 1 / rtol, which is 10 times the noise's standard deviation by default
+        (from 1e-3 to 0.5), a rule of ours.
         """
         self._check_measurement(y)
-        cut = self.rtol if rtol is None else rtol
-        check_number(cut, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
+        cut = check_cut_off(self.rtol if rtol is None else rtol)
         self.update_parameters(**kwargs)
         gram = self._gram()
         if gram is None:
-            return minimum_norm_solution(super().A, super().A_adjoint, y, tol=float(cut) ** 2, max_iter=self.max_iter)
+            return minimum_norm_solution(super().A, super().A_adjoint, y, tol=cut**2, max_iter=self.max_iter)
         return gram.pseudo_inverse(super().A_adjoint(y.double()), cut).to(y.dtype)
 
-    def prox_l2(
-        self,
-        z: Tensor | float | int | None,
-        y: Tensor,
-        gamma: float | int | Tensor,
-        **kwargs: object,
-    ) -> Float[Tensor, "batch c height width"]:
-        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, exactly where the mask has whole columns.
-
-        x = z + (A^T A + I / gamma)^-1 A^T (y - A z), by one decomposition of a block for each row (see `ReadoutGram`).
-        For any other mask, or several sets of coil maps, by conjugate gradients to a relative residual of 1e-6 in
-        float32 and 1e-12 in float64. Differentiable in z, y and gamma to any order, each derivative one more such
-        solve. Mask and coil maps are constants.
-
-        Args:
-            z: images (batch, 2, height, width), or a number for a constant image; None is 0.
-            y: measurements (batch, 2, coil, height, width).
-            gamma: positive number or tensor of one element; several elements are left to deepinv.
-            kwargs: those that deepinv passes on to iterative solvers, used for several elements only.
-
-        Raises:
-            InputError: unusable z, y or gamma, or a mask or coil maps that require gradients.
-
-        Warns:
-            ConvergenceWarning: conjugate gradients missed their tolerance.
-        """
-        self._check_measurement(y)
-        if several(gamma):
-            return super().prox_l2(z, y, gamma, **kwargs)
-        shift = 1 / checked_positive(gamma, "gamma")
-        point = image_of(z, y, self)
-        return point + shifted_inverse(self.A_adjoint(y - self.A(point)), shift, self._gram_inverse())
-
-    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "batch 2 coil height width"]:
-        """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
-
-        (r - A (A^T A + regularisation I)^-1 A^T r) / regularisation, the inner inverse as in `prox_l2`.
-
-        Args:
-            r: residual (batch, 2, coil, height, width).
-            regularisation: positive number or tensor of one element; the operator has norm 1.
-
-        Raises:
-            InputError: unusable r or regularisation, or a mask or coil maps that require gradients.
-
-        Warns:
-            ConvergenceWarning: conjugate gradients missed their tolerance.
-        """
-        self._check_measurement(r)
-        shift = checked_positive(regularisation, "regularisation")
-        return (r - self.A(shifted_inverse(self.A_adjoint(r), shift, self._gram_inverse()))) / shift
-
-    def _gram_inverse(self) -> Method:
-        """How (A^T A + s I)^-1 is solved with the mask and the coil maps of the moment."""
+    def normal_inverse(self) -> Method:
+        """Exact with the mask and the coil maps of the moment, else to a relative 1e-6 (1e-12 in float64)."""
         gram = self._gram()
         if gram is not None:
             return gram.solve
@@ -246,10 +199,10 @@ class MultiCoilCartesianMRI(_Mappable, MultiCoilMRI):
 
 
 def _check_complex(value: object, name: str, size: tuple[int, int]) -> None:
+    """Refuse (`InputError`) anything but (batch, 2, height, width)."""
     height, width = size
+    layout = f"(batch, 2, {height}, {width})"
     if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
         # The likeliest slip deserves its own advice.
-        layout = f"(batch, 2, {height}, {width}), real and imaginary part: real_to_complex({name}) makes it"
-    else:
-        layout = f"(batch, 2, {height}, {width})"
+        layout += f", real and imaginary part: real_to_complex({name}) makes it"
     check_tensor(value, name, (None, 2, height, width), layout)

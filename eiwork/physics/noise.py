@@ -10,12 +10,9 @@ from eiwork.physics.checks import check_noise
 class SeededGaussianNoise(GaussianNoise):
     """deepinv's Gaussian noise whose generator stays on the CPU: one seed gives one noise on every device.
 
-    deepinv draws on the generator's own device and fails when the measurement lives elsewhere.
-
-    Args:
-        sigma: standard deviation, per real number of the measurement.
-        seed: seed of the noise's own generator; None draws from PyTorch's default generator of the
-            measurement's device, so that `torch.manual_seed` fixes the noise.
+    deepinv draws on the generator's own device and fails when the measurement lives elsewhere. sigma: standard
+    deviation per real number measured (`InputError` below 0). seed: of the noise's own generator; None draws from
+    PyTorch's default generator of the measurement's device, so that `torch.manual_seed` fixes the noise.
     """
 
     def __init__(self, sigma: float | int, seed: int | None = None) -> None:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_number
+from eiwork.physics.checks import check_cut_off
 
 MAX_ENTRIES = 2**25
 """Numbers in the largest matrix that `operator_matrix` writes out (256 MiB in float64)."""
@@ -22,39 +22,19 @@ def range_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float
     """A^+ A x, what the scanner sees of an image, in the units of the image.
 
     Tomography counts directions below its cut-off `rtol` as unseen (see `Tomography.A_dagger`).
-
-    Args:
-        x: images of the size that `physics` takes.
-        physics: the operator.
-
-    Raises:
-        InputError: x does not fit the operator.
     """
     return physics.A_dagger(physics.A(x))
 
 
 def null_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float[Tensor, "batch c h w"]:
-    """x - A^+ A x, what the scanner does not see of an image; adding it to any image changes no measurement.
-
-    Args:
-        x: images of the size that `physics` takes.
-        physics: the operator.
-
-    Raises:
-        InputError: x does not fit the operator.
-    """
+    """x - A^+ A x, what the scanner does not see of an image; adding it to any image changes no measurement."""
     return x - range_part(x, physics)
 
 
 def operator_matrix(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Float[Tensor, "measurement pixel"]:
-    """A as a dense float64 matrix, one column per number of the image, for small images.
+    """A as a dense float64 matrix, one column per number of an image of shape (channel, height, width), flattened.
 
-    Args:
-        physics: the operator; its measurement may have any shape and is flattened.
-        image_shape: (channel, height, width).
-
-    Raises:
-        InputError: a shape that is not three sizes, or a matrix with more than `MAX_ENTRIES` numbers.
+    `InputError` for a shape that is not three sizes, or a matrix with more than `MAX_ENTRIES` numbers.
     """
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InputError(f"image_shape = {image_shape} is not (channel, height, width).")
@@ -73,14 +53,7 @@ def singular_values(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Flo
     """Singular values of A in descending order, one per number of the image, by a dense decomposition.
 
     Directions beyond the number of measurements get an exact zero, so that a zero always stands for one direction
-    of the null space.
-
-    Args:
-        physics: the operator.
-        image_shape: (channel, height, width), small: see `operator_matrix`.
-
-    Raises:
-        InputError: see `operator_matrix`.
+    of the null space. For small images: see `operator_matrix`.
     """
     matrix = operator_matrix(physics, image_shape)
     values = torch.linalg.svdvals(matrix)
@@ -90,17 +63,10 @@ def singular_values(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Flo
 def noise_gain(values: Float[Tensor, " pixel"], rtol: float | int) -> float:
     """Root mean square, over all numbers of the image, of A^+ e for noise e of standard deviation 1.
 
-    It is sqrt(sum of 1 / s^2 over the kept s / n), for the pseudo-inverse that keeps singular values s above
-    rtol times the largest.
-
-    Args:
-        values: the n singular values, one per number of the image (`singular_values`).
-        rtol: relative cut-off, in (0, 1).
-
-    Raises:
-        InputError: a cut-off out of range, or no singular value above zero.
+    It is sqrt(sum of 1 / s^2 over the kept s / n), for the pseudo-inverse that keeps those of the n singular values s
+    (`singular_values`) above rtol times the largest, rtol in (0, 1). `InputError` where no value is above zero.
     """
-    check_number(rtol, "rtol", lambda v: 0 < v < 1, "between 0 and 1, both excluded")
+    check_cut_off(rtol)
     if len(values) == 0 or not values.max() > 0:
         raise InputError("noise_gain needs at least one singular value above zero.")
     kept = values[values > rtol * values.max()]

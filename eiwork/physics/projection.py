@@ -15,11 +15,9 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 class ParallelBeam:
     """Parallel rays through a square image of unit pixels, rotated about the image centre.
 
-    Attributes:
-        image_size: side of the image in pixels.
-        n_detectors: detector bins per view, one pixel wide, centred on the rotation axis.
-        angles: view angles in degrees. The ray bin of a point is t = x cos(angle) + y sin(angle), with x to the
-            right and y upwards from the image centre (the convention of deepinv's `Tomography`).
+    image_size: side of the image in pixels. n_detectors: bins per view, one pixel wide, centred on the rotation axis.
+    angles: view angles in degrees; a point falls on the bin t = x cos(angle) + y sin(angle), with x to the right and y
+    upwards from the image centre (the convention of deepinv's `Tomography`).
     """
 
     image_size: int

@@ -1,27 +1,26 @@
 """Multi-coil magnetic resonance imaging with radial sampling, as a deepinv `LinearPhysics`."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
-from deepinv.physics import LinearPhysics
-from jaxtyping import Float
+from jaxtyping import Complex, Float
+from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_noise, check_number, check_tensor, checked_positive
+from eiwork.physics.checks import Numbers, check_count, check_noise, check_tensor
 from eiwork.physics.coils import checked_coil_maps, coil_sensitivities
 from eiwork.physics.complex_images import as_channels, as_complex
 from eiwork.physics.minimum_norm import minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
-from eiwork.physics.nonuniform_fourier import RadialFourier, radial_fourier
-from eiwork.physics.operator_norm import largest_eigenvalue
-from eiwork.physics.proximal import image_of, several
-from eiwork.physics.radial_gridding import radial_gridding
-from eiwork.physics.radial_trajectory import RadialTrajectory, radial_trajectory
-from eiwork.physics.shifted_inverse import by_conjugate_gradients, shifted_inverse
-
-Numbers = Sequence[float | int] | np.ndarray | Tensor
+from eiwork.physics.proximal import NormalProx
+from eiwork.physics.radial_fourier import (
+    RadialFourier,
+    RadialTrajectory,
+    radial_fourier,
+    radial_gridding,
+    radial_trajectory,
+)
+from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients
 
 
 def radial_mri(
@@ -35,58 +34,38 @@ def radial_mri(
     noise_sigma: float | int = 0.0,
     noise_seed: int | None = None,
 ) -> "RadialMRI":
-    """Build the radial MRI operator; the transform of a trajectory is built once and shared.
+    """The radial MRI operator; the transform of a trajectory is built once and shared. `InputError` for bad values.
 
-    Images are complex, as two real channels: (batch, 2, image_size, image_size); see `real_to_complex`.
-
-    Args:
-        image_size: side of the square image in pixels, from 2 up.
-        n_spokes: number of spokes, from 1 up.
-        angles: direction of each spoke in degrees, `n_spokes` of them, see `RadialTrajectory`; by default the golden
-            angle, i * 111.246.
-        positions: k of the samples of every spoke in cycles per field of view, ascending in equal steps; by default the
-            whole numbers from -image_size // 2 on, one sample a pixel.
-        n_coils: number of coils with synthetic maps; None for a single coil of uniform sensitivity, or with
-            `coil_maps`.
-        coil_maps: complex sensitivities (coil, size, size) or (batch or 1, coil, size, size), in place of `n_coils`.
-        noise_sigma: standard deviation of the Gaussian noise on every real number measured, in units of the
-            normalised measurement (the operator has norm 1).
-        noise_seed: seed of the noise; None draws from PyTorch's default generator.
-
-    Raises:
-        InputError: impossible trajectory, coil maps or noise level.
+    Images are complex, as two real channels: (batch, 2, image_size, image_size); see `real_to_complex`. image_size,
+    n_spokes, angles (degrees), positions (cycles per field of view): see `radial_trajectory`. n_coils: number of coils
+    with synthetic maps; None for a single coil of uniform sensitivity. coil_maps: complex sensitivities (coil, size,
+    size) or (batch or 1, coil, size, size), in place of `n_coils`. noise_sigma: standard deviation of the noise on
+    every real number measured, in units of the normalised measurement (the operator has norm 1). noise_seed: None draws
+    from PyTorch's default generator.
     """
     trajectory = radial_trajectory(image_size, n_spokes, angles=angles, positions=positions)
     if coil_maps is not None and n_coils is not None:
         raise InputError(f"n_coils = {n_coils} makes synthetic maps, but coil_maps is given: leave one out.")
     if n_coils is not None:
-        rule = "None or a whole number of coils from 1 up"
-        check_number(n_coils, "n_coils", lambda v: v >= 1, rule, integer=True)
+        check_count(n_coils, "n_coils", " of coils", prefix="None or ")
         coil_maps = coil_sensitivities(n_coils, image_size, image_size)
     if coil_maps is None:
         coil_maps = torch.ones(1, image_size, image_size, dtype=torch.complex64)
     return RadialMRI(trajectory, coil_maps, noise_sigma=noise_sigma, noise_seed=noise_seed)
 
 
-class RadialMRI(LinearPhysics):
+class RadialMRI(NormalProx):
     """Coil sensitivities, then the Fourier transform along spokes, divided by its largest singular value.
 
     Images are (batch, 2, size, size), measurements (batch, 2, coil, spoke, sample), like deepinv's `MultiCoilMRI`
     with (spoke, sample) in place of the two axes of k-space (Pruessmann et al. 2001). The transform is the exact sum
     to a relative error of 1e-9 (see `NonuniformFourier`), its adjoint exact. Products follow the dtype (float32
-    or float64) and the device of their input and are differentiable to any order, also under `torch.func`.
+    or float64) and the device of their input and are differentiable to any order, also under `torch.func`. Every method
+    raises `InputError` for tensors that do not fit; inverses warn (`ConvergenceWarning`) where conjugate gradients miss
+    their tolerance.
 
     k-space is sampled densest at its centre, so singular values spread: plain gradient steps are slow, while the
     proximal map (`prox_l2`) and the whitened step (`whiten`) are not.
-
-    Args:
-        trajectory: the spokes.
-        coil_maps: complex sensitivities (coil, size, size) or (batch or 1, coil, size, size).
-        noise_sigma: standard deviation of the Gaussian measurement noise.
-        noise_seed: seed of the noise; None draws from PyTorch's default generator.
-
-    Raises:
-        InputError: unusable coil maps or noise level.
     """
 
     def __init__(
@@ -111,7 +90,7 @@ class RadialMRI(LinearPhysics):
         self.fourier: RadialFourier = radial_fourier(trajectory)
         # As real numbers: `.to(torch.float64)` of a module would drop the imaginary part of a complex buffer.
         self.register_buffer("coil_channels", as_channels(maps), persistent=False)
-        self.operator_norm = self._norm(maps)
+        self.operator_norm = max(self._norm(m) for m in maps.detach().to("cpu", torch.complex128))
 
     @property
     def coil_maps(self) -> Tensor:
@@ -131,29 +110,17 @@ class RadialMRI(LinearPhysics):
 
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil spoke sample"]:
-        """Measure images; `kwargs` are those that deepinv passes on to the noise model.
-
-        Raises:
-            InputError: x is not a finite float32 or float64 tensor (batch, 2, size, size).
-        """
+        """Measure images; `kwargs` are those that deepinv passes on to the noise model."""
         self._check_image(x, "x")
         return self._forward(x)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
-        """The exact adjoint of A.
-
-        Raises:
-            InputError: y is not a finite float32 or float64 tensor (batch, 2, coil, spoke, sample).
-        """
+        """The exact adjoint of A."""
         self._check_measurement(y, "y")
         return self._adjoint(y)
 
     def A_adjoint_A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
-        """A^T A x by FFTs alone, faster than A and its adjoint: see `RadialFourier.normal`.
-
-        Raises:
-            InputError: x is not a finite float32 or float64 tensor (batch, 2, size, size).
-        """
+        """A^T A x by FFTs alone, faster than A and its adjoint: see `RadialFourier.normal`."""
         self._check_image(x, "x")
         return self._normal(x)
 
@@ -162,72 +129,19 @@ class RadialMRI(LinearPhysics):
 
         Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`,
         1000). Few spokes and noise need a weight instead: `prox_l2`, or `ConjugateGradientSENSE`.
-
-        Raises:
-            InputError: unusable y.
-
-        Warns:
-            ConvergenceWarning: the tolerance was not reached.
         """
         self._check_measurement(y, "y")
         # Not the faster `_normal`: its error of 1e-9 lies outside the range of A^T, where conjugate gradients stall.
         return minimum_norm_solution(self._forward, self._adjoint, y, tol=self.tol, max_iter=self.max_iter)
 
-    def prox_l2(
-        self, z: Tensor | float | int | None, y: Tensor, gamma: float | int | Tensor, **kwargs: object
-    ) -> Float[Tensor, "batch 2 height width"]:
-        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, deepinv's data step of HQS and ADMM.
-
-        x = z + (A^T A + I / gamma)^-1 (A^T y - A^T A z), by conjugate gradients to a relative residual of 1e-6 in
-        float32 and 1e-12 in float64; differentiable in z, y and gamma to any order, each derivative one more such
-        solve.
-
-        Args:
-            z: images (batch, 2, size, size), or a number for a constant image; None is 0.
-            y: measurements (batch, 2, coil, spoke, sample).
-            gamma: positive number or tensor of one element; several elements are left to deepinv, with `kwargs`.
-            kwargs: those that deepinv passes on to iterative solvers.
-
-        Raises:
-            InputError: unusable z, y or gamma.
-
-        Warns:
-            ConvergenceWarning: conjugate gradients missed their tolerance.
-        """
-        if several(gamma):
-            return super().prox_l2(z, y, gamma, **kwargs)
-        shift = 1 / checked_positive(gamma, "gamma")
-        point = image_of(z, y, self)
-        return point + self._shifted_inverse(self.A_adjoint(y) - self.A_adjoint_A(point), shift)
-
-    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "batch 2 coil spoke sample"]:
-        """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
-
-        (r - A (A^T A + regularisation I)^-1 A^T r) / regularisation, by conjugate gradients as in `prox_l2`.
-
-        Args:
-            r: residual (batch, 2, coil, spoke, sample).
-            regularisation: positive number or tensor of one element; the operator has norm 1.
-
-        Raises:
-            InputError: unusable r or regularisation.
-
-        Warns:
-            ConvergenceWarning: conjugate gradients missed their tolerance.
-        """
-        shift = checked_positive(regularisation, "regularisation")
-        return (r - self.A(self._shifted_inverse(self.A_adjoint(r), shift))) / shift
+    def normal_inverse(self) -> Method:
+        """Conjugate gradients to a relative residual of 1e-6 in float32 and 1e-12 in float64."""
+        return by_conjugate_gradients(self._normal, name="Radial MRI's inverse")
 
     def gridding(self, y: Tensor) -> Float[Tensor, "batch 2 height width"]:
         """Density-compensated adjoint, in the image's own units: see `radial_gridding`.
 
         Coil images are combined by the conjugate maps over their sum of squares (Roemer et al. 1990).
-
-        Args:
-            y: measurements (batch, 2, coil, spoke, sample).
-
-        Raises:
-            InputError: unusable y.
         """
         self._check_measurement(y, "y")
         maps = self._maps(y)
@@ -240,9 +154,6 @@ class RadialMRI(LinearPhysics):
 
         It is divided by `operator_norm`, so that y = A x for the image x whose sum k-space is (see
         `NonuniformFourier`).
-
-        Raises:
-            InputError: not complex, or other axes.
         """
         if not (isinstance(kspace, Tensor) and kspace.is_complex() and kspace.ndim in (3, 4)):
             raise InputError("kspace must be a complex tensor (coil, spoke, sample), or a batch of them.")
@@ -267,19 +178,21 @@ class RadialMRI(LinearPhysics):
         images = self.fourier.normal(self._maps(x) * as_complex(x)[:, None])
         return self._combine(images, x) / self.operator_norm
 
-    def _shifted_inverse(self, b: Tensor, shift: float | Tensor) -> Tensor:
-        return shifted_inverse(b, shift, by_conjugate_gradients(self._normal, name="Radial MRI's inverse"))
+    def _norm(self, maps: Complex[Tensor, "coil size size"]) -> float:
+        """Largest singular value of E S, to a relative 1e-12, by Lanczos; maps in complex128."""
+        shape = maps.shape[1:]
+        n = shape[0] * shape[1]
 
-    def _norm(self, maps: Tensor) -> float:
-        size = self.trajectory.image_size
+        def product(v: np.ndarray) -> np.ndarray:
+            with torch.no_grad():
+                x = torch.from_numpy(v.astype(np.complex128)).view(shape)
+                return (maps.conj() * self.fourier.normal(maps * x)).sum(dim=0).numpy().ravel()
 
-        def eigenvalue(of: Tensor) -> float:
-            def normal(x: Tensor) -> Tensor:
-                return (of.conj() * self.fourier.normal(of * x)).sum(dim=0)
-
-            return largest_eigenvalue(normal, (size, size))
-
-        return max(eigenvalue(m) for m in maps.detach().to("cpu", torch.complex128)) ** 0.5
+        # A fixed start makes the norm, and so every number after it, the same in each run.
+        start = np.random.default_rng(0).standard_normal(n).astype(np.complex128)
+        operator = LinearOperator((n, n), matvec=product, dtype=np.complex128)
+        largest = eigsh(operator, k=1, which="LA", v0=start, tol=1e-12, return_eigenvectors=False)
+        return float(largest[0]) ** 0.5
 
     def _check_image(self, x: object, name: str) -> None:
         n = self.trajectory.image_size

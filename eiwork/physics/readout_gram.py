@@ -15,13 +15,9 @@ class ReadoutGram:
     cancels its adjoint. So A^T A couples the pixels of a row with each other alone: row h has the block
     P * (sum over coils of conj(s_h) s_h^T), entry by entry, with P = F^H diag(columns^2) F of one row.
 
-    eigenvalues: (height, width), those of each row's block in ascending order, in float64.
-
-    Args:
-        columns: (width), 1 where a column of k-space is measured, or its weight.
-        maps: coil sensitivities (coil, height, width).
-
-    Source: the decoupling is that of SENSE (Pruessmann et al., Magn. Reson. Med. 42, 1999); its use here is ours.
+    eigenvalues: (height, width), those of each row's block in ascending order, in float64. columns: 1 where a column of
+    k-space is measured, or its weight. maps: coil sensitivities. Source: the decoupling is that
+    of SENSE (Pruessmann et al., Magn. Reson. Med. 42, 1999); its use here is ours.
     """
 
     def __init__(self, columns: Float[Tensor, " w"], maps: Complex[Tensor, "coil h w"]) -> None:

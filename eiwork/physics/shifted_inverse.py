@@ -19,12 +19,8 @@ def shifted_inverse(b: Tensor, shift: float | Tensor, method: Method) -> Tensor:
 
     With H symmetric, dx = (H + s I)^-1 (db - x ds): every derivative is another solve by the same method, so
     forward mode, reverse mode, their compositions to any order and the transforms of `torch.func` work, and no
-    intermediate of a solve is kept. H itself is taken as a constant.
-
-    Args:
-        b: right-hand sides; the first axis counts samples.
-        shift: positive number, or tensor without axes.
-        method: method(b, shift) solves, without autograd.
+    intermediate of a solve is kept. H itself is taken as a constant. b: right-hand sides, the first axis counting
+    samples. shift: positive number, or tensor without axes. method: method(b, shift) solves, without autograd.
     """
     return _ShiftedInverse.apply(b, shift, method)
 
@@ -74,31 +70,29 @@ class _ShiftedInverse(torch.autograd.Function):
         return torch.stack(each), 0
 
 
-def by_conjugate_gradients(h: LinearMap, *, name: str, max_iter: int = 500) -> Method:
+def by_conjugate_gradients(h: LinearMap, *, name: str, max_iter: int = 500, tol: float | None = None) -> Method:
     """The method for an H that is known by its products only: conjugate gradients in the dtype of b.
 
-    It stops at a relative residual of 1e-6 in float32 and 1e-12 in float64, for every sample (Hestenes and
-    Stiefel, 1952). The method warns (ConvergenceWarning), naming `name`, where `max_iter` iterations do not suffice.
+    It stops at a relative residual of `tol`, by default 1e-6 in float32 and 1e-12 in float64, for every sample
+    (Hestenes and Stiefel, 1952). It warns (`ConvergenceWarning`), naming `name`, where `max_iter` do not suffice.
     """
 
     def solve(b: Tensor, shift: float | Tensor) -> Tensor:
         number = float(shift)
-        tol = 1e-12 if b.dtype == torch.float64 else 1e-6
-        scale = _norm(b)
-        # Unit right-hand sides make the solver's absolute safeguards independent of the data's scale.
-        unit = b / torch.where(scale > 0, scale, torch.ones_like(scale))
+        goal = tol or (1e-12 if b.dtype == torch.float64 else 1e-6)
+        unit, scale = unit_and_scale(b)
 
         def system(x: Tensor) -> Tensor:
             return h(x) + number * x
 
         with torch.no_grad():
-            x = conjugate_gradient(system, unit, max_iter=max_iter, tol=tol, eps=torch.finfo(b.dtype).tiny)
-            residual = float(_norm(unit - system(x)).max())
+            x = conjugate_gradient(system, unit, max_iter=max_iter, tol=goal, eps=torch.finfo(b.dtype).tiny)
+            residual = float(torch.linalg.vector_norm((unit - system(x)).flatten(1), dim=1).max())
         # Rounding separates the recursive residual, on which the solver stops, from the true one.
-        if not residual <= 10 * tol:
+        if not residual <= 10 * goal:
             warnings.warn(
                 f"{name} stopped after {max_iter} conjugate-gradient iterations with a relative residual of "
-                f"{residual:.1e}, above its tolerance {tol:.1e}: the penalty or regularisation {number:.1e} is small "
+                f"{residual:.1e}, above its tolerance {goal:.1e}: the penalty or regularisation {number:.1e} is small "
                 "against the operator's norm. Raise it, or use float64.",
                 ConvergenceWarning,
                 stacklevel=2,
@@ -108,5 +102,10 @@ def by_conjugate_gradients(h: LinearMap, *, name: str, max_iter: int = 500) -> M
     return solve
 
 
-def _norm(v: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(v.flatten(1), dim=1).view(-1, *[1] * (v.ndim - 1))
+def unit_and_scale(b: Tensor) -> tuple[Tensor, Tensor]:
+    """Each sample of b divided by its norm, and the norms, for broadcasting; a sample of zeros stays.
+
+    Unit right-hand sides make a solver's absolute safeguards independent of the data's scale.
+    """
+    scale = torch.linalg.vector_norm(b.flatten(1), dim=1).view(-1, *[1] * (b.ndim - 1))
+    return b / torch.where(scale > 0, scale, torch.ones_like(scale)), scale

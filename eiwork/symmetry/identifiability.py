@@ -9,12 +9,16 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_number, check_tensor
-from eiwork.symmetry.elements import draw_elements, group_elements
-from eiwork.symmetry.per_sample import PerSampleTransform
+from eiwork.physics.checks import check_count, check_number, check_tensor
 from eiwork.symmetry.quadrature import Quadrature, lanczos
-from eiwork.symmetry.stacked import StackedOperator
-from eiwork.symmetry.visible import invisible_part, normal_of, squared_norm_of
+from eiwork.symmetry.stacked import (
+    StackedOperator,
+    all_elements,
+    draw_elements,
+    invisible_part,
+    normal_of,
+    squared_norm_of,
+)
 
 _MAX_STEPS = 120
 
@@ -25,8 +29,7 @@ class Identifiability:
 
     score: in [0, 1]. standard_error: over the images, and over the group elements where they are drawn. bounds: between
     which the score lies for these images and elements, whatever the Lanczos quadrature left out. lost_share: share
-    of the energy of the centred images that A loses. n_images, n_elements: what it rests on. steps: products with
-    M. lost: spectral measure of M at the lost part of each image, see `energy_below`.
+    of the energy of the centred images that A loses. n_images, n_elements: what it rests on. steps: products with M.
     """
 
     score: float
@@ -36,12 +39,6 @@ class Identifiability:
     n_images: int
     n_elements: int
     steps: int
-    lost: Quadrature
-
-    def energy_below(self, threshold: float | int) -> float:
-        """Share of the lost energy in directions of M with an eigenvalue of at most `threshold` (quadrature)."""
-        nodes, weights = self.lost.nodes_and_weights()
-        return float((weights * (nodes <= threshold)).sum() / weights.sum())
 
 
 def identifiability(
@@ -67,21 +64,10 @@ def identifiability(
     says what can be seen, which is necessary for learning and not sufficient (Tachella, Chen and Davies, JMLR
     2023), and takes for granted that the set of images is invariant.
 
-    All elements of a group of at most `n_elements`; else every image gets `n_elements` random ones of its own, so that
-    the standard error over images covers both samples.
-
-    Args:
-        physics: A, of which `A` and `A_adjoint` are used.
-        transform: the group, with n_trans = 1.
-        images: (n, channel, height, width), n from 2 up; a sample of the set. 16 give a standard error of a few
-            percent for the embedded sets.
-        regularisation: see above.
-        n_elements: group elements at most.
-        tol: the quadrature goes on until it knows the score to +- tol.
-        seed: of the elements.
-
-    Raises:
-        InputError: unusable images or a value out of range.
+    transform: the group, with n_trans = 1. All elements of a group of at most `n_elements`; else every image gets
+    `n_elements` random ones of its own (`seed`), so that the standard error over images covers both samples. images:
+    (n, channel, height, width), n from 2 up, a sample of the set; 16 give a standard error of a few percent for the
+    embedded sets. tol: the quadrature goes on until it knows the score to +- tol. `InputError` for unusable values.
     """
     check_tensor(images, "images", (None, None, None, None), "(n, channel, height, width)")
     if len(images) < 2:
@@ -123,18 +109,13 @@ def identifiability(
         n_images=n,
         n_elements=len(operator.elements),
         steps=quadrature.diagonal.shape[1],
-        lost=quadrature,
     )
 
 
 def _operator(
     physics: LinearPhysics, transform: Transform, x: Float[Tensor, "n c h w"], n_elements: int, seed: int
 ) -> StackedOperator:
+    check_count(n_elements, "n_elements", "")
     height, width = x.shape[-2:]
-    everything = transform.all_params(height, width) if isinstance(transform, PerSampleTransform) else None
-    if everything is not None and len(next(iter(everything.values()))) <= n_elements:
-        elements = group_elements(transform, height, width, limit=n_elements)
-    else:
-        check_number(n_elements, "n_elements", lambda v: v >= 1, "a whole number from 1 up", integer=True)
-        elements = draw_elements(transform, x, n_elements, seed)
+    elements = all_elements(transform, height, width, n_elements) or draw_elements(transform, x, n_elements, seed)
     return StackedOperator(physics=physics, transform=transform, elements=elements)

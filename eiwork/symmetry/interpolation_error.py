@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.physics.checks import check_number
-from eiwork.symmetry.elements import draw_elements
+from eiwork.physics.checks import check_count, check_number
 from eiwork.symmetry.per_sample import PerSampleTransform
 from eiwork.symmetry.quadrature import lanczos
+from eiwork.symmetry.stacked import draw_elements
 
 
 @dataclass(frozen=True)
@@ -41,23 +41,14 @@ def interpolation_error(
     Both on random sums of waves of at most `cutoff` cycles per pixel, faded out inside a disc of radius 0.4 sides:
     what leaves the frame is not the interpolation's fault. The norm is that of P (T_g^T T_g - I) P with P the
     projection on `concentrated_basis`, by `steps` of Lanczos from a random start for each element: exact once steps
-    reach the dimension of that space (as at small sizes), else from below.
-
-    Args:
-        transform: the group, with n_trans = 1.
-        image_size: side in pixels, from 8 up.
-        cutoff: highest frequency in cycles per pixel, in (1 / image_size, 0.5).
-        n_elements: random elements, from 2 up, each with an image of its own.
-        steps: see above.
-        seed: of elements and images.
-
-    Raises:
-        InputError: a value out of range.
+    reach the dimension of that space (as at small sizes), else from below. transform: the group, with n_trans = 1.
+    image_size: side in pixels, from 8 up. cutoff: in (1 / image_size, 0.5). n_elements: random elements, from 2 up,
+    each with an image of its own. seed: of elements and images. `InputError` for a value out of range.
     """
-    check_number(image_size, "image_size", lambda v: v >= 8, "a whole number of pixels from 8 up", integer=True)
+    check_count(image_size, "image_size", " of pixels", least=8)
     check_number(cutoff, "cutoff", lambda v: 1 / image_size < v < 0.5, "in (1 / image_size, 0.5) cycles per pixel")
-    check_number(n_elements, "n_elements", lambda v: v >= 2, "a whole number from 2 up", integer=True)
-    check_number(steps, "steps", lambda v: v >= 1, "a whole number from 1 up", integer=True)
+    check_count(n_elements, "n_elements", "", least=2)
+    check_count(steps, "steps", "")
     waves = faded_waves(image_size, cutoff)
     basis = concentrated_basis(waves)
     generator = torch.Generator().manual_seed(seed)

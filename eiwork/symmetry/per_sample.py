@@ -1,14 +1,14 @@
-"""Random linear transforms with one group element for every image of a batch."""
+"""Random linear transforms with one group element for every image of a batch, their adjoints and their products."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from deepinv.transform import Transform
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_number, check_tensor
-from eiwork.symmetry.adjoint import transposed
+from eiwork.physics.checks import check_count, check_tensor
 
 
 class PerSampleTransform(Transform):
@@ -16,20 +16,13 @@ class PerSampleTransform(Transform):
 
     Parameters are tensors of shape (n_trans, batch): the output stacks `n_trans` transformed batches. A
     parameter of shape (n_trans,) is one group element for the whole batch, deepinv's own convention. `t * u` applies t
-    and then u (`Composition`).
-
-    Args:
-        n_trans: transformed versions per image.
-        rng: CPU generator of the random parameters; None draws from PyTorch's default generator, so that
-            `torch.manual_seed` fixes them.
-
-    Raises:
-        InputError: n_trans below 1, or (when called) an image that is not a finite (batch, channel, height,
-            width) tensor in float32 or float64.
+    and then u (`Composition`). rng: CPU generator of the random parameters; None draws from PyTorch's default
+    generator, so that `torch.manual_seed` fixes them. When called, anything but a finite (batch, channel, height,
+    width) tensor in float32 or float64 is an `InputError`.
     """
 
     def __init__(self, *, n_trans: int = 1, rng: torch.Generator | None = None) -> None:
-        check_number(n_trans, "n_trans", lambda v: v >= 1, "a whole number from 1 up", integer=True)
+        check_count(n_trans, "n_trans", "")
         super().__init__(n_trans=n_trans, rng=rng)
         self.rng = rng  # deepinv would put an unseeded generator of its own here
 
@@ -44,12 +37,12 @@ class PerSampleTransform(Transform):
 
     def get_params(self, x: Tensor) -> dict[str, Tensor]:
         """Draw parameters for the batch x."""
-        check_image(x)
+        _check_image(x)
         return self._get_params(x)
 
     def transform(self, x: Tensor, **params: Tensor) -> Tensor:
         """Transform x by given parameters."""
-        check_image(x)
+        _check_image(x)
         return self._transform(x, **params)
 
     def inverse(self, x: Tensor, batchwise: bool = True, **params: Tensor) -> Tensor:
@@ -66,39 +59,28 @@ class PerSampleTransform(Transform):
         """T_g^T x for given parameters, exact to rounding whatever the interpolation, and differentiable.
 
         It is the transpose of the map from a batch to its n versions: x holds the n stacked batches, and the
-        versions are summed. For orthogonal transforms and n = 1 it equals `inverse`.
-
-        Raises:
-            InputError: no parameters, or x is not n batches.
+        versions are summed. For orthogonal transforms and n = 1 it equals `inverse`. `InputError` without parameters,
+        or where x is not n batches.
         """
-        check_image(x)
-        shape = self._argument_shape(x, params)
-        return transposed(lambda u: self._transform(u, **params), x, shape)
-
-    def _argument_shape(self, x: Tensor, params: dict[str, Tensor]) -> tuple[int, ...]:
+        _check_image(x)
         own = self._own(params)
-        if self.parameter_names and not own:
+        if not own:
             raise InputError(
                 f"The adjoint needs the parameters of the transform ({', '.join(self.parameter_names)}): draw them "
                 "with get_params, transform, and pass the same ones here."
             )
-        n = len(torch.as_tensor(next(iter(own.values())))) if own else 1
+        n = len(torch.as_tensor(next(iter(own.values()))))
         if len(x) % n:
             raise InputError(f"The adjoint takes {n} stacked batches, but x holds {len(x)} images.")
-        return (len(x) // n, *x.shape[1:])
+        return _Transpose.apply(x, lambda u: self._transform(u, **params), (len(x) // n, *x.shape[1:]))
 
     def _own(self, params: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: params[name] for name in self.parameter_names if name in params}
 
     def per_sample(self, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
-        """Stack x once per group element and give every image its own parameter.
+        """Stack x (batch, ...) once per group element and give every image its own parameter.
 
-        Args:
-            x: (batch, channel, height, width).
-            params: each (n, batch) or (n,).
-
-        Returns:
-            x repeated to (n * batch, ...), and each parameter as a vector of n * batch values.
+        params: each (n, batch) or (n,). Returns x repeated to (n * batch, ...), and each parameter as n * batch values.
         """
         batch = len(x)
         flat = [_along(torch.as_tensor(p), batch).reshape(-1) for p in params]
@@ -106,11 +88,79 @@ class PerSampleTransform(Transform):
 
     def __mul__(self, other: Transform) -> Transform:
         """This transform, then the other; a `Composition`, or deepinv's own product for a transform of deepinv."""
-        from eiwork.symmetry.composition import Composition  # it is one of these itself
-
         if isinstance(other, PerSampleTransform):
             return Composition(self, other)
         return super().__mul__(other)
+
+
+class Composition(PerSampleTransform):
+    """T_g = `second` applied to `first`: the direct product of two sets of transforms, with the exact adjoint.
+
+    `first * second` makes it. Each part draws its parameters from its own generator, the first part first; with n_1 and
+    n_2 versions it gives n_1 n_2, all versions of the first within each of the second. `InputError` where both parts
+    have a parameter of the same name, which one of them would take from the other.
+    """
+
+    def __init__(self, first: PerSampleTransform, second: PerSampleTransform) -> None:
+        shared = set(first.parameter_names) & set(second.parameter_names)
+        if shared:
+            raise InputError(
+                f"Both parts of the product have the parameter {', '.join(sorted(shared))}: a product of two "
+                f"{type(second).__name__}s is one {type(second).__name__}; multiply transforms of different kinds."
+            )
+        super().__init__(n_trans=first.n_trans * second.n_trans)
+        self.first, self.second = first, second
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Those of both parts."""
+        return (*self.first.parameter_names, *self.second.parameter_names)
+
+    def all_params(self, height: int, width: int) -> dict[str, Tensor] | None:
+        """Every element of the first with every element of the second."""
+        first, second = self.first.all_params(height, width), self.second.all_params(height, width)
+        if first is None or second is None:
+            return None
+        n, m = (len(next(iter(p.values()))) for p in (first, second))
+        i, j = (index.reshape(-1) for index in torch.meshgrid(torch.arange(n), torch.arange(m), indexing="ij"))
+        return {name: p[i] for name, p in first.items()} | {name: p[j] for name, p in second.items()}
+
+    def _get_params(self, x: Tensor) -> dict[str, Tensor]:
+        return self.first._get_params(x) | self.second._get_params(x)  # noqa: SLF001  # parts of one object
+
+    def _transform(self, x: Tensor, **params: Tensor) -> Tensor:
+        return self.second._transform(self.first._transform(x, **params), **params)  # noqa: SLF001
+
+    def inverse(self, x: Tensor, batchwise: bool = True, **params: Tensor) -> Tensor:
+        """Undo the second part, then the first, see `PerSampleTransform.inverse`."""
+        params = params or self.get_params(x)
+        once = self.second.inverse(x, batchwise, **params)
+        if batchwise:
+            return self.first.inverse(once, batchwise, **params)
+        # Each version of the second part holds all versions of the first.
+        own = [params[name] for name in self.second.parameter_names if name in params]
+        blocks = once.chunk(len(torch.as_tensor(own[0])) if own else 1)
+        return torch.cat([self.first.inverse(block, batchwise=False, **params) for block in blocks])
+
+    def adjoint(self, x: Tensor, **params: Tensor) -> Tensor:
+        """T_1^T T_2^T x, see `PerSampleTransform.adjoint`."""
+        return self.first.adjoint(self.second.adjoint(x, **params), **params)
+
+
+class _Transpose(torch.autograd.Function):
+    """y -> linear^T y by reverse-mode differentiation; the transpose of the transpose is the map."""
+
+    @staticmethod
+    def forward(ctx: Any, y: Tensor, linear: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
+        ctx.linear = linear
+        with torch.enable_grad():
+            x = torch.zeros(shape, dtype=y.dtype, device=y.device, requires_grad=True)
+            (pulled,) = torch.autograd.grad(linear(x), x, y.detach())
+        return pulled
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.linear(grad_outputs[0]), None, None
 
 
 def _along(p: Tensor, batch: int) -> Tensor:
@@ -124,12 +174,5 @@ def _along(p: Tensor, batch: int) -> Tensor:
     return p.repeat(1, batch // p.shape[1])
 
 
-def check_image(x: Tensor) -> None:
-    """Refuse anything but a finite image batch (`InputError`)."""
+def _check_image(x: Tensor) -> None:
     check_tensor(x, "x", (None, None, None, None), "(batch, channel, height, width)")
-
-
-def grid_of(parameters: Sequence[tuple[str, Tensor]]) -> dict[str, Tensor]:
-    """All combinations of the values (n_i,) of several parameters, each parameter as one (prod n_i,) tensor."""
-    mesh = torch.meshgrid(*(values for _, values in parameters), indexing="ij")
-    return {name: values.reshape(-1) for (name, _), values in zip(parameters, mesh, strict=True)}

@@ -51,11 +51,9 @@ class Quadrature:
 def lanczos(h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], bool] | None = None) -> Quadrature:
     """Lanczos from each vector of a batch, in float64 with full reorthogonalisation.
 
-    Args:
-        h: a symmetric map on batches, acting on each sample by itself.
-        v: (batch, ...) vectors.
-        steps: products with h at most; fewer where the Krylov spaces of all vectors are exhausted.
-        enough: looks at the quadrature after every four steps and says whether to stop.
+    h: a symmetric map on batches, acting on each sample by itself. v: (batch, ...) vectors. steps: products with h at
+    most; fewer where the Krylov spaces of all vectors are exhausted. enough: looks at the quadrature after every four
+    steps and says whether to stop.
     """
     flat = v.double().flatten(1)
     norm = flat.norm(dim=1)

@@ -8,14 +8,14 @@ from torch.nn.functional import grid_sample, pad
 from eiwork.errors import InputError
 from eiwork.physics.checks import check_number
 from eiwork.symmetry.per_sample import PerSampleTransform
-from eiwork.symmetry.spline import spline_sample
-from eiwork.symmetry.three_shear import rotate_by_shears
 
-INTERPOLATIONS = ("spline", "bicubic", "bilinear", "nearest", "shear", "fourier")
+INTERPOLATIONS = ("fourier", "bilinear")
+
+Angles = Float[Tensor, " batch"]
 
 
 class Rotation(PerSampleTransform):
-    """Rotation about the image centre by a random angle for every image, counter-clockwise, zeros outside.
+    """Rotation about the image centre by a random angle for every image, counter-clockwise.
 
     Linear in the image and differentiable. Multiples of 90 degrees are exact on square images, whatever the
     interpolation. At other angles, on random sums of waves of at most f cycles per pixel that fade out inside a disc
@@ -26,34 +26,22 @@ class Rotation(PerSampleTransform):
     ============= ================= ================= ===================== ==========
     f =           0.1     0.3       0.1     0.3       0.1       0.3
     "fourier"     0.00010 0.00024   6e-16   6e-16     3e-16     6e-16       1
-    "spline"      0.00017 0.014     0.00026 0.025     0.00027   0.068       5
-    "shear"       0.00023 0.020     0.00039 0.037     0.00055   0.14        4
-    "bicubic"     0.016   0.033     0.019   0.046     0.022     0.10        1
     "bilinear"    0.022   0.17      0.042   0.28      0.054     0.51        1
-    "nearest"     0.13    0.38      0.10    0.29      0.051     0.47        1
     ============= ================= ================= ===================== ==========
 
-    "fourier" is orthogonal on square images, so that its inverse and its adjoint are one and exact. It is periodic:
-    what leaves the frame at one side comes back at another, so it suits images that are zero outside a disc, as CT
-    and MRI slices. All others are zero outside. The last column is one core of a shared machine, float64.
+    "fourier", three shears by phases of the Fourier transform, is orthogonal on square images, so that its inverse and
+    its adjoint are one and exact. It is periodic: what leaves the frame at one side comes back at another, so it suits
+    images that are zero outside a disc, as CT and MRI slices. "bilinear" puts zeros there. The last column is one core
+    of a shared machine, float64.
 
-    Args:
-        interpolation: "spline" (cubic B-spline), "shear" (three shears, by cubic B-splines along rows and columns),
-            "fourier" (three shears by phases of the Fourier transform), or `grid_sample`'s "bicubic", "bilinear" or
-            "nearest".
-        max_degrees: angles are uniform in [-max_degrees, max_degrees], in (0, 180].
-        n_trans: rotated versions per image.
-        multiples_of: only multiples of this angle up to max_degrees, each as likely as any other; 90 for quarter
-            turns. None for any angle.
-        rng: CPU generator of the angles; None draws from PyTorch's default generator.
-
-    Raises:
-        InputError: unknown interpolation or a value out of range.
+    max_degrees: angles are uniform in [-max_degrees, max_degrees], in (0, 180]. multiples_of: only multiples of this
+    angle up to max_degrees, each as likely as any other; 90 for quarter turns. n_trans, rng: see `PerSampleTransform`.
+    `InputError` for an unknown interpolation or a value out of range.
     """
 
     def __init__(
         self,
-        interpolation: str = "spline",
+        interpolation: str = "fourier",
         max_degrees: float | int = 180.0,
         *,
         n_trans: int = 1,
@@ -79,18 +67,17 @@ class Rotation(PerSampleTransform):
 
     def all_params(self, height: int, width: int) -> dict[str, Tensor] | None:
         """The angles that `multiples_of` leaves; None without it."""
-        return None if self.multiples_of is None else {"theta": self._angles()}
+        return None if self.multiples_of is None else {"theta": self._angles(self.multiples_of)}
 
-    def _angles(self) -> Float[Tensor, " n"]:
-        assert self.multiples_of is not None
-        limit = int(self.max_degrees / self.multiples_of + 1e-9)
+    def _angles(self, step: float) -> Float[Tensor, " n"]:
+        limit = int(self.max_degrees / step + 1e-9)
         # Half a turn to either side is the same rotation: count it once.
-        first = -limit + 1 if 2 * limit * self.multiples_of == 360 else -limit
-        return torch.arange(first, limit + 1, dtype=torch.float64) * self.multiples_of
+        first = -limit + 1 if 2 * limit * step == 360 else -limit
+        return torch.arange(first, limit + 1, dtype=torch.float64) * step
 
     def _get_params(self, x: Tensor) -> dict[str, Tensor]:
         if self.multiples_of is not None:
-            angles = self._angles()
+            angles = self._angles(self.multiples_of)
             chosen = torch.randint(len(angles), (self.n_trans, len(x)), generator=self.rng)
             return {"theta": angles[chosen]}
         uniform = torch.rand(self.n_trans, len(x), generator=self.rng, dtype=torch.float64)
@@ -111,48 +98,83 @@ class Rotation(PerSampleTransform):
         return torch.stack(turned)
 
     def _interpolate(
-        self, x: Float[Tensor, "batch channel height width"], degrees: Float[Tensor, " batch"]
+        self, x: Float[Tensor, "batch channel height width"], degrees: Angles
     ) -> Float[Tensor, "batch channel height width"]:
-        height, width = x.shape[-2:]
-        if self.interpolation in ("shear", "fourier"):
-            return _by_shears(x, degrees, fourier=self.interpolation == "fourier")
-        position = rotated_positions(degrees, height, width).to(x)
-        if self.interpolation == "spline":
-            return spline_sample(x, position)
-        size = torch.tensor([width, height]).to(x)
-        grid = (2 * position + 1) / size - 1
-        return grid_sample(x, grid, mode=self.interpolation, padding_mode="zeros", align_corners=False)
+        return _fourier(x, degrees) if self.interpolation == "fourier" else _bilinear(x, degrees)
 
 
-def _by_shears(
-    x: Float[Tensor, "batch channel height width"], degrees: Float[Tensor, " batch"], *, fourier: bool
+def _bilinear(
+    x: Float[Tensor, "batch channel height width"], degrees: Angles
 ) -> Float[Tensor, "batch channel height width"]:
-    """Rotation by three shears, on a square canvas around an image that is not square."""
+    """Pixels are square whatever the image's aspect ratio."""
     height, width = x.shape[-2:]
-    if height == width:
-        return rotate_by_shears(x, degrees, fourier=fourier)
-    if (height - width) % 2:
-        raise InputError(
-            f"Three shears turn a {height} x {width} image about its centre only if both sides are even or both odd: "
-            'crop a row or a column, or use interpolation="spline".'
-        )
-    side = max(height, width)
-    rows, columns = (side - height) // 2, (side - width) // 2
-    canvas = pad(x, (columns, columns, rows, rows))
-    turned = rotate_by_shears(canvas, degrees, fourier=fourier)
-    return turned[..., rows : rows + height, columns : columns + width]
-
-
-def rotated_positions(
-    degrees: Float[Tensor, " batch"], height: int, width: int
-) -> Float[Tensor, "batch height width 2"]:
-    """Where each pixel of the rotated image lies in the original: (column, row) in pixels.
-
-    Pixels are square whatever the image's aspect ratio.
-    """
     radians = torch.deg2rad(degrees)[:, None, None]
     rows = torch.arange(height, dtype=degrees.dtype)[:, None] - (height - 1) / 2
     columns = torch.arange(width, dtype=degrees.dtype)[None, :] - (width - 1) / 2
-    x = columns * radians.cos() - rows * radians.sin()
-    y = columns * radians.sin() + rows * radians.cos()
-    return torch.stack([x + (width - 1) / 2, y + (height - 1) / 2], dim=-1)
+    # Where each pixel of the rotated image lies in the original, in pixels.
+    column = columns * radians.cos() - rows * radians.sin() + (width - 1) / 2
+    row = columns * radians.sin() + rows * radians.cos() + (height - 1) / 2
+    position = torch.stack([column, row], dim=-1).to(x)
+    grid = (2 * position + 1) / torch.tensor([width, height]).to(x) - 1
+    return grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _fourier(
+    x: Float[Tensor, "batch channel height width"], degrees: Angles
+) -> Float[Tensor, "batch channel height width"]:
+    """Three shears, on a square canvas around an image that is not square."""
+    height, width = x.shape[-2:]
+    if height == width:
+        return rotate_by_shears(x, degrees)
+    if (height - width) % 2:
+        raise InputError(
+            f"Three shears turn a {height} x {width} image about its centre only if both sides are even or both odd: "
+            'crop a row or a column, or use interpolation="bilinear".'
+        )
+    side = max(height, width)
+    rows, columns = (side - height) // 2, (side - width) // 2
+    turned = rotate_by_shears(pad(x, (columns, columns, rows, rows)), degrees)
+    return turned[..., rows : rows + height, columns : columns + width]
+
+
+def rotate_by_shears(
+    x: Float[Tensor, "batch channel side side"], degrees: Angles
+) -> Float[Tensor, "batch channel side side"]:
+    """Counter-clockwise rotation as quarter turns and three shears of at most 22.5 and 45 degrees (Paeth 1986).
+
+    Rows are shifted by phases of their Fourier transform (Larkin, Oldenburg and Klemm 1997), periodic and orthogonal.
+    Negative angles run the same steps in reverse order, so that the rotation by -angle is built from the inverses of
+    the steps.
+    """
+    turns = torch.round(degrees / 90)
+    left = torch.deg2rad(degrees - 90 * turns).to(x)
+    before = torch.where(degrees >= 0, turns, torch.zeros_like(turns))
+    half, sine = -torch.tan(left / 2), torch.sin(left)
+    x = _quarter_turns(x, before)
+    x = _shear(x, half)
+    x = _shear(x.mT, sine).mT
+    x = _shear(x, half)
+    return _quarter_turns(x, turns - before)
+
+
+def _quarter_turns(x: Float[Tensor, "batch channel side side"], turns: Angles) -> Float[Tensor, "batch c side side"]:
+    turns = turns.to(torch.long) % 4
+    if not bool(turns.any()):
+        return x
+    return torch.stack([torch.rot90(image, int(k), (-2, -1)) for image, k in zip(x, turns, strict=True)])
+
+
+def _shear(
+    x: Float[Tensor, "batch channel rows columns"], slope: Angles
+) -> Float[Tensor, "batch channel rows columns"]:
+    """New row r, counted from the middle, at column c = old row r at column c + slope * r (trigonometric)."""
+    rows, columns = x.shape[-2:]
+    frequency = torch.fft.rfftfreq(columns, dtype=x.dtype, device=x.device)
+    if columns % 2 == 0:
+        # The highest frequency has no phase in a real signal: left in place, the shift is orthogonal.
+        frequency[-1] = 0.0
+    middle = torch.arange(rows, dtype=x.dtype, device=x.device) - (rows - 1) / 2
+    shift = slope[:, None].to(x) * middle
+    angle = 2 * torch.pi * shift[..., None] * frequency
+    phase = torch.complex(angle.cos(), angle.sin())[:, None]
+    return torch.fft.irfft(torch.fft.rfft(x) * phase, n=columns)

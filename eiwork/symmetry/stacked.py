@@ -10,13 +10,54 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.symmetry.elements import Params
+from eiwork.physics.checks import check_count, check_number
+from eiwork.physics.shifted_inverse import LinearMap, by_conjugate_gradients
 from eiwork.symmetry.per_sample import PerSampleTransform
+from eiwork.symmetry.quadrature import lanczos
+
+Params = dict[str, Tensor]
 
 MAX_PIXELS = 8192
 """Numbers per image up to which `matrix` writes M out (0.5 GiB in float64)."""
 _AT_ONCE = 64
 """Images that are transformed in one call: many small calls cost several times as much as one of this size."""
+
+
+def group_elements(transform: Transform, height: int, width: int, *, limit: int = 32, seed: int = 0) -> list[Params]:
+    """Parameters of group elements, each shared by a whole batch: `transform(x, **params)` is T_g x.
+
+    All elements of a group of at most `limit`, else `limit` independent draws. A transform with a generator of its own
+    draws from that, another one from `seed`; PyTorch's default generator is left as it was.
+    """
+    check_count(limit, "limit", "")
+    return all_elements(transform, height, width, limit) or draw_elements(
+        transform, torch.zeros(1, 1, height, width), limit, seed
+    )
+
+
+def all_elements(transform: Transform, height: int, width: int, limit: int) -> list[Params] | None:
+    """All elements, each shared by a whole batch; None where there are more than `limit`."""
+    everything = transform.all_params(height, width) if isinstance(transform, PerSampleTransform) else None
+    if everything is None or len(next(iter(everything.values()))) > limit:
+        return None
+    n = len(next(iter(everything.values())))
+    return [{name: p[[k]] for name, p in everything.items()} for k in range(n)]
+
+
+def draw_elements(transform: Transform, x: Tensor, n: int, seed: int) -> list[Params]:
+    """`n` independent draws for the batch x, one element for each image in each draw; one of a transform without any.
+
+    `InputError` for a transform with several versions per image.
+    """
+    if transform.n_trans != 1:
+        raise InputError(
+            f"The transform gives {transform.n_trans} versions per image; elements are drawn one at a time: "
+            "build it with n_trans=1."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        drawn = [transform.get_params(x) for _ in range(n)]
+    return drawn if drawn[0] else drawn[:1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +66,8 @@ class StackedOperator:
 
     If the set of images is invariant, y = A x = (A T_g)(T_g^-1 x) is a measurement of another image of the set by A T_g
     (Chen, Tachella and Davies, ICCV 2021): what none of these operators sees, no training on measurements can learn.
-
-    physics: A, of which `A` and its derivative are used. transform: the group. elements: parameters of the n elements
-    (`group_elements`), each (1,) for one element for all images, or (1, batch) for images with elements of their own.
-
-    Raises:
-        InputError: no elements.
+    physics: A. elements: parameters of the n elements of the group `transform` (`group_elements`), each (1,) for one
+    element for all images, or (1, batch) for images with elements of their own; `InputError` without any.
     """
 
     physics: LinearPhysics
@@ -73,8 +110,7 @@ class StackedOperator:
     def matrix(self, image_shape: tuple[int, int, int]) -> Float[Tensor, "pixel pixel"]:
         """M as a dense float64 matrix for images (channel, height, width); the elements must be shared by all images.
 
-        Raises:
-            InputError: more than `MAX_PIXELS` numbers per image.
+        `InputError` for more than `MAX_PIXELS` numbers per image.
         """
         n = image_shape[0] * image_shape[1] * image_shape[2]
         if n > MAX_PIXELS:
@@ -85,3 +121,46 @@ class StackedOperator:
         identity = torch.eye(n, dtype=torch.float64).view(n, *image_shape)
         m = torch.cat([self.normal(part) for part in identity.split(256)]).view(n, n)
         return (m + m.mT) / 2
+
+
+def visible_part(
+    x: Float[Tensor, "batch c h w"], operator: StackedOperator, *, regularisation: float | int = 1e-3
+) -> Float[Tensor, "batch c h w"]:
+    """What the operators A T_g of a group see together of images: M (M + s)^-1 x with s = regularisation ||A||^2.
+
+    x minus this is the invisible part, which no training on measurements can learn under this group. regularisation: as
+    in `identifiability`. A solve that misses its tolerance of 1e-6 warns (`ConvergenceWarning`).
+    """
+    check_number(regularisation, "regularisation", lambda v: v > 0, "a positive number")
+    shift = regularisation * squared_norm_of(operator.physics, tuple(x.shape[1:]))
+    return x - invisible_part(x, operator.normal, shift, tol=1e-6)
+
+
+def invisible_part(
+    x: Float[Tensor, "batch c h w"], normal: LinearMap, shift: float, *, tol: float = 1e-12
+) -> Float[Tensor, "batch c h w"]:
+    """s (H + s)^-1 x: what an operator with B^T B = H loses of images at the regularisation s > 0.
+
+    A direction of singular value sigma is lost by the factor s / (sigma^2 + s): all of it at 0, half of it at sigma^2 =
+    s, nearly nothing above. By conjugate gradients in float64 to a relative residual `tol`, returned in the dtype of x;
+    a missed tolerance warns (`ConvergenceWarning`). normal: H, symmetric with eigenvalues >= 0. shift: s.
+    """
+    solve = by_conjugate_gradients(normal, name="The invisible part", max_iter=2000, tol=tol)
+    return (shift * solve(x.double(), shift)).to(x)
+
+
+def normal_of(physics: LinearPhysics) -> LinearMap:
+    """x -> A^T A x, without autograd."""
+
+    def normal(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            return physics.A_adjoint(physics.A(x))
+
+    return normal
+
+
+def squared_norm_of(physics: LinearPhysics, image_shape: tuple[int, ...]) -> float:
+    """||A||^2, from below to about three digits: the largest of 30 Ritz values from a random image."""
+    start = torch.randn(1, *image_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    nodes, _ = lanczos(normal_of(physics), start, 30).nodes_and_weights()
+    return float(nodes.max())

@@ -1,10 +1,8 @@
-import deepinv
 import pytest
 import torch
 
 from eiwork.errors import InputError
 from eiwork.physics import inpainting
-from eiwork.symmetry import Shift
 
 
 def test_keep_is_the_share_of_pixels_kept():
@@ -39,19 +37,6 @@ def test_seeds_fix_mask_and_noise():
     assert not torch.equal(noisy[0], noisy[2])
     assert not noisy[0][inpainting(16).mask == 0].any()
     assert torch.equal(inpainting(16)(x), x)
-
-
-def test_deepinvs_losses_take_the_operator():
-    physics = inpainting(16)
-    x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
-
-    def model(y, physics, **kwargs):
-        return physics.A_adjoint(y)
-
-    ei = deepinv.loss.EILoss(Shift())(x_net=x, physics=physics, model=model)
-    assert deepinv.loss.MCLoss()(y=physics(x), x_net=x, physics=physics) == 0
-    (gradient,) = torch.autograd.grad(ei, x)
-    assert gradient.norm() > 0
 
 
 @pytest.mark.parametrize(

@@ -1,36 +1,28 @@
 import copy
 
-import deepinv
 import pytest
 import torch
+from dense_algebra import dense, randn
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.physics import radial_mri
 from eiwork.physics.coils import coil_sensitivities
-from eiwork.physics.null_space import operator_matrix
-from eiwork.symmetry import Rotation
-
-
-def randn(*shape, dtype=torch.float64, seed=0):
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
-
-
-def dense(physics):
-    return operator_matrix(physics, tuple(physics.img_size))
 
 
 @pytest.mark.parametrize("n_coils", [None, 3])
-def test_the_adjoint_is_exact(n_coils):
-    physics = radial_mri(16, 7, n_coils=n_coils)
-    x, y = randn(2, 2, 16, 16), randn(2, 2, n_coils or 1, 7, 16, seed=1)
+def test_the_adjoint_is_exact_the_norm_one_and_the_normal_operator_their_product(n_coils):
+    physics = radial_mri(8, 5, n_coils=n_coils)
+    x, y = randn(2, 2, 8, 8), randn(2, 2, n_coils or 1, 5, 8, seed=1)
     left, right = (physics.A(x) * y).sum(), (x * physics.A_adjoint(y)).sum()
     assert abs(left - right) < 1e-12 * physics.A(x).norm() * y.norm()
-
-
-@pytest.mark.parametrize("n_coils", [None, 3])
-def test_the_norm_is_one(n_coils):
-    physics = radial_mri(8, 5, n_coils=n_coils)
     assert torch.linalg.matrix_norm(dense(physics), 2).item() == pytest.approx(1.0, abs=1e-7)
+    expected = physics.A_adjoint(physics.A(x))
+    assert (physics.A_adjoint_A(x) - expected).norm() < 1e-8 * expected.norm()
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_norm_of_the_smallest_scans_is_one(size):
+    assert torch.linalg.matrix_norm(dense(radial_mri(size, 2)), 2).item() == pytest.approx(1.0, abs=1e-7)
 
 
 def test_it_is_coil_maps_then_the_sum_over_pixels():
@@ -59,18 +51,11 @@ def test_given_maps_are_used_one_set_a_sample_too():
     torch.testing.assert_close(together.A_adjoint_A(x), together.A_adjoint(together.A(x)), rtol=1e-7, atol=1e-8)
 
 
-def test_the_normal_operator_is_the_adjoint_of_the_product():
-    physics, x = radial_mri(16, 7, n_coils=3), randn(2, 2, 16, 16)
-    expected = physics.A_adjoint(physics.A(x))
-    assert (physics.A_adjoint_A(x) - expected).norm() < 1e-8 * expected.norm()
-
-
 def test_a_dagger_is_the_pseudo_inverse():
     physics = radial_mri(8, 4, n_coils=2)
     physics.tol = 1e-10
     y = physics.A(randn(2, 2, 8, 8))
-    matrix = dense(physics)
-    expected = y.flatten(1) @ torch.linalg.pinv(matrix, rtol=1e-6).t()
+    expected = y.flatten(1) @ torch.linalg.pinv(dense(physics), rtol=1e-6).t()
     torch.testing.assert_close(physics.A_dagger(y).flatten(1), expected, rtol=1e-4, atol=1e-4)
     assert physics.A_dagger(y.float()).dtype == torch.float32
     physics.max_iter = 1
@@ -78,65 +63,25 @@ def test_a_dagger_is_the_pseudo_inverse():
         physics.A_dagger(y)
 
 
-@pytest.mark.parametrize("gamma", [0.7, 30.0])
-def test_the_proximal_map_is_a_dense_solve(gamma):
-    physics = radial_mri(8, 4, n_coils=2)
-    z, y = randn(2, 2, 8, 8), randn(2, 2, 2, 4, 8, seed=1)
-    matrix = dense(physics)
-    system = gamma * matrix.t() @ matrix + torch.eye(128, dtype=torch.float64)
-    right = gamma * y.flatten(1) @ matrix + z.flatten(1)
-    expected = torch.linalg.solve(system, right.t()).t().view_as(z)
-    assert (physics.prox_l2(z, y, gamma) - expected).norm() < 1e-7 * expected.norm()
-    zero = torch.linalg.solve(system, (gamma * y.flatten(1) @ matrix).t()).t().view_as(z)
-    assert (physics.prox_l2(None, y, gamma) - zero).norm() < 1e-7 * zero.norm()
-
-
-def test_whitening_is_a_dense_solve():
-    physics, r = radial_mri(8, 4, n_coils=2), randn(2, 2, 2, 4, 8)
-    matrix = dense(physics)
-    system = matrix @ matrix.t() + 0.05 * torch.eye(len(matrix), dtype=torch.float64)
-    expected = torch.linalg.solve(system, r.flatten(1).t()).t().view_as(r)
-    assert (physics.whiten(r, 0.05) - expected).norm() < 1e-6 * expected.norm()
-
-
-def test_derivatives_are_exact_to_second_order():
+def test_derivatives_are_exact():
     physics = radial_mri(3, 2, n_coils=2)
     x, y = randn(1, 2, 3, 3).requires_grad_(), randn(1, 2, 2, 2, 3, seed=1).requires_grad_()
-    gamma = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
-    for function, inputs in (
-        (physics.A, (x,)),
-        (physics.A_adjoint, (y,)),
-        (physics.A_adjoint_A, (x,)),
-        (physics.gridding, (y,)),
-        (physics.prox_l2, (x, y, gamma)),
-        (physics.whiten, (y, 1 / gamma)),
-    ):
-        assert torch.autograd.gradcheck(function, inputs)
+    for function, v in ((physics.A, x), (physics.A_adjoint, y), (physics.A_adjoint_A, x), (physics.gridding, y)):
+        assert torch.autograd.gradcheck(function, (v,))
     assert torch.autograd.gradgradcheck(lambda v: physics.A(v).square(), (x,), fast_mode=True)
+    small = radial_mri(2, 5, n_coils=2)
+    small.tol = 1e-10
+    assert torch.autograd.gradcheck(small.A_dagger, (small.A(randn(1, 2, 2, 2)).requires_grad_(),))
 
 
-def test_the_proximal_map_has_second_derivatives():
-    physics = radial_mri(2, 2)
-    x, y = randn(1, 2, 2, 2).requires_grad_(), randn(1, 2, 1, 2, 2, seed=1).requires_grad_()
-    gamma = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(physics.prox_l2, (x, y, gamma), fast_mode=True)
-
-
-def test_the_minimum_norm_inverse_is_differentiable():
-    physics = radial_mri(2, 5, n_coils=2)
-    physics.tol = 1e-10
-    y = physics.A(randn(1, 2, 2, 2)).requires_grad_()
-    assert torch.autograd.gradcheck(physics.A_dagger, (y,))
-
-
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
 def test_transforms_of_torch_func_work():
     physics, x = radial_mri(8, 3, n_coils=2), randn(3, 1, 2, 8, 8)
     y = torch.stack([physics.A(v) for v in x])
     torch.testing.assert_close(torch.func.vmap(physics.A)(x), y)
     expected = torch.stack([physics.A_adjoint(v) for v in y])
     torch.testing.assert_close(torch.func.vmap(physics.A_adjoint)(y), expected)
-    _, tangent = torch.func.jvp(physics.A, (x[0],), (x[1],))
-    torch.testing.assert_close(tangent, y[1])
+    torch.testing.assert_close(torch.func.jvp(physics.A, (x[0],), (x[1],))[1], y[1])
     gradient = torch.func.grad(lambda v: physics.A(v).square().sum() / 2)(x[0])
     torch.testing.assert_close(gradient, physics.A_adjoint(y[0]))
     solved = torch.func.vmap(lambda a, b: physics.prox_l2(a, b, 2.0))(x, y)
@@ -153,10 +98,10 @@ def test_single_precision_a_copy_and_a_converted_module_agree():
 
 def test_noise_has_its_level_and_seed():
     x = torch.zeros(1, 2, 32, 32)
-    noise = radial_mri(32, 20, n_coils=4, noise_sigma=0.2, noise_seed=0)(x)
+    noise, same, other = (radial_mri(32, 20, n_coils=4, noise_sigma=0.2, noise_seed=seed)(x) for seed in (0, 0, 1))
     assert noise.std().item() == pytest.approx(0.2, rel=0.02)
-    assert torch.equal(noise, radial_mri(32, 20, n_coils=4, noise_sigma=0.2, noise_seed=0)(x))
-    assert not torch.equal(noise, radial_mri(32, 20, n_coils=4, noise_sigma=0.2, noise_seed=1)(x))
+    assert torch.equal(noise, same)
+    assert not torch.equal(noise, other)
 
 
 def test_k_space_becomes_a_measurement():
@@ -169,20 +114,6 @@ def test_k_space_becomes_a_measurement():
         physics.from_kspace(y)
     with pytest.raises(InputError, match=r"kspace has shape \(1, 2, 1, 3, 8\)"):
         physics.from_kspace(kspace[:, :1])
-
-
-def test_deepinvs_losses_take_the_operator():
-    physics = radial_mri(16, 5, n_coils=2, noise_sigma=0.01)
-    x = randn(2, 2, 16, 16, dtype=torch.float32).requires_grad_()
-
-    def model(y, physics, **kwargs):
-        return physics.gridding(y)
-
-    mc = deepinv.loss.MCLoss()(y=physics(x).detach(), x_net=x, physics=physics)
-    ei = deepinv.loss.EILoss(Rotation())(x_net=x, physics=physics, model=model)
-    (gradient,) = torch.autograd.grad(mc + ei, x)
-    assert torch.isfinite(gradient).all()
-    assert gradient.norm() > 0
 
 
 @pytest.mark.parametrize(

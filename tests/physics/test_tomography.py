@@ -1,25 +1,17 @@
+import copy
+import math
+import pickle
+
 import deepinv
 import numpy as np
 import pytest
 import torch
+from dense_algebra import dense, forward_mode, randn
+from torch.func import hessian, jacfwd, jacrev, jvp, vjp, vmap
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.physics import Tomography, tomography
-from eiwork.symmetry import Rotation
-
-# PyTorch's own forward mode still uses torch.jit.script.
-forward_mode = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:FutureWarning")
-
-
-def randn(*shape, dtype=torch.float64, seed=0):
-    return torch.randn(*shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
-
-
-def dense(physics):
-    """The matrix of A, column by column, in float64."""
-    size = physics.geometry.image_size
-    pixels = torch.eye(size * size, dtype=torch.float64).view(-1, 1, size, size)
-    return physics.A(pixels).flatten(1).t()
+from eiwork.physics.tomography import ramp_filter
 
 
 @pytest.fixture
@@ -62,10 +54,6 @@ def test_the_adjoint_is_exact(dtype, bound, batch):
     assert error < bound
 
 
-def test_the_operator_has_norm_one():
-    assert torch.linalg.matrix_norm(dense(tomography(12, 9)), 2).item() == pytest.approx(1.0, abs=1e-10)
-
-
 def test_autocast_leaves_the_precision_alone():
     physics = tomography(16, 5)
     x = randn(2, 1, 16, 16, dtype=torch.float32)
@@ -98,23 +86,6 @@ def test_options_change_the_scan():
         limited = tomography(16, 4, angles=angles)
         assert limited.angles.tolist() == [0.0, 10.0, 20.0, 30.0]
     assert not torch.equal(limited.A(torch.ones(1, 1, 16, 16)), base.A(torch.ones(1, 1, 16, 16)))
-
-
-def test_deepinvs_losses_take_the_operator():
-    physics = tomography(16, 6, noise_sigma=0.01)
-    x = torch.rand(2, 1, 16, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    y = physics(x).detach()
-
-    def model(y, physics, **kwargs):
-        return physics.A_adjoint(y)
-
-    mc = deepinv.loss.MCLoss()(y=y, x_net=x, physics=physics)
-    ei = deepinv.loss.EILoss(Rotation())(x_net=x, physics=physics, model=model)
-    (gradient,) = torch.autograd.grad(mc + ei, x)
-    assert torch.isfinite(gradient).all()
-    assert gradient.norm() > 0
-    # deepinv's error is relative to ||A||_F ||u|| ||v|| of random vectors: rounding only.
-    assert physics.adjointness_test(img_size=(1, 16, 16), dtype=torch.float64) < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -167,6 +138,8 @@ def test_unusable_tensors_are_one_error_each():
 def test_printing_names_the_geometry():
     assert "image_size=16, n_views=3, n_detectors=23" in repr(tomography(16, 3))
     assert isinstance(tomography(16, 3), Tomography)
+    # deepinv's error is relative to ||A||_F ||u|| ||v|| of random vectors: rounding only.
+    assert tomography(16, 3).adjointness_test(img_size=(1, 16, 16), dtype=torch.float64) < 1e-12
     assert isinstance(tomography(16, 3), deepinv.physics.LinearPhysics)
 
 
@@ -178,6 +151,9 @@ def test_a_dagger_is_the_pseudo_inverse():
         torch.testing.assert_close(physics.A_dagger(y, rtol=rtol).view(6, -1), expected, rtol=1e-6, atol=1e-7)
     torch.testing.assert_close(tomography(8, 5, rtol=0.2).A_dagger(y), physics.A_dagger(y, rtol=0.2))
     assert not torch.allclose(physics.A_dagger(y, rtol=0.2), physics.A_dagger(y))
+    single = physics.A_dagger(y.float())
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), physics.A_dagger(y), rtol=1e-4, atol=1e-4)
 
 
 def test_a_dagger_fits_the_data_with_the_least_norm():
@@ -189,14 +165,6 @@ def test_a_dagger_fits_the_data_with_the_least_norm():
     null = x - least
     assert null.norm() > 0.1 * x.norm()
     assert abs((least * null).sum()) < 1e-8 * x.norm() ** 2
-
-
-def test_a_dagger_follows_the_dtype():
-    physics = tomography(16, 4)
-    y = physics.A(randn(2, 1, 16, 16))
-    single = physics.A_dagger(y.float())
-    assert single.dtype == torch.float32
-    torch.testing.assert_close(single.double(), physics.A_dagger(y), rtol=1e-4, atol=1e-4)
 
 
 def test_derivatives_of_the_inverses():
@@ -243,18 +211,103 @@ def test_an_inverse_that_does_not_converge_warns(only_iterative):
         physics.A_dagger(physics.A(randn(1, 1, 16, 16)))
 
 
-def test_prox_is_the_minimiser_and_agrees_with_deepinvs(monkeypatch):
-    physics = tomography(8, 4)
-    z, y, gamma = randn(2, 1, 8, 8), randn(2, 1, 12, 4, seed=1), 3.0
-    x = physics.prox_l2(z, y, gamma)
-    stationary = gamma * physics.A_adjoint(physics.A(x) - y) + x - z
-    assert stationary.abs().max() < 1e-10
-    torch.testing.assert_close(physics.prox_l2(z, y, torch.tensor(gamma)), x)
-    torch.testing.assert_close(physics.prox_l2(None, y, gamma), physics.prox_l2(torch.zeros_like(z), y, gamma))
-    theirs = deepinv.physics.LinearPhysics.prox_l2(physics, z, y, gamma, tol=1e-10, max_iter=200)
-    torch.testing.assert_close(theirs, x, rtol=1e-4, atol=1e-4)
-    monkeypatch.setattr("eiwork.physics.gram.MAX_BLOCK", 1)
-    torch.testing.assert_close(physics.prox_l2(z, y, gamma), x, rtol=1e-10, atol=1e-10)
-    several = physics.prox_l2(z, y, torch.tensor([gamma, 2 * gamma]).view(2, 1, 1, 1), tol=1e-10, max_iter=200)
-    torch.testing.assert_close(several[:1], x[:1], rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(several[1:], x[1:], rtol=1e-2)
+@forward_mode
+def test_first_and_second_derivatives():
+    physics = tomography(5, 3)
+    x, y = randn(2, 1, 5, 5).requires_grad_(), randn(2, 1, 8, 3).requires_grad_()
+    for f, v in ((physics.A, x), (physics.A_adjoint, y)):
+        assert torch.autograd.gradcheck(f, (v,), check_forward_ad=True)
+        assert torch.autograd.gradgradcheck(lambda u, f=f: f(u) ** 3, (v,))
+
+
+def test_third_derivative():
+    physics = tomography(4, 3)
+    x = randn(1, 1, 4, 4).requires_grad_()
+    value = physics.A(x).pow(3).sum()
+    for _ in range(3):
+        (value,) = torch.autograd.grad(value.sum(), x, create_graph=True)
+    # d/dx of sum (A x)^3 along ones, thrice: 6 A^T (A 1)^2.
+    with torch.no_grad():
+        expected = 6 * physics.A_adjoint(physics.A(torch.ones_like(x)) ** 2)
+    torch.testing.assert_close(value, expected)
+
+
+@forward_mode
+def test_functorch_transforms():
+    physics = tomography(6, 4)
+    x, matrix = randn(1, 1, 6, 6), dense(physics)
+    y, pullback = vjp(physics.A, x)
+    torch.testing.assert_close(pullback(y)[0], physics.A_adjoint(y))
+    torch.testing.assert_close(jvp(physics.A, (x,), (x,))[1], y)
+    for jacobian in (jacrev, jacfwd):
+        torch.testing.assert_close(jacobian(physics.A)(x).view(matrix.shape), matrix)
+    many = randn(3, 2, 1, 6, 6)
+    torch.testing.assert_close(vmap(physics.A)(many)[1], physics.A(many[1]))
+    torch.testing.assert_close(vmap(physics.A, in_dims=1)(many)[1], physics.A(many[:, 1]))
+    second = hessian(lambda v: physics.A(v).pow(2).sum())(x).view(36, 36)
+    torch.testing.assert_close(second, 2 * matrix.t() @ matrix)
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")  # the annotation checker of the tests
+def test_compiled_code_gives_the_same():
+    physics = tomography(6, 4)
+    x = randn(2, 1, 6, 6, dtype=torch.float32)
+
+    def step(v):
+        return v - physics.A_adjoint(physics.A(v))
+
+    torch.testing.assert_close(torch.compile(step, backend="eager")(x), step(x))
+
+
+def test_one_geometry_is_built_once_also_for_copies():
+    physics = tomography(16, 5)
+    assert tomography(16, 5, noise_sigma=0.1).matrix is physics.matrix
+    assert tomography(16, 6).matrix is not physics.matrix
+    for twin in (physics.clone(), copy.deepcopy(physics)):
+        assert twin.matrix is physics.matrix
+    assert pickle.loads(pickle.dumps(physics.matrix)) is physics.matrix
+
+
+def disc(size, radius, value):
+    fine = (torch.arange(size * 8, dtype=torch.float64) - (size * 8 - 1) / 2) / 8
+    inside = (fine[:, None] ** 2 + fine[None, :] ** 2 < radius**2).double()
+    return value * torch.nn.functional.avg_pool2d(inside[None, None], 8)
+
+
+def test_fbp_has_the_scale_of_the_image():
+    x = disc(64, 20, 0.7)
+    physics = tomography(64, 180)
+    centred = torch.arange(64) - 31.5
+    radius = torch.hypot(centred[:, None], centred[None, :])
+    for window in ("ramp", "hann"):
+        image = physics.fbp(physics.A(x), window=window)[0, 0]
+        assert image[radius < 16].mean().item() == pytest.approx(0.7, rel=0.01)
+        assert abs(image[(radius > 24) & (radius < 31)].mean()) < 0.01
+
+
+def test_fbp_of_uneven_views_keeps_the_scale():
+    x = disc(32, 10, 1.0)
+    dense_half, sparse_half = torch.arange(0, 90, 1.0), torch.arange(90, 180, 3.0)
+    angles = torch.cat([dense_half, sparse_half])
+    image = tomography(32, len(angles), angles=angles).fbp(tomography(32, len(angles), angles=angles).A(x))
+    assert image[0, 0, 12:20, 12:20].mean().item() == pytest.approx(1.0, rel=0.02)
+
+
+def test_the_hann_window_lowers_the_noise():
+    physics = tomography(32, 60)
+    noise = randn(1, 1, physics.geometry.n_detectors, 60)
+    ramp, hann = physics.fbp(noise), physics.fbp(noise, window="hann")
+    assert hann.norm() < 0.6 * ramp.norm()
+    with pytest.raises(InputError, match="window = 'boxcar'"):
+        physics.fbp(noise, window="boxcar")
+
+
+def test_the_ramp_filter_is_the_second_derivative_of_the_hilbert_pair():
+    # |f| applied twice is f^2, so minus the second derivative over 4 pi^2: exact for a wide Gaussian.
+    t = torch.arange(201, dtype=torch.float64) - 100
+    s = 6.0
+    gaussian = torch.exp(-(t**2) / (2 * s**2))
+    expected = -(t**2 / s**4 - 1 / s**2) * gaussian / (4 * math.pi**2)
+    once = ramp_filter(gaussian.view(1, 1, -1, 1), "ramp")
+    twice = ramp_filter(once, "ramp").flatten()
+    torch.testing.assert_close(twice[60:141], expected[60:141], rtol=0, atol=2e-5)

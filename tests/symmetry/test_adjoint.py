@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.symmetry import Identity, Reflection, Rotation, Shift
-from eiwork.symmetry.adjoint import transposed
+from eiwork.symmetry import Reflection, Rotation, Shift
 from eiwork.symmetry.rotation import INTERPOLATIONS
 
 TRANSFORMS = {
@@ -14,8 +13,7 @@ TRANSFORMS = {
     "90": Rotation(multiples_of=90),
     "shift": Shift(),
     "reflection": Reflection(),
-    "identity": Identity(),
-    "product": Rotation("bicubic") * Reflection() * Shift(),
+    "product": Rotation("bilinear") * Reflection() * Shift(),
 }
 
 
@@ -34,7 +32,7 @@ def test_the_adjoint_satisfies_its_definition(name, size):
     torch.testing.assert_close(left, right, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("name", ["spline", "shear", "fourier", "bicubic"])
+@pytest.mark.parametrize("name", ["fourier", "bilinear"])
 def test_it_is_the_transposed_matrix(name):
     rotation, theta = Rotation(name), torch.tensor([37.0], dtype=torch.float64)
     eye = torch.eye(36, dtype=torch.float64).view(36, 1, 6, 6)
@@ -42,7 +40,7 @@ def test_it_is_the_transposed_matrix(name):
     torch.testing.assert_close(rotation.adjoint(eye, theta=theta).view(36, 36).T, matrix.T)
 
 
-@pytest.mark.parametrize("name", ["fourier", "90", "shift", "reflection", "identity"])
+@pytest.mark.parametrize("name", ["fourier", "90", "shift", "reflection"])
 @pytest.mark.parametrize("side", [8, 9])
 def test_orthogonal_transforms_have_their_inverse_for_an_adjoint(name, side):
     transform, x = TRANSFORMS[name], draw(6, 1, side, side)
@@ -63,17 +61,12 @@ def test_versions_are_summed():
 
 
 def test_the_adjoint_is_differentiable_and_its_transpose_is_the_transform():
-    rotation, theta = Rotation("spline"), torch.tensor([[21.0, -50.0]], dtype=torch.float64)
+    rotation, theta = Rotation("bilinear"), torch.tensor([[21.0, -50.0]], dtype=torch.float64)
     w = draw(2, 1, 5, 5).requires_grad_()
     assert torch.autograd.gradcheck(lambda u: rotation.adjoint(u, theta=theta), (w,))
     g = draw(2, 1, 5, 5, seed=3)
     (pulled,) = torch.autograd.grad(rotation.adjoint(w, theta=theta), w, g)
     torch.testing.assert_close(pulled, rotation(g, theta=theta))
-
-
-def test_the_transpose_of_a_dense_map():
-    matrix, y = draw(3, 5), draw(2, 3, seed=1)
-    torch.testing.assert_close(transposed(lambda x: x @ matrix.T, y, (2, 5)), y @ matrix)
 
 
 def test_an_adjoint_without_parameters_is_refused():

@@ -1,19 +1,16 @@
 """The measured price of interpolation against dense matrices."""
 
-import itertools
-
 import pytest
 import torch
 
 from eiwork.errors import InputError
 from eiwork.symmetry import Reflection, Rotation, Shift, interpolation_error
-from eiwork.symmetry.elements import draw_elements
 from eiwork.symmetry.interpolation_error import concentrated_basis, faded_waves
+from eiwork.symmetry.stacked import draw_elements
 
 
-@pytest.mark.parametrize("interpolation", ["spline", "bicubic", "shear"])
-def test_the_departure_is_the_norm_of_the_dense_matrix(interpolation):
-    rotation = Rotation(interpolation)
+def test_the_departure_is_the_norm_of_the_dense_matrix():
+    rotation = Rotation("bilinear")
     found = interpolation_error(rotation, 12, cutoff=0.25, n_elements=3, steps=200, seed=4)
     basis = concentrated_basis(faded_waves(12, 0.25))
     (params,) = draw_elements(rotation, torch.zeros(3, 1, 12, 12), 1, 4)
@@ -33,16 +30,8 @@ def test_orthogonal_transforms_lose_nothing(transform):
     assert error.round_trip < 1e-13
 
 
-def test_the_interpolations_in_order():
-    order = ("fourier", "spline", "shear", "bicubic", "bilinear")
-    errors = [interpolation_error(Rotation(name), 32, n_elements=8) for name in order]
-    for better, worse in itertools.pairwise(errors):
-        assert better.departure < worse.departure
-        assert better.round_trip < worse.round_trip
-
-
 def test_finer_detail_costs_more():
-    coarse, fine = (interpolation_error(Rotation("bicubic"), 32, cutoff=c) for c in (0.1, 0.3))
+    coarse, fine = (interpolation_error(Rotation("bilinear"), 32, cutoff=c) for c in (0.1, 0.3))
     assert coarse.round_trip < fine.round_trip
     assert coarse.departure < fine.departure
 

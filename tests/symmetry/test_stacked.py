@@ -7,7 +7,7 @@ import torch
 
 from eiwork.errors import InputError
 from eiwork.physics import inpainting, mri, tomography
-from eiwork.symmetry import Identity, Reflection, Rotation, Shift, StackedOperator, group_elements
+from eiwork.symmetry import Identity, Reflection, Rotation, Shift, StackedOperator, group_elements, krylov_spectrum
 
 
 def stack(physics, transform, size, limit=5000):
@@ -17,7 +17,7 @@ def stack(physics, transform, size, limit=5000):
 
 def test_the_matrix_is_the_gram_matrix_of_the_stack():
     physics = tomography(6, 3)
-    operator = stack(physics, Rotation("spline", multiples_of=45), 6)
+    operator = stack(physics, Rotation("bilinear", multiples_of=45), 6)
     eye = torch.eye(36, dtype=torch.float64).view(36, 1, 6, 6)
     rows = torch.cat([y.flatten(1) for y in operator.measure(eye)], dim=1).T
     torch.testing.assert_close(operator.matrix((1, 6, 6)), rows.T @ rows)
@@ -107,3 +107,39 @@ def test_no_elements_and_too_many_pixels_are_refused():
         StackedOperator(physics=physics, transform=Shift(), elements=[])
     with pytest.raises(InputError, match="krylov_spectrum"):
         stack(physics, Identity(), 4).matrix((1, 128, 128))
+
+
+CASES = {
+    "CT, rotations": (tomography(24, 6), Rotation("fourier"), 1),
+    "inpainting, rotations": (inpainting(24, keep=0.3), Rotation("bilinear"), 1),
+    "inpainting, flips": (inpainting(24, keep=0.3), Reflection(), 1),
+    "MRI, quarter turns": (mri(24, acceleration=4), Rotation(multiples_of=90), 2),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_krylov_spectrum_is_the_dense_one(case):
+    physics, transform, channels = CASES[case]
+    operator, shape = stack(physics, transform, 24, limit=12), (channels, 24, 24)
+    dense = torch.linalg.eigvalsh(operator.matrix(shape))
+    whole = krylov_spectrum(operator, shape, steps=channels * 24**2 // 8 + 8).eigenvalues
+    # Each eigenvalue found is one, and each distinct one is found.
+    distances = (whole[:, None] - dense).abs()
+    assert max(distances.min(dim=1).values.max(), distances.min(dim=0).values.max()) < 1e-6 * dense[-1]
+    part = krylov_spectrum(operator, shape, steps=20, probes=16)
+    assert float(part.eigenvalues[-1]) == pytest.approx(float(dense[-1]), rel=1e-6)
+    torch.testing.assert_close(part.weights.sum(dim=1), torch.ones(16, dtype=torch.float64))
+    for threshold in (1e-2, 0.3):
+        estimate, error = part.share_above(threshold)
+        assert abs(estimate - float((dense > threshold).double().mean())) < 4 * error + 0.01
+        assert error < 0.05
+
+
+def test_the_seed_fixes_the_spectrum_and_useless_settings_are_refused():
+    operator, shape = stack(inpainting(6, keep=0.4), Shift(), 6, limit=4), (1, 6, 6)
+    first, again, other = (krylov_spectrum(operator, shape, steps=3, seed=s).eigenvalues for s in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    for change in ({"steps": 0}, {"probes": 1}):
+        with pytest.raises(InputError, match=next(iter(change))):
+            krylov_spectrum(operator, shape, **change)

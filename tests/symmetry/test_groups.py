@@ -75,13 +75,9 @@ def test_elements_of_several_versions_are_refused():
         group_elements(Shift(), 6, 6, limit=0)
 
 
-def test_the_identity_gives_copies():
-    x = images()
-    assert torch.equal(Identity()(x), x)
-    assert torch.equal(Identity(n_trans=2)(x), torch.cat([x, x]))
-    assert torch.equal(Identity().inverse(x), x)
-    with pytest.raises(InputError, match="identity is missing"):
-        Identity()(x, theta=torch.zeros(1))
+def test_the_identity_is_deepinvs_and_has_one_element():
+    assert torch.equal(Identity()(images()), images())
+    assert group_elements(Identity(), 6, 6) == [{}]
 
 
 def test_products_draw_the_first_part_first_and_are_fixed_by_the_seed():
@@ -123,3 +119,41 @@ def test_products_with_transforms_of_deepinv_are_deepinvs():
     chain = Reflection() * deepinv.transform.Shift()
     assert chain(x).shape == x.shape
     assert not isinstance(chain, Composition)
+
+
+def test_several_versions_are_stacked_batch_after_batch():
+    x = images()
+    shift = Shift(n_trans=3, rng=torch.Generator().manual_seed(0))
+    params = shift.get_params(x)
+    out = shift(x, **params)
+    assert out.shape == (12, 1, 6, 6)
+    for k in range(3):
+        one = {name: value[[k]] for name, value in params.items()}
+        assert torch.equal(out[4 * k : 4 * k + 4], shift(x, **one))
+    back = shift.inverse(out, batchwise=False, **params)
+    assert torch.equal(back, x.repeat(3, 1, 1, 1))
+
+
+def test_one_element_for_the_whole_batch_is_deepinvs_convention():
+    x = images()
+    out = Rotation()(x, theta=torch.tensor([90.0, 180.0]))
+    assert torch.equal(out, torch.cat([x.rot90(1, (-2, -1)), x.rot90(2, (-2, -1))]))
+
+
+@pytest.mark.parametrize("collate_batch", [True, False])
+def test_symmetrising_the_identity_by_an_exact_group_is_the_identity(collate_batch):
+    x = images()
+    averaged = Shift(n_trans=2).symmetrize(lambda u: u, average=True, collate_batch=collate_batch)
+    torch.testing.assert_close(averaged(x), x)
+
+
+def test_unusable_images_and_parameters_are_one_error_each():
+    for transform in (Rotation(), Reflection(), Shift()):
+        with pytest.raises(InputError, match="x has shape"):
+            transform(torch.zeros(4, 4))
+        with pytest.raises(InputError, match="x is complex"):
+            transform(torch.zeros(1, 1, 4, 4, dtype=torch.complex64))
+        with pytest.raises(InputError, match="NaN"):
+            transform(torch.zeros(1, 1, 4, 4) / 0)
+    with pytest.raises(InputError, match="parameters for a batch of 3, but the batch holds 4"):
+        Rotation()(images(), theta=torch.zeros(1, 3))
