@@ -62,11 +62,9 @@ def to_picture(image: Numbers, name: str = "image") -> np.ndarray:
         array = array[0]
     if array.ndim == 2:
         array = array[None]
-    require(
-        array.ndim == 3 and array.shape[0] in (1, 2, 3) and array.size > 0,
-        f"{name} has shape {tuple(shape)}, which is not one image: give (height, width) or "
-        "(channel, height, width) with 1, 2 or 3 channels; take one sample of a batch with x[i].",
-    )
+    told = f"{name} has shape {tuple(shape)}, which is not one image: give (height, width) or (channel, height, width) "
+    told += "with 1, 2 or 3 channels; take one sample of a batch with x[i]."
+    require(array.ndim == 3 and array.shape[0] in (1, 2, 3) and array.size > 0, told)
     require(np.isfinite(array).all(), f"{name} holds NaN or infinite values; check the step that produced it.")
     if array.shape[0] == 2:
         return np.hypot(array[0], array[1])

@@ -42,18 +42,15 @@ def convergence(
             parts.append(f"the tolerance is {tolerance:.0e}")
         axis.set(xlabel=x_label, ylabel=y_label)
         axis.legend()
-    return figure.described(
-        description, f"Curves of {y_label} against {x_label} on a logarithmic axis. {'; '.join(parts)}."
-    )
+    text = f"Curves of {y_label} against {x_label} on a logarithmic axis. {'; '.join(parts)}."
+    return figure.described(description, text)
 
 
 def _summary(trace: Numbers, name: str) -> np.ndarray:
     """Median, smallest and largest positive value of every row, (3, n)."""
     values = to_array(trace, name)
-    require(
-        values.ndim in (1, 2) and values.size > 0,
-        f"{name} has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.",
-    )
+    fits = values.ndim in (1, 2) and values.size > 0
+    require(fits, f"{name} has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
     values = values.reshape(len(values), -1)
     values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
     drawn = np.isfinite(values).any(axis=1)
@@ -86,10 +83,9 @@ def lines(
         for i, (label, numbers) in enumerate(series.items()):
             values = to_numbers(numbers, f"series[{label!r}]", len(positions), positive=log_y, gaps=True)
             axis.plot(positions, values, label=label, **look(i))
-            first, last = np.flatnonzero(np.isfinite(values))[[0, -1]]
-            parts.append(
-                f"{label}: {values[first]:.3g} at {positions[first]:.3g}, {values[last]:.3g} at {positions[last]:.3g}"
-            )
+            seen = np.isfinite(values)
+            places, own = positions[seen], values[seen]
+            parts.append(f"{label}: {own[0]:.3g} at {places[0]:.3g}, {own[-1]:.3g} at {places[-1]:.3g}")
         axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         axis.set(xlabel=x_label, ylabel=y_label)
         if len(series) > 1:

@@ -63,10 +63,8 @@ def spectrum(
     with style():
         for i, (axis, (label, numbers)) in enumerate(zip(axes.flat, eigenvalues.items(), strict=True)):
             values = np.asarray(numbers.detach().cpu() if isinstance(numbers, Tensor) else numbers)
-            require(
-                values.ndim == 1 and values.size > 0 and np.isfinite(values).all(),
-                f"The eigenvalues {label!r} must be a list (n,) of finite numbers.",
-            )
+            fits = values.ndim == 1 and values.size > 0 and np.isfinite(values).all()
+            require(fits, f"The eigenvalues {label!r} must be a list (n,) of finite numbers.")
             axis.plot(np.cos(angles), np.sin(angles), color=REFERENCE_COLOUR, linestyle=":", linewidth=1.2)
             marker, colour = look(i)["marker"], look(i)["color"]
             axis.plot(values.real, values.imag, marker, color=colour, alpha=0.6, markeredgewidth=0)

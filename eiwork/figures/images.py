@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Collection, Sequence
 
 import numpy as np
+from matplotlib.colors import Colormap
 
 from eiwork.figures.arrays import Number, Numbers, Range, checked_range, require, to_array, to_picture
 from eiwork.figures.described import DescribedFigure, blank, new_figure
@@ -33,25 +34,23 @@ def image_row(
     """
     n = len(images)
     require(0 < n == len(titles), f"image_row needs one title per image; got {len(titles)} for {n} images.")
-    require(psnr is None or len(psnr) == n, f"image_row needs one PSNR per image; got {len(psnr or ())} for {n}.")
+    scores = [None] * n if psnr is None else list(psnr)
+    require(len(scores) == n, f"image_row needs one PSNR per image; got {len(scores)} for {n}.")
     columns = n if n_columns is None else n_columns
     require(columns >= 1, f"n_columns is {columns}; it must be at least 1.")
     require(set(signed) <= set(range(columns)), f"signed = {list(signed)} names a column outside 0 to {columns - 1}.")
     require(signed_range is None or signed_range > 0, f"signed_range is {signed_range}; it must be positive.")
-    require(
-        reference is None or (columns == n and not signed),
-        "Error maps stand below one row of images: leave n_columns and signed out when a reference is given.",
-    )
+    told = "Error maps stand below one row of images: leave n_columns and signed out when a reference is given."
+    require(reference is None or (columns == n and not signed), told)
     pictures = [_picture(image, f"images[{i}]", i % columns in signed) for i, image in enumerate(images)]
     truth = None if reference is None else to_picture(reference, "reference")
     plain = [picture for i, picture in enumerate(pictures) if i % columns not in signed]
     low, high = _range(plain if truth is None else [truth], value_range)
     width = max(8, int(panel_size * 11))  # characters of a title that fit over one panel
-    scores = ["" if psnr is None or psnr[i] is None else f"{psnr[i]:.2f} dB" for i in range(n)]
-    labels = [
-        textwrap.fill(title, width) + (f"\n{score}" if score else "")
-        for title, score in zip(titles, scores, strict=True)
-    ]
+    labels, names = [], []
+    for title, score in zip(titles, scores, strict=True):
+        labels.append(textwrap.fill(title, width) + ("" if score is None else f"\n{score:.2f} dB"))
+        names.append(title.replace("\n", " ") + ("" if score is None else f" (PSNR {score:.2f} dB)"))
     n_rows = -(-n // columns)
     title_height = n_rows * (0.1 + 0.17 * max(label.count("\n") + 1 for label in labels))
     if truth is not None:
@@ -59,10 +58,6 @@ def image_row(
     height = n_rows * panel_size * pictures[0].shape[0] / pictures[0].shape[1] + title_height
     with_bar = 0.6 if truth is not None or signed else 0.0
     figure, axes = new_figure(n_rows, columns, size=(columns * panel_size + with_bar, height))
-    names = [
-        title.replace("\n", " ") + (f" (PSNR {score})" if score else "")
-        for title, score in zip(titles, scores, strict=True)
-    ]
     text = f"{'One image' if n == 1 else f'{n} images side by side'}, values from {low:.3g} (black) to {high:.3g} "
     text += f"(white): {', '.join(names)}."
     with style():
@@ -74,18 +69,16 @@ def image_row(
                 shown = np.clip((picture - low) / (high - low), 0, 1) if picture.ndim == 3 else picture
                 axis.imshow(shown, vmin=low, vmax=high, cmap="gray")
         if truth is not None:
-            text += _draw_errors(figure, axes[1], pictures, truth, titles)
+            text += _draw_errors(figure, axes[1], pictures, truth, names)
         for r, panels in enumerate(axes if signed else ()):
             own = {c: pictures[r * columns + c] for c in sorted(signed) if r * columns + c < n}
-            text += _draw_signed(figure, panels, own, titles[r * columns :], signed_range)
+            text += _draw_signed(figure, panels, own, names[r * columns :], signed_range)
     return figure.described(description, text)
 
 
 def _picture(image: Numbers, name: str, signed: bool) -> np.ndarray:
-    require(
-        not signed or to_array(image, name).squeeze().ndim == 2,
-        f"{name} is in a signed column and must have one channel: take the real part.",
-    )
+    one_channel = not signed or to_array(image, name).squeeze().ndim == 2
+    require(one_channel, f"{name} is in a signed column and must have one channel: take the real part.")
     return to_picture(image, name)
 
 
@@ -100,48 +93,44 @@ def _draw_signed(
     figure: DescribedFigure,
     panels: np.ndarray,
     pictures: dict[int, np.ndarray],
-    titles: Sequence[str],
+    names: Sequence[str],
     signed_range: Number | None,
 ) -> str:
     """Draw the signed pictures (by column) of one row on one colour scale; returns their text."""
-    if not pictures:
-        return ""
-    top = signed_range or max(float(np.abs(picture).max()) for picture in pictures.values()) or 1.0
-    shown = None
-    for c, picture in pictures.items():
+    top = signed_range or max((float(np.abs(picture).max()) for picture in pictures.values()), default=0) or 1.0
+    _draw_in_colour(figure, panels, pictures, (-top, top), DIFFERENCE_COLOUR_MAP)
+    for c in pictures:
         # A part that is zero is all white: a frame shows where it is.
         panels[c].set_axis_on()
         panels[c].spines[:].set(visible=True, color="#bbbbbb")
-        shown = panels[c].imshow(picture, vmin=-top, vmax=top, cmap=DIFFERENCE_COLOUR_MAP)
-    _colour_bar(figure, shown, panels)
-    names = ", ".join(titles[c].replace("\n", " ") for c in pictures)
-    return f" In colour, from {-top:.3g} (blue) over 0 (white) to {top:.3g} (vermilion): {names}."
+    parts = ", ".join(names[c] for c in pictures)
+    return f" In colour, from {-top:.3g} (blue) over 0 (white) to {top:.3g} (vermilion): {parts}." if parts else ""
 
 
 def _draw_errors(
-    figure: DescribedFigure, axes: np.ndarray, pictures: Sequence[np.ndarray], truth: np.ndarray, titles: Sequence[str]
+    figure: DescribedFigure, panels: np.ndarray, pictures: Sequence[np.ndarray], truth: np.ndarray, names: Sequence[str]
 ) -> str:
     """Draw |image - truth| where there is a difference, on one scale; returns its text."""
     errors: dict[int, np.ndarray] = {}
     for i, picture in enumerate(pictures):
-        require(
-            picture.shape == truth.shape, f"images[{i}] has shape {picture.shape} but the reference has {truth.shape}."
-        )
+        fits = picture.shape == truth.shape
+        require(fits, f"images[{i}] has shape {picture.shape} but the reference has {truth.shape}.")
         difference = np.abs(picture - truth)
         if difference.max() > 0:
             errors[i] = difference if difference.ndim == 2 else difference.mean(axis=-1)
+            panels[i].set_title("|error|", fontsize=9)
     if not errors:
         return " Every image equals the reference."
-    top = max(float(e.max()) for e in errors.values())
-    shown = None
-    for i, error in errors.items():
-        shown = axes[i].imshow(error, vmin=0, vmax=top, cmap=ERROR_COLOUR_MAP)
-        axes[i].set_title("|error|", fontsize=9)
-    _colour_bar(figure, shown, axes)
-    parts = [f"{titles[i]} {e.mean():.3g} on average, {e.max():.3g} at most" for i, e in errors.items()]
-    return " Below, the absolute errors: " + "; ".join(parts) + "."
+    _draw_in_colour(figure, panels, errors, (0, max(float(e.max()) for e in errors.values())), ERROR_COLOUR_MAP)
+    parts = [f"{names[i]} {e.mean():.3g} on average, {e.max():.3g} at most" for i, e in errors.items()]
+    return f" Below, the absolute errors: {'; '.join(parts)}."
 
 
-def _colour_bar(figure: DescribedFigure, shown: object, panels: np.ndarray) -> None:
-    bar = figure.colorbar(shown, ax=list(panels), fraction=0.05, pad=0.01)  # type: ignore[arg-type]
-    bar.ax.tick_params(labelsize=8)
+def _draw_in_colour(
+    figure: DescribedFigure, panels: np.ndarray, pictures: dict[int, np.ndarray], limits: Range, colours: str | Colormap
+) -> None:
+    """Draw pictures (by column) in a colour map, with one colour bar."""
+    shown = [panels[c].imshow(p, vmin=limits[0], vmax=limits[1], cmap=colours) for c, p in pictures.items()]
+    if shown:
+        bar = figure.colorbar(shown[0], ax=list(panels), fraction=0.05, pad=0.01)
+        bar.ax.tick_params(labelsize=8)

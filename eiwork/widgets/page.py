@@ -28,7 +28,8 @@ class PageWidget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
+        base: tuple[dict[str, Any], dict[str, Any]] | None = super()._repr_mimebundle_(**kwargs)
+        data, metadata = base if base is not None else ({}, {})
         data["text/plain"], frame = self._stand_in()
         if frame is not None:
             data["image/png"] = frame.data_url.partition(",")[2]
