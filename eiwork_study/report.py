@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from eiwork.errors import DataFormatError
-from eiwork.figures import DescribedFigure, figure_png
+from eiwork.figures import DescribedFigure, figure_png, intervals
 from eiwork.files import write_atomically, write_text_atomically
 from eiwork_study.ablation_table import ablation_markdown, ablation_rows, is_ablation
 from eiwork_study.budgets import BUDGETS, at_equal_budgets, curve
 from eiwork_study.collection import Collection
-from eiwork_study.figures.study import cost_curves, method_intervals
+from eiwork_study.figures.study import cost_curves
 from eiwork_study.methods import title, zero
 from eiwork_study.tables import Row, as_csv, as_data, markdown, table_rows
 
@@ -66,7 +66,7 @@ def _methods_figure(collection: Collection, rows: Sequence[Row], note: str) -> t
     problem = rows[0].problem
     linear = [row.psnr.mean for row in rows if row.method == zero(problem)]
     points = [collection.values(problem, row.method).mean(axis=1).tolist() for row in rows]
-    figure = method_intervals(
+    figure = intervals(
         [row.title for row in rows],
         [row.psnr.mean for row in rows],
         [row.psnr.lower for row in rows],

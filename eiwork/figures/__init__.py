@@ -1,12 +1,10 @@
 """Pure functions from numbers to matplotlib figures that carry an alternative text; nothing is computed here."""
 
-from eiwork.figures.comparison import comparison
-from eiwork.figures.curves import convergence, lines
+from eiwork.figures.comparison import comparison, intervals
+from eiwork.figures.curves import convergence, lines, training_curves
 from eiwork.figures.described import DescribedFigure, figure_html, figure_png, new_figure, show
-from eiwork.figures.image_comparison import image_comparison
 from eiwork.figures.images import image_row
 from eiwork.figures.style import PALETTE, style
-from eiwork.figures.training import training_curves
 
 __all__ = [
     "PALETTE",
@@ -15,8 +13,8 @@ __all__ = [
     "convergence",
     "figure_html",
     "figure_png",
-    "image_comparison",
     "image_row",
+    "intervals",
     "lines",
     "new_figure",
     "show",

@@ -2,11 +2,11 @@
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Number, Numbers, to_array
+from eiwork.figures.arrays import Number, Numbers, require, to_array, to_numbers
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, style
 
@@ -26,38 +26,26 @@ def comparison(
     reference: tuple[str, Number] | None = None,
     description: str = "",
 ) -> DescribedFigure:
-    """One row per method: a dot at its centre, a bar for its interval, faint dots for its measurements.
+    """One row per method: a dot at its centre, a bar from lower to upper, faint dots for its single measurements.
 
-    A dot on a free axis and not a bar from zero: differences of PSNR are what is read, and zero means nothing.
-
-    Args:
-        labels: n methods, drawn from top to bottom.
-        centres: (n,) e.g. means.
-        lower, upper: (n,) ends of the intervals; both or neither.
-        points: n lists of single measurements (images or seeds).
-        quantity: the label of the axis, with its unit.
-        interval: what the interval is, e.g. "95 % bootstrap interval over 40 images"; required with lower/upper.
-        reference: (label, value) of a vertical line.
-        description: a sentence put in front of the alternative text.
-
-    Raises:
-        InputError: counts that disagree, values that are not finite, or an interval that misses its centre.
+    A dot on a free axis and not a bar from zero: differences are what is read. n labels, (n,) centres, lower and upper
+    (both or neither, `interval` says what they are), n lists of points, a (label, value) of a vertical line. Raises
+    `InputError` for counts that disagree, values that are not finite, or an interval that misses its centre.
     """
-    middle = _vector(centres, "centres", len(labels))
-    if (lower is None) != (upper is None):
-        raise InputError("Give both lower and upper, or neither.")
-    if (lower is None) == bool(interval):
-        raise InputError("Say in `interval` what lower and upper are, and give it only together with them.")
-    if points is not None and len(points) != len(labels):
-        raise InputError(f"points has {len(points)} lists for {len(labels)} methods.")
+    n = len(labels)
+    require(n > 0, "comparison needs at least one label.")
+    middle = to_numbers(centres, "centres", n)
+    require((lower is None) == (upper is None), "Give both lower and upper, or neither.")
+    told = "Say in `interval` what lower and upper are, and give it only together with them."
+    require((lower is None) != bool(interval), told)
+    require(points is None or len(points) == n, f"points has {len(points or ())} lists for {n} methods.")
     ends = None
     if lower is not None and upper is not None:
-        ends = np.stack([_vector(lower, "lower", len(labels)), _vector(upper, "upper", len(labels))])
-        if (ends[0] > middle).any() or (ends[1] < middle).any():
-            raise InputError("An interval does not contain its centre; check the order of lower and upper.")
-    figure, axes = new_figure(size=(6.4, 1.1 + 0.42 * len(labels)))
+        ends = np.stack([to_numbers(lower, "lower", n), to_numbers(upper, "upper", n)])
+        contained = ((ends[0] <= middle) & (middle <= ends[1])).all()
+        require(contained, "An interval does not contain its centre; check the order of lower and upper.")
+    figure, axes = new_figure(size=(6.4, 1.1 + 0.42 * n))
     axis = axes[0, 0]
-    rows = np.arange(len(labels))
     parts = []
     with style():
         for i, label in enumerate(labels):
@@ -66,40 +54,40 @@ def comparison(
                 values = to_array(points[i], f"points[{i}]").ravel()
                 # Spread in a fixed pattern, not at random: the same numbers give the same picture.
                 offsets = 0.16 * np.sin(2.4 * np.arange(values.size))
-                axis.plot(values, rows[i] + offsets, ".", color=colour, alpha=0.35, markersize=4)
+                axis.plot(values, i + offsets, ".", color=colour, alpha=0.35, markersize=4)
             if ends is not None:
-                axis.plot(ends[:, i], [rows[i], rows[i]], "-", color=colour, linewidth=2.5)
-            axis.plot(middle[i], rows[i], "o", color=colour, markersize=7, markeredgecolor="white")
-            parts.append(
-                f"{label} {middle[i]:.4g}" + ("" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})")
-            )
-        axis.set_yticks(rows, [wrapped(label) for label in labels])
-        axis.set_ylim(len(labels) - 0.5, -0.5)
+                axis.plot(ends[:, i], [i, i], "-", color=colour, linewidth=2.5)
+            axis.plot(middle[i], i, "o", color=colour, markersize=7, markeredgecolor="white")
+            range_text = "" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})"
+            parts.append(f"{label} {middle[i]:.4g}{range_text}")
+        axis.set_yticks(np.arange(n), [wrapped(label) for label in labels])
+        axis.set_ylim(n - 0.5, -0.5)
         if reference is not None:
-            axis.axvline(reference[1], color=REFERENCE_COLOUR, linestyle="--")
-            axis.text(
-                reference[1],
-                1.01,
-                reference[0],
-                transform=axis.get_xaxis_transform(),
-                ha="center",
-                fontsize=9,
-            )
-            parts.append(f"{reference[0]} {reference[1]:.4g} as a reference line")
+            name, value = reference
+            axis.axvline(value, color=REFERENCE_COLOUR, linestyle="--")
+            axis.text(value, 1.01, name, transform=axis.get_xaxis_transform(), ha="center", fontsize=9)
+            parts.append(f"{name} {value:.4g} as a reference line")
         axis.set_xlabel(wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
         axis.grid(axis="y", visible=False)
-    text = f"Comparison in {quantity}{f', with {interval}' if interval else ''}: " + "; ".join(parts) + "."
-    figure.alt_text = f"{description.strip()} {text}".strip()
-    return figure
+    with_what = f", with {interval}" if interval else ""
+    return figure.described(description, f"Comparison in {quantity}{with_what}: {'; '.join(parts)}.")
+
+
+def intervals(
+    labels: Sequence[str],
+    means: Numbers,
+    lower: Numbers,
+    upper: Numbers,
+    *,
+    n_images: int,
+    n_seeds: int,
+    **options: Any,
+) -> DescribedFigure:
+    """`comparison`, with its options, of means with 95 % bootstrap intervals over so many images and seeds."""
+    over = f"95 % bootstrap interval over {n_images} images and {n_seeds} seed{'s' if n_seeds != 1 else ''}"
+    return comparison(labels, means, lower=lower, upper=upper, interval=over, **options)
 
 
 def wrapped(text: str) -> str:
     """The name of a method in lines short enough to stand beside a figure."""
     return "\n".join(textwrap.fill(line, _LINE) for line in text.splitlines())
-
-
-def _vector(values: Numbers, name: str, length: int) -> np.ndarray:
-    array = to_array(values, name)
-    if length == 0 or array.shape != (length,) or not np.isfinite(array).all():
-        raise InputError(f"{name} must be {length} finite numbers, one per label, and at least one; got {array}.")
-    return array

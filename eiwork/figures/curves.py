@@ -1,11 +1,10 @@
-"""Curves: residuals of a solver, quantities of a training run, and any quantity against another."""
+"""Curves: residuals of a solver, any quantity against another, and the quantities of a training run."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Number, Numbers, to_array
+from eiwork.figures.arrays import Number, Numbers, require, to_array, to_numbers
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
 
@@ -19,23 +18,13 @@ def convergence(
     y_label: str = "relative residual",
     description: str = "",
 ) -> DescribedFigure:
-    """Residual curves on a logarithmic axis, the n-th value drawn at evaluation n = 1, 2, ...
+    """Residual curves on a logarithmic axis, the n-th value at evaluation n = 1, 2, ..., and a tolerance.
 
-    Args:
-        traces: one per curve: (n,) residuals, or (n, batch), e.g. `Solution.trace`, of which the median over
-            the batch is drawn, with the range from the smallest to the largest as a band. NaN marks a sample
-            that is no longer iterated; zeros cannot be drawn on a logarithmic axis and are left out.
-        labels: one per curve.
-        tolerance: drawn as a horizontal line when given.
-        description: a sentence put in front of the alternative text.
-
-    Raises:
-        InputError: counts that disagree, an empty trace, a trace without a positive value, or a bad tolerance.
+    A trace is (n,), or (n, batch) like `Solution.trace`: the median over the batch is drawn, its range as a band. NaN
+    (a sample at rest) and zeros are left out. Raises `InputError` when counts disagree or nothing can be drawn.
     """
-    if len(traces) == 0 or len(traces) != len(labels):
-        raise InputError(f"convergence needs one label per trace; got {len(traces)} traces, {len(labels)} labels.")
-    if tolerance is not None and not tolerance > 0:
-        raise InputError(f"tolerance is {tolerance}; it must be positive.")
+    require(0 < len(traces) == len(labels), f"Give one label per trace; got {len(labels)} for {len(traces)} traces.")
+    require(tolerance is None or tolerance > 0, f"tolerance is {tolerance}; it must be positive.")
     figure, axes = new_figure()
     axis = axes[0, 0]
     parts = []
@@ -50,28 +39,25 @@ def convergence(
             parts.append(f"{label}: {seen[0]:.2g} at the start, {seen[-1]:.2g} after {len(middle)}")
         if tolerance is not None:
             axis.axhline(tolerance, color=REFERENCE_COLOUR, linestyle=":", label=f"tolerance {tolerance:.0e}")
-        axis.set_xlabel(x_label)
-        axis.set_ylabel(y_label)
+            parts.append(f"the tolerance is {tolerance:.0e}")
+        axis.set(xlabel=x_label, ylabel=y_label)
         axis.legend()
-    text = f"Curves of {y_label} against {x_label} on a logarithmic axis. " + "; ".join(parts) + "."
-    text += "" if tolerance is None else f" The tolerance is {tolerance:.0e}."
-    figure.alt_text = f"{description.strip()} {text}".strip()
-    return figure
+    text = f"Curves of {y_label} against {x_label} on a logarithmic axis. {'; '.join(parts)}."
+    return figure.described(description, text)
 
 
-def _summary(trace: Numbers, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _summary(trace: Numbers, name: str) -> np.ndarray:
+    """Median, smallest and largest positive value of every row, (3, n)."""
     values = to_array(trace, name)
-    if values.ndim not in (1, 2) or values.size == 0:
-        raise InputError(f"{name} has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
+    fits = values.ndim in (1, 2) and values.size > 0
+    require(fits, f"{name} has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
     values = values.reshape(len(values), -1)
     values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
     drawn = np.isfinite(values).any(axis=1)
-    if not drawn.any():
-        raise InputError(f"{name} holds no positive finite residual, so there is nothing to draw.")
-    rows = values[drawn]
-    result = np.full((3, len(values)), np.nan)
+    require(drawn.any(), f"{name} holds no positive finite residual, so there is nothing to draw.")
+    rows, result = values[drawn], np.full((3, len(values)), np.nan)
     result[:, drawn] = np.nanmedian(rows, axis=1), np.nanmin(rows, axis=1), np.nanmax(rows, axis=1)
-    return result[0], result[1], result[2]
+    return result
 
 
 def lines(
@@ -82,62 +68,68 @@ def lines(
     y_label: str,
     log_x: bool = False,
     log_y: bool = False,
-    bands: Mapping[str, tuple[Numbers, Numbers]] | None = None,
     description: str = "",
 ) -> DescribedFigure:
-    """Draw several quantities (n,) against the same x (n,), with markers.
+    """Several quantities, label -> (n,), against the same x (n,), with markers; NaN leaves a gap.
 
-    Args:
-        x: the n positions.
-        series: label -> n values; NaN leaves a gap.
-        log_x, log_y: logarithmic axes; then the values must be positive.
-        bands: label -> (lower, upper), each (n,), drawn as a band around the series of that label.
-        description: a sentence put in front of the alternative text.
-
-    Raises:
-        InputError: lengths that disagree, an unknown band, or values <= 0 on a logarithmic axis.
+    Raises `InputError` for lengths that disagree, and for values <= 0 on a logarithmic axis.
     """
-    positions = to_array(x, "x")
-    if positions.ndim != 1 or positions.size == 0 or not series:
-        raise InputError("lines needs x of shape (n,), n >= 1, and at least one series.")
-    if log_x and not (positions > 0).all():
-        raise InputError("x holds values <= 0, which a logarithmic axis cannot show; set log_x=False.")
-    unknown = set(bands or {}) - set(series)
-    if unknown:
-        raise InputError(f"bands name series that do not exist: {sorted(unknown)}; series are {list(series)}.")
+    positions = to_numbers(x, "x", positive=log_x)
+    require(bool(series), "lines needs at least one series.")
     figure, axes = new_figure()
     axis = axes[0, 0]
     parts = []
     with style():
         for i, (label, numbers) in enumerate(series.items()):
-            values = _same_length(numbers, positions, f"series[{label!r}]", positive=log_y)
+            values = to_numbers(numbers, f"series[{label!r}]", len(positions), positive=log_y, gaps=True)
             axis.plot(positions, values, label=label, **look(i))
-            if bands and label in bands:
-                low, high = (
-                    _same_length(edge, positions, f"bands[{label!r}]", positive=log_y) for edge in bands[label]
-                )
-                axis.fill_between(positions, low, high, color=look(i)["color"], alpha=0.2, linewidth=0)
             seen = np.isfinite(values)
-            first, last = np.flatnonzero(seen)[[0, -1]]
-            parts.append(
-                f"{label}: {values[first]:.3g} at {positions[first]:.3g}, {values[last]:.3g} at {positions[last]:.3g}"
-            )
-        axis.set_xscale("log" if log_x else "linear")
-        axis.set_yscale("log" if log_y else "linear")
-        axis.set_xlabel(x_label)
-        axis.set_ylabel(y_label)
+            places, own = positions[seen], values[seen]
+            parts.append(f"{label}: {own[0]:.3g} at {places[0]:.3g}, {own[-1]:.3g} at {places[-1]:.3g}")
+        axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
+        axis.set(xlabel=x_label, ylabel=y_label)
         if len(series) > 1:
             axis.legend()
-    figure.alt_text = f"{description.strip()} Curves of {y_label} against {x_label}. {'; '.join(parts)}.".strip()
-    return figure
+    return figure.described(description, f"Curves of {y_label} against {x_label}. {'; '.join(parts)}.")
 
 
-def _same_length(numbers: Numbers, positions: np.ndarray, name: str, *, positive: bool) -> np.ndarray:
-    values = to_array(numbers, name)
-    if values.shape != positions.shape:
-        raise InputError(f"{name} has shape {values.shape} but x has shape {positions.shape}.")
-    if not np.isfinite(values).any():
-        raise InputError(f"{name} holds no finite value, so there is nothing to draw.")
-    if positive and (values[np.isfinite(values)] <= 0).any():
-        raise InputError(f"{name} holds values <= 0, which a logarithmic axis cannot show; set log_y=False.")
-    return values
+def training_curves(
+    steps: Numbers,
+    series: Mapping[str, Numbers],
+    *,
+    log_scale: Sequence[str] = (),
+    baselines: Mapping[str, Mapping[str, Number]] | None = None,
+    x_label: str = "training step",
+    description: str = "",
+) -> DescribedFigure:
+    """Each quantity of a training run, name -> (n,), in a panel of its own; NaN where it was not measured.
+
+    Quantities in `log_scale` have a logarithmic axis; baselines: quantity -> {name: value}, horizontal lines. Raises
+    `InputError` for lengths that disagree, unknown names, or a quantity that cannot be drawn.
+    """
+    positions = to_numbers(steps, "steps")
+    baselines = baselines or {}
+    require(bool(series), "training_curves needs at least one quantity.")
+    unknown = sorted((set(log_scale) | set(baselines)) - set(series))
+    require(not unknown, f"log_scale or baselines name unknown quantities {unknown}; known: {list(series)}.")
+    figure, axes = new_figure(1, len(series), size=(0.6 + 3.6 * len(series), 3.0))
+    parts = []
+    with style():
+        for i, (axis, (name, numbers)) in enumerate(zip(axes.flat, series.items(), strict=True)):
+            values = to_numbers(numbers, f"series[{name!r}]", len(positions), positive=name in log_scale, gaps=True)
+            seen = np.isfinite(values)
+            marker = "o" if seen.sum() < 30 else ""
+            axis.plot(positions[seen], values[seen], color=look(i)["color"], marker=marker, label=name)
+            parts.append(describe_series(name, positions[seen], values[seen]))
+            for k, (label, level) in enumerate(baselines.get(name, {}).items()):
+                axis.axhline(level, color=REFERENCE_COLOUR, linestyle=("--", ":", "-.")[k % 3], label=label)
+                parts.append(f"{label}: {level:.4g}")
+            axis.set(xlabel=x_label, title=name, yscale="log" if name in log_scale else "linear")
+            if baselines.get(name):
+                axis.legend()
+    return figure.described(description, f"Training curves. {'; '.join(parts)}.")
+
+
+def describe_series(name: str, steps: np.ndarray, values: np.ndarray) -> str:
+    """Say where a curve starts and ends: "loss: 1 at step 0, 0.25 at step 80"; (n,) finite values, n >= 1."""
+    return f"{name}: {values[0]:.4g} at step {steps[0]:.0f}, {values[-1]:.4g} at step {steps[-1]:.0f}"

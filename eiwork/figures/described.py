@@ -9,19 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Number
+from eiwork.figures.arrays import Number, require
 from eiwork.figures.style import DOTS_PER_INCH, style
 
 
 class DescribedFigure(Figure):
     """A matplotlib figure with `alt_text`, the text that stands for it where it cannot be seen.
 
-    As the last expression of a notebook cell it shows itself with that text (see `show`). It is made without
-    pyplot, so nothing is left open.
+    As the last expression of a notebook cell it shows itself with that text. Made without pyplot: nothing stays open.
     """
 
     alt_text: str = ""
+
+    def described(self, description: str, text: str) -> "DescribedFigure":
+        """Give the figure its alternative text, the caller's description in front, and return it."""
+        self.alt_text = f"{description.strip()} {text}".strip()
+        return self
 
     def _ipython_display_(self) -> None:
         show(self)
@@ -38,11 +41,9 @@ def new_figure(
 
 
 def blank(axis: Axes) -> None:
-    """Leave an axis nothing but its picture and title.
-
-    Without ticks, too: matplotlib would lay out those that nobody sees, which takes two thirds of drawing images.
-    """
+    """Leave an axis nothing but its picture and title."""
     axis.set_axis_off()
+    # matplotlib would lay out the ticks that nobody sees, which takes two thirds of drawing images.
     axis.set(xticks=[], yticks=[])
 
 
@@ -60,16 +61,13 @@ def figure_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
 
 
 def figure_html(figure: Figure, alt: str | None = None, *, dots_per_inch: int = DOTS_PER_INCH) -> str:
-    """Return an HTML `<img>` of the figure with its alternative text (`alt`, or the figure's own `alt_text`).
-
-    Raises `InputError` when there is no text at all.
-    """
+    """Return an HTML `<img>` with the text `alt`, or the figure's own; `InputError` when there is none at all."""
     text = alt if alt is not None else getattr(figure, "alt_text", "")
-    if not text.strip():
-        raise InputError(
-            "The figure has no alternative text, so it would be invisible to a screen reader. "
-            "Pass alt='what the figure shows, with its numbers'."
-        )
+    require(
+        bool(text.strip()),
+        "The figure has no alternative text, so it would be invisible to a screen reader. "
+        "Pass alt='what the figure shows, with its numbers'.",
+    )
     data = base64.b64encode(figure_png(figure, dots_per_inch=dots_per_inch)).decode("ascii")
     width = round(figure.get_figwidth() * 100)
     # dark-light: the book's dark theme leaves such pictures as they are instead of dimming them.
@@ -80,10 +78,9 @@ def figure_html(figure: Figure, alt: str | None = None, *, dots_per_inch: int = 
 
 
 def show(figure: Figure, alt: str | None = None) -> None:
-    """Show a figure in a notebook as a picture with an alternative text, in JupyterLab and in the book.
+    """Show a figure in a notebook with the text `alt`, or its own; `InputError` when there is none at all.
 
     The output's plain text is the alternative text, so it is the same in every run with the same numbers.
-    `alt` replaces the figure's own `alt_text`; a figure with neither raises `InputError`.
     """
     from IPython.display import display  # here, so that the engine works without a notebook
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import matplotlib as mpl
 from cycler import cycler
+from matplotlib.colors import LinearSegmentedColormap
 
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too faint on white.
 PALETTE: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -13,6 +14,8 @@ LINE_STYLES: tuple[str, ...] = ("-", "--", "-.", ":", "-", "--", "-.")
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
 REFERENCE_COLOUR = "#555555"
 ERROR_COLOUR_MAP = "magma"
+# From the palette's blue over white to its vermilion, which every kind of colour vision tells apart.
+DIFFERENCE_COLOUR_MAP = LinearSegmentedColormap.from_list("difference", [PALETTE[0], "white", PALETTE[1]])
 DOTS_PER_INCH = 110
 
 _SETTINGS = {

@@ -1,47 +1,62 @@
 """A widget that shows one picture of a precomputed grid; a live kernel computes the pictures in between."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-import anywidget
 import traitlets
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Number
+from eiwork.figures.arrays import Number, require
 from eiwork.widgets.frames import Frame
-from eiwork.widgets.grid import Axis
-
-_HERE = Path(__file__).parent
+from eiwork.widgets.page import PageWidget, check_texts, script
 
 
-class FrameExplorer(anywidget.AnyWidget):
-    """A slider (or two) over pictures computed beforehand.
+@dataclass(frozen=True)
+class Axis:
+    """The name of an axis and its labels: texts, or numbers that lie in order and can be interpolated."""
 
-    The pictures travel with the widget, so it works in JupyterLab, in an executed notebook and in the static
-    book, where no Python runs. With `compute` and a live kernel the sliders also stop between the grid points
-    and Python computes the picture there.
+    name: str
+    labels: Sequence[str] | Sequence[Number]
 
-    Args:
-        frames: n pictures, or m rows of n pictures (then `second_labels` names the rows).
-        labels: the n positions along the slider: texts, or numbers.
-        title: shown above the picture.
-        alt: what the widget as a whole lets one see.
-        axis: what the slider moves along, e.g. "iteration".
-        second_labels, second_axis: the same for the rows.
-        start: the column, or (row, column), shown first; the last column by default.
-        width: width of the picture in CSS pixels; smaller pictures are enlarged with visible pixels.
-        compute: position -> Frame, or (second position, position) -> Frame with two axes, for positions off the
-            grid. Needs numbers as labels; between whole numbers the positions are whole numbers.
+    def __post_init__(self) -> None:
+        named = bool(self.name.strip()) and len(self.labels) > 0
+        require(named, "An axis of a widget needs a name and at least one label.")
+        distinct = len(set(self.labels)) == len(self.labels)
+        require(distinct, f"The axis {self.name!r} has the same label twice: {list(self.labels)}.")
 
-    Raises:
-        InputError: counts that disagree, a start outside the grid, `compute` with labels that are not numbers.
+    @property
+    def is_numeric(self) -> bool:
+        """Whether every label is a number."""
+        return all(isinstance(label, int | float) for label in self.labels)
+
+    def position(self, index: Number) -> Number:
+        """The number at a fractional index, interpolated linearly; whole when all labels are whole numbers."""
+        require(self.is_numeric, f"The labels of {self.name!r} are texts; there is nothing in between.")
+        low = min(int(index), len(self.labels) - 1)
+        high = min(low + 1, len(self.labels) - 1)
+        value = float(self.labels[low]) + (index - low) * (float(self.labels[high]) - float(self.labels[low]))
+        return round(value) if all(isinstance(label, int) for label in self.labels) else value
+
+    def text_at(self, index: Number) -> str:
+        """The label at a grid index, or the interpolated number between, as shown."""
+        label = self.labels[int(index)] if float(index).is_integer() else self.position(index)
+        return f"{label:.4g}" if isinstance(label, float) else str(label)
+
+
+class FrameExplorer(PageWidget):
+    """A slider (or two) over pictures computed beforehand: n `frames` with n `labels` (texts or numbers).
+
+    The pictures travel with the widget, so it works in JupyterLab, in an executed notebook and in the static book,
+    where no Python runs. m rows of n frames have `second_labels` and a `second_axis`. `axis` says what the slider moves
+    along, `start` the column or (row, column) shown first (the last column by default), `width` the picture's in CSS
+    pixels. `compute`: position -> Frame, or (second position, position) -> Frame, with a live kernel makes the pictures
+    between numeric labels; between whole numbers the positions are whole. Raises `InputError` for counts that
+    disagree, a start outside the grid, or `compute` with labels that are not numbers.
     """
 
-    _esm = _HERE / "frame_explorer.js"
-    _css = _HERE / "widgets.css"
+    _esm = script("frame_explorer.js")
 
-    title = traitlets.Unicode().tag(sync=True)
     description = traitlets.Unicode().tag(sync=True)
     pictures = traitlets.List().tag(sync=True)
     axes = traitlets.List().tag(sync=True)
@@ -70,22 +85,20 @@ class FrameExplorer(anywidget.AnyWidget):
             raise InputError("second_axis is given without second_labels.")
         n_rows = len(self._axes[0].labels) if len(self._axes) == 2 else 1
         n_columns = len(self._axes[-1].labels)
-        if len(rows) != n_rows or any(len(row) != n_columns for row in rows):
-            raise InputError(
-                f"The labels describe a grid of {n_rows} x {n_columns} frames, but frames has "
-                f"{len(rows)} rows of {sorted({len(row) for row in rows})}."
-            )
-        if not alt.strip() or not title.strip():
-            raise InputError("FrameExplorer needs a title and an alt text that says what it lets one see.")
-        if compute is not None and not all(a.is_numeric for a in self._axes):
-            raise InputError("compute needs numbers as labels, so that there is something in between.")
-        self._frames = rows
-        self._compute = compute
+        require(
+            len(rows) == n_rows and all(len(row) == n_columns for row in rows),
+            f"The labels describe a grid of {n_rows} x {n_columns} frames, but frames has "
+            f"{len(rows)} rows of {sorted({len(row) for row in rows})}.",
+        )
+        check_texts(title, alt)
+        can_compute = compute is None or all(a.is_numeric for a in self._axes)
+        require(can_compute, "compute needs numbers as labels, so that there is something in between.")
+        self._frames, self._compute = rows, compute
         super().__init__(
             title=title,
             description=alt,
-            pictures=[[{"src": f.data_url, "alt": f.alt, "caption": f.caption} for f in row] for row in rows],
-            axes=[{"name": a.name, "labels": a.texts} for a in self._axes],
+            pictures=[[frame.state() for frame in row] for row in rows],
+            axes=[{"name": a.name, "labels": [a.text_at(i) for i in range(len(a.labels))]} for a in self._axes],
             index=self._start(start, n_rows, n_columns),
             width=width,
         )
@@ -104,11 +117,11 @@ class FrameExplorer(anywidget.AnyWidget):
 
         Raises `InputError` outside the grid, and between grid points when there is no `compute`.
         """
-        if len(index) != len(self._axes):
-            raise InputError(f"This explorer has {len(self._axes)} axes, but {len(index)} indices were given.")
+        n = len(self._axes)
+        require(len(index) == n, f"This explorer has {n} axes, but {len(index)} indices were given.")
         for value, axis in zip(index, self._axes, strict=True):
-            if not 0 <= value <= len(axis.labels) - 1:
-                raise InputError(f"Index {value} is outside the axis {axis.name!r}: 0 to {len(axis.labels) - 1}.")
+            last = len(axis.labels) - 1
+            require(0 <= value <= last, f"Index {value} is outside the axis {axis.name!r}: 0 to {last}.")
         if all(float(value).is_integer() for value in index):
             place = [int(value) for value in index]
             return self._frames[0 if len(place) == 1 else place[0]][place[-1]]
@@ -131,15 +144,9 @@ class FrameExplorer(anywidget.AnyWidget):
             self.send({"kind": "failed", "index": index, "text": f"{type(error).__name__}: {error}"})
             return
         positions = [axis.text_at(value) for value, axis in zip(index, self._axes, strict=True)]
-        picture = {"src": frame.data_url, "alt": frame.alt, "caption": frame.caption}
-        self.send({"kind": "frame", "index": index, "labels": positions, "picture": picture})
+        self.send({"kind": "frame", "index": index, "labels": positions, "picture": frame.state()})
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The widget, and for pages without widgets its first picture and texts that do not change between runs."""
-        base = super()._repr_mimebundle_(**kwargs)
-        data, metadata = base if base is not None else ({}, {})
+    def _stand_in(self) -> tuple[str, Frame]:
         frame = self.frame_at(*self.index)
         count = f"{len(self._frames)} x {len(self._frames[0])}" if len(self._axes) == 2 else len(self._frames[0])
-        data["text/plain"] = f"{self.title} ({count} pictures). {self.description} Shown: {frame.alt}"
-        data["image/png"] = frame.data_url.partition(",")[2]
-        return data, metadata
+        return f"{self.title} ({count} pictures). {self.description} Shown: {frame.alt}", frame

@@ -9,11 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Number, Numbers, to_picture
+from eiwork.figures.arrays import Numbers, Range, checked_range, require, to_picture
 from eiwork.figures.described import figure_png
-
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 @dataclass(frozen=True)
@@ -25,27 +22,28 @@ class Frame:
     caption: str = ""
 
     def __post_init__(self) -> None:
-        if not self.png.startswith(_PNG_SIGNATURE):
-            raise InputError("A Frame needs PNG bytes; make them with image_png(image) or figure_frame(figure).")
-        if not self.alt.strip():
-            raise InputError("A Frame needs an alternative text: one sentence that says what the picture shows.")
+        is_png = self.png.startswith(b"\x89PNG\r\n\x1a\n")
+        require(is_png, "A Frame needs PNG bytes; make them with image_png(image) or figure_frame(figure).")
+        told = "A Frame needs an alternative text: one sentence that says what the picture shows."
+        require(bool(self.alt.strip()), told)
 
     @property
     def data_url(self) -> str:
         """The picture as a `data:` URL, which needs no file beside the page."""
         return "data:image/png;base64," + base64.b64encode(self.png).decode("ascii")
 
+    def state(self) -> dict[str, str]:
+        """What the page needs of it."""
+        return {"src": self.data_url, "alt": self.alt, "caption": self.caption}
 
-def image_png(image: Numbers, *, value_range: tuple[Number, Number] = (0.0, 1.0)) -> bytes:
+
+def image_png(image: Numbers, *, value_range: Range = (0.0, 1.0)) -> bytes:
     """Encode one image as an 8-bit PNG, one pixel per pixel; the same image gives the same bytes.
 
-    `image` is (height, width) or (channel, height, width) with 1, 2 (magnitude) or 3 (colour) channels; values
-    outside `value_range` (black, white) are clipped. Raises `InputError` for other shapes, for values that are
-    not finite and for an empty range.
+    The image is as for `to_picture`; values outside `value_range` (black, white) are clipped. Raises `InputError` for
+    other shapes, for values that are not finite and for an empty range.
     """
-    low, high = value_range
-    if not high > low:
-        raise InputError(f"value_range is {value_range}: its second value must exceed its first.")
+    low, high = checked_range(value_range)
     grey = np.clip((to_picture(image) - low) / (high - low), 0.0, 1.0)
     buffer = io.BytesIO()
     Image.fromarray(np.round(grey * 255).astype(np.uint8)).save(buffer, format="PNG", optimize=True)
@@ -53,18 +51,14 @@ def image_png(image: Numbers, *, value_range: tuple[Number, Number] = (0.0, 1.0)
 
 
 def image_frames(
-    images: Sequence[Numbers],
-    captions: Sequence[str],
-    *,
-    subject: str,
-    value_range: tuple[Number, Number] = (0.0, 1.0),
+    images: Sequence[Numbers], captions: Sequence[str], *, subject: str, value_range: Range = (0.0, 1.0)
 ) -> list[Frame]:
     """One frame per image on one grey scale; each alternative text is "subject: caption".
 
     Raises `InputError` when the counts disagree or an image cannot be encoded.
     """
-    if len(images) != len(captions):
-        raise InputError(f"image_frames needs one caption per image; got {len(images)} and {len(captions)}.")
+    counts = len(images), len(captions)
+    require(counts[0] == counts[1], f"image_frames needs one caption per image; got {counts[0]} and {counts[1]}.")
     return [
         Frame(image_png(image, value_range=value_range), f"{subject}: {caption}", caption)
         for image, caption in zip(images, captions, strict=True)

@@ -1,16 +1,13 @@
-"""Pixel values as they travel with a widget, and what is read off them: pure functions of arrays."""
+"""Pixel values as they travel with a widget: pure functions of arrays."""
 
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Numbers, to_picture
+from eiwork.figures.arrays import Numbers, require, to_picture
 
-Line = Literal["row", "column"]
 _LEVELS = 65535
 
 
@@ -42,25 +39,11 @@ def quantise(image: Numbers, name: str = "image") -> Pixels:
     Raises `InputError` for colour, for other shapes (see `to_picture`) and for values that are not finite.
     """
     picture = to_picture(image, name)
-    if picture.ndim != 2:
-        raise InputError(f"{name} is a colour image; compare one channel, or its mean over the channels.")
+    require(picture.ndim == 2, f"{name} is a colour image; compare one channel, or its mean over the channels.")
     low, high = float(picture.min()), float(picture.max())
     step = (high - low) / _LEVELS
     levels = np.zeros(picture.shape) if step == 0 else np.round((picture - low) / step)
     return Pixels(levels.astype(np.uint16), low, step)
-
-
-def line_profile(picture: np.ndarray, line: Line, position: int) -> np.ndarray:
-    """The values of a (height, width) picture along one row or column.
-
-    Raises `InputError` when there is no such line.
-    """
-    if line not in ("row", "column"):
-        raise InputError(f'line is {line!r}; it must be "row" or "column".')
-    count = picture.shape[0 if line == "row" else 1]
-    if not 0 <= position < count:
-        raise InputError(f"There is no {line} {position}: the picture has {line}s 0 to {count - 1}.")
-    return picture[position] if line == "row" else picture[:, position]
 
 
 def largest_difference(pictures: Mapping[str, np.ndarray]) -> float:

@@ -1,4 +1,4 @@
-"""Figures of the study: methods with their intervals, and training curves against what they cost."""
+"""Figures of the study: training curves against what they cost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,51 +6,10 @@ from typing import Any
 import numpy as np
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import Number, Numbers, to_array
-from eiwork.figures.comparison import comparison, wrapped
+from eiwork.figures.arrays import Numbers, to_array
+from eiwork.figures.comparison import wrapped
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import PALETTE, look, style
-
-
-def method_intervals(
-    labels: Sequence[str],
-    means: Numbers,
-    lower: Numbers,
-    upper: Numbers,
-    *,
-    n_images: int,
-    n_seeds: int,
-    quantity: str = "PSNR (dB)",
-    points: Sequence[Numbers] | None = None,
-    reference: tuple[str, Number] | None = None,
-    description: str = "",
-) -> DescribedFigure:
-    """A dot per method with its 95 % bootstrap interval over images and seeds, and faint dots for single values.
-
-    Args:
-        labels: n methods, from top to bottom.
-        means, lower, upper: (n,) of the quantity.
-        n_images, n_seeds: what the intervals are over, for the text.
-        quantity: label of the axis.
-        points: n lists of single values, e.g. the mean of every seed.
-        reference: (label, value) of a vertical line.
-        description: a sentence put in front of the alternative text.
-
-    Raises:
-        InputError: as `comparison`.
-    """
-    seeds = f"{n_seeds} seed" + ("s" if n_seeds != 1 else "")
-    return comparison(
-        labels,
-        means,
-        lower=lower,
-        upper=upper,
-        points=points,
-        quantity=quantity,
-        interval=f"95 % bootstrap interval over {n_images} images and {seeds}",
-        reference=reference,
-        description=description,
-    )
 
 
 def cost_curves(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.figures.arrays import to_array, to_picture
+from eiwork.figures.arrays import checked_range, to_array, to_numbers, to_picture
 
 
 def test_tensors_with_gradient_and_lists_of_tensors_become_float64_arrays():
@@ -43,3 +43,30 @@ def test_what_is_not_one_image_is_refused_with_its_shape(shape):
 def test_nan_is_refused():
     with pytest.raises(InputError, match="NaN"):
         to_picture(torch.full((2, 2), float("nan")))
+
+
+def test_numbers_are_a_list_with_gaps_only_where_they_are_allowed():
+    assert to_numbers([1, 2], "x", 2).tolist() == [1.0, 2.0]
+    assert np.isnan(to_numbers([1.0, np.nan], "y", gaps=True)[1])
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "told"),
+    [
+        ([[1.0]], {}, "x has shape .* at least one number"),
+        ([], {}, "at least one number"),
+        ([1.0], {"length": 2}, "list of 2 numbers"),
+        ([1.0, np.nan], {}, "NaN or infinite"),
+        ([np.nan], {"gaps": True}, "nothing to draw"),
+        ([1.0, np.nan, 0.0], {"gaps": True, "positive": True}, "values <= 0"),
+    ],
+)
+def test_numbers_that_cannot_be_drawn_are_refused(values, options, told):
+    with pytest.raises(InputError, match=told):
+        to_numbers(values, "x", **options)
+
+
+def test_a_range_rises():
+    assert checked_range((0, 2)) == (0, 2)
+    with pytest.raises(InputError, match="must exceed"):
+        checked_range((1.0, 1.0))

@@ -1,11 +1,11 @@
-"""Residual curves and other curves."""
+"""Residual curves, other curves, and curves of a training run."""
 
 import numpy as np
 import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.figures import convergence, lines
+from eiwork.figures import convergence, lines, training_curves
 
 
 def test_a_single_trace_is_drawn_as_it_is_from_evaluation_one():
@@ -17,7 +17,7 @@ def test_a_single_trace_is_drawn_as_it_is_from_evaluation_one():
     assert axis.get_yscale() == "log"
     assert set(tolerance.get_ydata()) == {1e-2}
     assert "Picard: 1 at the start, 0.01 after 3" in figure.alt_text
-    assert "tolerance is 1e-02" in figure.alt_text
+    assert "the tolerance is 1e-02" in figure.alt_text
 
 
 def test_a_batch_is_drawn_as_its_median_with_its_range():
@@ -49,7 +49,7 @@ def test_convergence_refuses_what_it_cannot_draw(arguments, told):
         convergence(**arguments)
 
 
-def test_lines_draw_each_series_on_the_chosen_axes_with_its_band():
+def test_lines_draw_each_series_on_the_chosen_axes():
     figure = lines(
         [20, 200],
         {"unrolled": [1.0, 10.0], "implicit": [2.0, 2.0]},
@@ -57,12 +57,10 @@ def test_lines_draw_each_series_on_the_chosen_axes_with_its_band():
         y_label="memory (MB)",
         log_x=True,
         log_y=True,
-        bands={"implicit": ([1.5, 1.5], [2.5, 2.5])},
     )
     axis = figure.axes[0]
     assert [line.get_ydata().tolist() for line in axis.lines] == [[1.0, 10.0], [2.0, 2.0]]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
-    assert len(axis.collections) == 1
     assert "unrolled: 1 at 20, 10 at 200; implicit: 2 at 20, 2 at 200" in figure.alt_text
     assert lines([1, 2], {"a": [0.0, 1.0]}, x_label="x", y_label="y").axes[0].get_yscale() == "linear"
 
@@ -75,9 +73,42 @@ def test_lines_draw_each_series_on_the_chosen_axes_with_its_band():
         ({"x": [1.0, 2.0], "series": {"a": [0.0, 2.0]}, "log_y": True}, "values <= 0"),
         ({"x": [1.0, 2.0], "series": {"a": [1.0]}}, "has shape"),
         ({"x": [1.0], "series": {"a": [np.nan]}}, "no finite value"),
-        ({"x": [1.0], "series": {"a": [1.0]}, "bands": {"b": ([1.0], [1.0])}}, "do not exist"),
     ],
 )
 def test_lines_refuse_what_they_cannot_draw(arguments, told):
     with pytest.raises(InputError, match=told):
         lines(**arguments, x_label="x", y_label="y")
+
+
+def test_each_quantity_has_a_panel_with_its_scale_and_baselines():
+    figure = training_curves(
+        [0, 10, 20],
+        {"loss": [1.0, 0.5, 0.25], "PSNR (dB)": [20.0, np.nan, 25.0]},
+        log_scale=["loss"],
+        baselines={"PSNR (dB)": {"FBP": 21.0}},
+        description="One run.",
+    )
+    loss, psnr = figure.axes
+    assert (loss.get_yscale(), psnr.get_yscale()) == ("log", "linear")
+    assert psnr.lines[0].get_xdata().tolist() == [0, 20], "steps that were not measured are left out"
+    assert set(psnr.lines[1].get_ydata()) == {21.0}
+    assert figure.alt_text == (
+        "One run. Training curves. loss: 1 at step 0, 0.25 at step 20; PSNR (dB): 20 at step 0, 25 at step 20; FBP: 21."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"steps": [], "series": {"loss": []}}, "at least one number"),
+        ({"steps": [1], "series": {}}, "at least one quantity"),
+        ({"steps": [1], "series": {"loss": [1.0]}, "log_scale": ["psnr"]}, "unknown quantities"),
+        ({"steps": [1], "series": {"loss": [1.0]}, "baselines": {"psnr": {}}}, "unknown quantities"),
+        ({"steps": [1], "series": {"loss": [1.0, 2.0]}}, "has shape"),
+        ({"steps": [1], "series": {"loss": [-1.0]}, "log_scale": ["loss"]}, "values <= 0"),
+        ({"steps": [1], "series": {"loss": [np.nan]}}, "no finite value"),
+    ],
+)
+def test_training_curves_refuse_what_they_cannot_draw(arguments, told):
+    with pytest.raises(InputError, match=told):
+        training_curves(**arguments)

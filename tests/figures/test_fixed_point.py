@@ -1,11 +1,11 @@
-"""Cobwebs, steps of a solver, spectra."""
+"""Cobwebs and spectra."""
 
 import numpy as np
 import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.figures.fixed_point import cobweb, solver_step, spectrum
+from eiwork.figures.fixed_point import cobweb, spectrum
 
 GRID = [0.0, 1.0, 2.0]
 
@@ -36,61 +36,14 @@ def test_a_path_that_leaves_the_range_does_not_move_the_axes():
         ({"positions": [0.0]}, "at least two positions"),
         ({"titles": ["a", "b"]}, "per panel"),
         ({"values": [[1.0, 2.0]]}, r"values\[0\] has shape"),
-        ({"iterates": [[1.0]]}, "at least two finite"),
-        ({"iterates": [[1.0, float("inf")]]}, "at least two finite"),
+        ({"iterates": [[1.0]]}, "at least two numbers"),
+        ({"iterates": [[1.0, float("inf")]]}, "infinite"),
     ],
 )
 def test_a_cobweb_refuses_what_it_cannot_draw(change, told):
     arguments = {"positions": GRID, "values": [GRID], "iterates": [[1.0, 1.0]], "titles": ["a"]} | change
     with pytest.raises(InputError, match=told):
         cobweb(**arguments)
-
-
-STEP = {
-    "images": [torch.zeros(4, 4), torch.ones(1, 4, 4)],
-    "titles": ["iterate", "change"],
-    "traces": {"Picard": [1.0, 0.5, 0.25], "Anderson": [1.0, 0.1]},
-    "current": "Picard",
-    "evaluation": 2,
-}
-
-
-def test_a_solver_step_draws_the_current_curve_up_to_the_evaluation():
-    figure = solver_step(**STEP, tolerance=1e-3)
-    *pictures, axis = figure.axes
-    assert [picture.get_title() for picture in pictures] == ["iterate", "change"]
-    assert [picture.images[0].get_clim() for picture in pictures] == [(0.0, 1.0)] * 2
-    whole, so_far, here, other, tolerance = axis.lines
-    assert whole.get_ydata().tolist() == [1.0, 0.5, 0.25]
-    assert so_far.get_ydata().tolist() == [1.0, 0.5]
-    assert (here.get_xdata().tolist(), here.get_ydata().tolist()) == ([2], [0.5])
-    assert other.get_ydata().tolist() == [1.0, 0.1]
-    assert set(tolerance.get_ydata()) == {1e-3}
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["Picard", "Anderson"]
-    assert "Evaluation 2 of Picard: relative residual 5.0e-01" in figure.alt_text
-
-
-def test_the_text_of_a_step_says_which_one_it_is():
-    texts = {solver_step(**(STEP | {"evaluation": k})).alt_text for k in (1, 2, 3)}
-    assert len(texts) == 3
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"titles": ["iterate"]}, "one title per image"),
-        ({"images": [], "titles": []}, "one title per image"),
-        ({"traces": {"Picard": [1.0, 0.0]}}, "positive residuals"),
-        ({"traces": {"Picard": []}}, "positive residuals"),
-        ({"current": "Broyden"}, "no evaluation 2 of 'Broyden'"),
-        ({"evaluation": 0}, "no evaluation 0"),
-        ({"evaluation": 4}, "no evaluation 4"),
-        ({"value_range": (1.0, 1.0)}, "must exceed"),
-    ],
-)
-def test_a_solver_step_refuses_what_it_cannot_draw(change, told):
-    with pytest.raises(InputError, match=told):
-        solver_step(**(STEP | change))
 
 
 def test_a_spectrum_has_a_panel_for_each_set_with_the_unit_circle():

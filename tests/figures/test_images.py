@@ -40,8 +40,6 @@ def test_errors_stand_below_on_a_scale_of_their_own():
     assert np.allclose(errors[1][0], 0.3)
     assert np.allclose([limits for _, limits in errors], [(0, 0.3), (0, 0.3)])
     assert "a 0.1 on average, 0.1 at most; b 0.3 on average, 0.3 at most" in figure.alt_text
-    fixed = image_row([TRUTH + 0.1], ["a"], reference=TRUTH, error_range=0.5)
-    assert shown(fixed)[1][1] == (0, 0.5)
 
 
 def test_an_exact_reconstruction_has_nothing_to_show_below():
@@ -56,6 +54,23 @@ def test_columns_wrap_the_row():
     assert len(shown(figure)) == 3
 
 
+def test_signed_columns_have_a_colour_scale_for_each_row():
+    images = [TRUTH, 0.5 - TRUTH, TRUTH * 2, 3 * TRUTH]
+    figure = image_row(images, ["x", "part", "2 x", "3 x"], n_columns=2, signed=[1], description="Parts.")
+    panels = shown(figure)[:4]
+    assert [limits for _, limits in panels] == [(0, 2), (-0.5, 0.5), (0, 2), (-3, 3)]
+    assert figure.axes[1].images[0].get_cmap()(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01), "zero is white"
+    assert all(figure.axes[1].spines[side].get_visible() for side in ("left", "top")), "a frame shows where it is"
+    assert figure.alt_text.startswith("Parts. 4 images side by side, values from 0 (black) to 2 (white)")
+    assert "from -0.5 (blue) over 0 (white) to 0.5 (vermilion): part." in figure.alt_text
+
+
+def test_a_signed_range_can_be_given_and_zero_has_one():
+    options = {"titles": ["a", "b"], "signed": [0, 1]}
+    assert [limits for _, limits in shown(image_row([TRUTH, -TRUTH], signed_range=2, **options))[:2]] == [(-2, 2)] * 2
+    assert shown(image_row([0 * TRUTH] * 2, **options))[0][1] == (-1, 1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -63,8 +78,10 @@ def test_columns_wrap_the_row():
         ({"images": [], "titles": []}, "one title per image"),
         ({"images": [TRUTH], "titles": ["a"], "psnr": [1.0, 2.0]}, "one PSNR per image"),
         ({"images": [TRUTH], "titles": ["a"], "value_range": (1.0, 1.0)}, "value_range"),
-        ({"images": [TRUTH], "titles": ["a"], "error_range": 1.0}, "without a reference"),
-        ({"images": [TRUTH + 1], "titles": ["a"], "reference": TRUTH, "error_range": 0.0}, "error_range"),
+        ({"images": [TRUTH], "titles": ["a"], "signed": [1]}, "outside 0 to 0"),
+        ({"images": [TRUTH], "titles": ["a"], "signed": [0], "reference": TRUTH}, "one row"),
+        ({"images": [TRUTH], "titles": ["a"], "signed": [0], "signed_range": 0.0}, "signed_range"),
+        ({"images": [torch.zeros(2, 4, 4)], "titles": ["a"], "signed": [0]}, "one channel"),
         ({"images": [TRUTH], "titles": ["a"], "reference": torch.zeros(4, 4)}, r"images\[0\] has shape"),
         ({"images": [TRUTH] * 2, "titles": ["a", "b"], "reference": TRUTH, "n_columns": 1}, "one row"),
         ({"images": [TRUTH], "titles": ["a"], "n_columns": 0}, "n_columns"),

@@ -1,4 +1,4 @@
-"""k-space figures: measured columns, turned columns, spokes."""
+"""k-space figures: measured columns, turned."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.figures.mri import sampled_kspace, spokes, turned_columns, turned_sampling
+from eiwork.figures.mri import turned_columns, turned_sampling
 from eiwork.physics import mri, real_to_complex
 from eiwork.symmetry import Rotation
 
@@ -18,22 +18,6 @@ IMAGE[:, 5:11, 4:9] = 1.0
 
 def full_kspace(image):
     return mri(SIDE, acceleration=1).A(real_to_complex(image[None]))[0]
-
-
-def test_measured_columns_are_drawn_and_the_others_are_not():
-    physics = mri(SIDE, acceleration=4)
-    mask = physics.mask[0, 0]
-    inverse = physics.A_dagger(physics.A(real_to_complex(IMAGE[None])))[0]
-    figure = sampled_kspace(IMAGE, full_kspace(IMAGE), mask, inverse, description="A block.")
-    shown = [axis.images[0].get_array() for axis in figure.axes]
-    assert shown[1].max() == 0.0
-    assert shown[1].min() >= -3.0
-    # Pixels that are not finite are masked.
-    drawn = ~np.ma.getmaskarray(np.ma.masked_invalid(shown[2]))
-    assert np.array_equal(drawn, mask.numpy() == 1)
-    assert [axis.get_title() for axis in figure.axes][2] == "measured: 25%"
-    assert figure.alt_text.startswith("A block. Four panels")
-    assert "the 25% of it that is measured" in figure.alt_text
 
 
 def test_a_turned_column_lies_where_the_turned_image_has_its_energy():
@@ -66,31 +50,13 @@ def test_columns_are_turned_against_the_head():
     assert "turned by -90 degrees" in figure.alt_text
 
 
-def test_spokes_pass_through_the_centre():
-    figure = spokes({"three": [0, 60, 300], "one": torch.tensor([90.0])}, 32, description="Two scans.")
-    lines = figure.axes[0].collections[0].get_segments()
-    assert np.allclose([line.sum(axis=0) for line in lines], 0)
-    assert np.allclose([np.hypot(*line[1]) for line in lines], 32)
-    assert np.allclose(figure.axes[1].collections[0].get_segments()[0][1], [0, 32])
-    assert "three: 3 spokes, widest gap 60.0 degrees" in figure.alt_text
-    assert "one: 1 spokes, widest gap 180.0 degrees" in figure.alt_text
-
-
 @pytest.mark.parametrize(
     ("make", "told"),
     [
-        (lambda: sampled_kspace(IMAGE, full_kspace(IMAGE), torch.ones(3, 3), IMAGE), "must agree"),
-        (lambda: sampled_kspace(IMAGE, 0 * IMAGE, torch.ones(SIDE, SIDE), IMAGE), "all zero"),
-        (
-            lambda: sampled_kspace(IMAGE, IMAGE, torch.ones(SIDE, SIDE), IMAGE, value_range=(1, 1)),
-            "value_range",
-        ),
         (lambda: turned_sampling(IMAGE, [IMAGE], [1], 3), "two k-spaces"),
+        (lambda: turned_sampling(IMAGE, [IMAGE, 0 * IMAGE], [1], 3), "all zero"),
         (lambda: turned_sampling(IMAGE, [IMAGE, IMAGE], [SIDE], 3), "indices from 0 to 15"),
         (lambda: turned_sampling(IMAGE, [IMAGE, IMAGE], [1], 3, value_range=(1, 0)), "value_range"),
-        (lambda: spokes({}, 3), "at least one pattern"),
-        (lambda: spokes({"none": []}, 3), "finite directions"),
-        (lambda: spokes({"a": [0.0]}, 0), "positive radius"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(make, told):

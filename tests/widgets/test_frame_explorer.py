@@ -7,6 +7,7 @@ import torch
 
 from eiwork.errors import InputError
 from eiwork.widgets import Frame, FrameExplorer, image_frames, image_png
+from eiwork.widgets.frame_explorer import Axis
 
 
 def frames(n: int, name: str = "k") -> list[Frame]:
@@ -128,3 +129,25 @@ def test_wrong_arguments_are_one_clear_error(arguments, told):
     usual = {"frames": frames(2), "labels": [0, 1], "title": "T", "alt": "A"}
     with pytest.raises(InputError, match=told):
         FrameExplorer(**{**usual, **arguments})
+
+
+def test_positions_between_numbers_are_interpolated_and_whole_numbers_stay_whole():
+    sigma, iteration = Axis("sigma", [0.0, 0.1, 0.5]), Axis("iteration", [0, 10, 15])
+    assert [sigma.position(i) for i in (0, 0.5, 1, 1.25, 2)] == pytest.approx([0.0, 0.05, 0.1, 0.2, 0.5])
+    assert [sigma.text_at(i) for i in (0, 1, 1.25)] == ["0", "0.1", "0.2"]
+    assert [iteration.position(i) for i in (0.5, 1.25, 2)] == [5, 11, 15]
+    assert iteration.text_at(2) == "15"
+
+
+def test_texts_have_nothing_in_between():
+    axis = Axis("method", ["FBP", "DEQ"])
+    assert not axis.is_numeric
+    assert axis.text_at(1) == "DEQ"
+    with pytest.raises(InputError, match="nothing in between"):
+        axis.position(0.5)
+
+
+@pytest.mark.parametrize(("name", "labels"), [("", ["a"]), ("axis", []), ("axis", ["a", "a"])])
+def test_an_axis_needs_a_name_and_different_labels(name, labels):
+    with pytest.raises(InputError, match="axis"):
+        Axis(name, labels)

@@ -52,17 +52,10 @@ def test_values_that_cannot_be_drawn_leave_gaps_and_never_stop_the_run():
     json.dumps(live.panels, allow_nan=False)
 
 
-def test_the_figure_shows_the_same_curves():
-    live = plot(log_scale=["loss"], baselines={"psnr": {"FBP": 21.0}})
-    live.update(0, loss=1.0)
-    live.update(5, loss=0.5, psnr=22.0)
-    loss, psnr = live.figure().axes
-    assert loss.lines[0].get_xdata().tolist() == [0, 5]
-    assert psnr.lines[0].get_ydata().tolist() == [22.0]
-    assert loss.get_yscale() == "log"
-    assert "FBP: 21" in live.figure().alt_text
-    with pytest.raises(InputError, match="no values yet"):
-        plot().figure()
+def test_baselines_and_scales_travel_with_the_panels():
+    loss, psnr = plot(log_scale=["loss"], baselines={"psnr": {"FBP": 21.0}}).panels
+    assert (loss["log"], psnr["log"]) == (True, False)
+    assert (loss["baselines"], psnr["baselines"]) == ([], [{"name": "FBP", "value": 21.0}])
 
 
 def test_its_text_is_the_same_before_and_after_the_run():

@@ -1,14 +1,13 @@
 """Pixel values as they travel with a widget."""
 
 import base64
-import inspect
 
 import numpy as np
 import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.widgets.pixels import largest_difference, line_profile, quantise
+from eiwork.widgets.pixels import largest_difference, quantise
 
 
 def test_every_value_is_within_half_a_level():
@@ -37,17 +36,6 @@ def test_complex_images_are_magnitudes_and_colour_is_refused():
         quantise(torch.zeros(3, 4, 4))
     with pytest.raises(InputError, match="truth holds NaN"):
         quantise(torch.full((2, 2), float("nan")), "truth")
-
-
-def test_a_profile_is_a_row_or_a_column():
-    picture = np.arange(6.0).reshape(2, 3)
-    assert line_profile(picture, "row", 1).tolist() == [3.0, 4.0, 5.0]
-    assert line_profile(picture, "column", 2).tolist() == [2.0, 5.0]
-    for line, position in (("row", 2), ("column", 3), ("row", -1)):
-        with pytest.raises(InputError, match=f"no {line} {position}"):
-            line_profile(picture, line, position)
-    with pytest.raises(InputError, match="must be"):
-        inspect.unwrap(line_profile)(picture, "diagonal", 0)
 
 
 def test_the_largest_difference_is_over_all_pairs_and_never_zero():

@@ -4,24 +4,7 @@ import pytest
 
 from eiwork.errors import InputError
 from eiwork.figures import figure_png
-from eiwork_study.figures.study import cost_curves, method_intervals
-
-
-def test_methods_have_dots_intervals_and_a_text():
-    figure = method_intervals(
-        ["one", "two"],
-        [25.0, 27.0],
-        [24.0, 26.5],
-        [26.0, 27.5],
-        n_images=40,
-        n_seeds=3,
-        reference=("inverse", 24.5),
-    )
-    assert "95 % bootstrap interval over 40 images and 3 seeds" in figure.alt_text
-    assert "27" in figure.alt_text
-    single = method_intervals(["one"], [25.0], [24.0], [26.0], n_images=2, n_seeds=1)
-    assert "2 images and 1 seed" in single.alt_text
-    assert "1 seeds" not in single.alt_text
+from eiwork_study.figures.study import cost_curves
 
 
 def test_curves_are_averaged_where_all_seeds_have_one():
