@@ -16,21 +16,17 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("doctor")(doctor.doctor)
-app.command("lab")(lab.lab)
-app.command("recipes")(training.recipes)
-app.command("train")(training.train)
-app.command("evaluate")(training.evaluate)
+for command in (doctor.doctor, lab.lab, training.recipes, training.train, training.evaluate):
+    app.command()(command)
 app.add_typer(data.app, name="data")
 
 
-def _version(asked: bool) -> bool:
+def _version(asked: bool) -> None:
     if asked:
         from eiwork import __version__
 
         typer.echo(f"eiwork {__version__}")
         raise typer.Exit
-    return asked
 
 
 @app.callback()

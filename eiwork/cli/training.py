@@ -1,5 +1,6 @@
 """`eiwork recipes`, `eiwork train` and `eiwork evaluate`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,18 @@ import typer
 from rich.table import Table
 
 from eiwork.cli.advice import INTERRUPTED
-from eiwork.cli.reporting import DeviceName, JsonPath, check_json_path, comparison_table, console, write_json
+from eiwork.cli.reporting import JsonPath, check_json_path, console, say, write_json
+
+DeviceName = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto (a GPU when there is one), cpu, cuda, or cuda:N.")
+]
+_TITLES = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "n_evaluations": "NFE",
+    "max_residual": "largest residual",
+    "converged_share": "converged",
+}
 
 
 def recipes() -> None:
@@ -27,8 +39,7 @@ def train(
         typer.Option(metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."),
     ] = None,
     steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default."),
+        int | None, typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Random seed; the recipe's own by default.")
@@ -45,30 +56,19 @@ def train(
     from eiwork.training import get_recipe
     from eiwork.training import train as train_recipe
 
-    chosen = get_recipe(recipe)
-    given = {"steps": steps, "seed": seed}
-    overrides = {key: value for key, value in given.items() if value is not None}
-    chosen = chosen.with_overrides(**overrides)
+    overrides = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
+    chosen = get_recipe(recipe).with_overrides(**overrides)
     check_json_path(json_path)
     folder = Path("runs") / recipe if output is None else output
-    result = train_recipe(chosen, folder, device=device, resume=resume)
-    title = f"{recipe}, test images" + (" (training interrupted)" if result.interrupted else "")
-    console().print(comparison_table(title, result.metrics))
-    console().print(f"Checkpoint: {result.checkpoint}", soft_wrap=True, highlight=False)
-    figures = {
-        "recipe": chosen.model_dump(mode="json"),
-        "checkpoint": str(result.checkpoint),
-        "interrupted": result.interrupted,
-        "metrics": result.metrics,
-    }
-    write_json(json_path, figures)
-    if result.interrupted:
+    run = train_recipe(chosen, folder, device=device, resume=resume)
+    title = f"{recipe}, test images" + (" (training interrupted)" if run.interrupted else "")
+    console().print(comparison_table(title, run.metrics))
+    say(f"Checkpoint: {run.checkpoint}")
+    figures = {"checkpoint": str(run.checkpoint), "interrupted": run.interrupted, "metrics": run.metrics}
+    write_json(json_path, {"recipe": chosen.model_dump(mode="json"), **figures})
+    if run.interrupted:
         same = "".join(f" --{key} {value}" for key, value in overrides.items())
-        console().print(
-            f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume",
-            soft_wrap=True,
-            highlight=False,
-        )
+        say(f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume")
         raise typer.Exit(INTERRUPTED)
 
 
@@ -84,3 +84,18 @@ def evaluate(
     figures = evaluate_checkpoint(checkpoint, device=device)
     console().print(comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"]))
     write_json(json_path, figures)
+
+
+def comparison_table(title: str, summary: Mapping[str, Mapping[str, float]]) -> Table:
+    """One row per method, one column per quantity; a quantity that a method does not have stays empty."""
+    columns = list(dict.fromkeys(key for row in summary.values() for key in row))
+    table = Table("method", title=title)
+    for column in columns:
+        table.add_column(_TITLES.get(column, column.replace("_", " ")), justify="right")
+    for method, row in summary.items():
+        table.add_row(method, *(_number(row[column]) if column in row else "" for column in columns))
+    return table
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"

@@ -3,7 +3,8 @@ import json
 import pytest
 from rich.console import Console
 
-from eiwork.cli.reporting import check_json_path, comparison_table, write_json
+from eiwork.cli.reporting import check_json_path, write_json
+from eiwork.cli.training import comparison_table
 from eiwork.errors import InputError
 
 

@@ -60,10 +60,13 @@ def test_an_interrupted_training_says_how_to_go_on(run, monkeypatch):
     assert "eiwork train ct-ei-deq --output here --steps 7 --resume" in result.stdout
 
 
-def test_an_unknown_recipe_names_the_nearest(run, advice, trainings):
-    result = run("train", "mri-ei-dqe")
+@pytest.mark.parametrize(("name", "near"), [("mri-ei-dqe", "mri-ei-deq"), ("no-such", "")])
+def test_an_unknown_recipe_names_the_three_nearest(run, advice, trainings, name, near):
+    result = run("train", name)
     assert result.exit_code == 2
-    assert "Did you mean mri-ei-deq" in advice(result)
+    told = advice(result)
+    assert f"Did you mean {near}" in told
+    assert sum(f" {known}," in told or f" {known}?" in told for known in recipes()) == 3
     assert trainings == []
 
 
@@ -114,25 +117,3 @@ def test_a_missing_checkpoint_is_named(run, advice):
     result = run("evaluate", "nowhere/model.safetensors")
     assert result.exit_code == 1
     assert "nowhere/model.json does not exist" in advice(result)
-
-
-def test_generalise_shows_a_row_for_every_shift_and_writes_it(run, tmp_path):
-    recipe = get_recipe("mri-ei-deq").with_overrides(
-        data__image_size=16, data__n_train=8, steps=1, optimiser__batch_size=2, gradient_probe_every=None
-    )
-    path = eiwork.training.train(recipe, tmp_path / "run", device="cpu", progress=False, measure=False).checkpoint
-    options = ["--shift", "as trained", "--shift", "noise 0.05", "--json", "shifts.json"]
-    result = run("generalise", str(path), *options)
-    assert result.exit_code == 0, result.output
-    assert "noise 0.05" in result.stdout
-    assert "100%" in result.stdout
-    report = json.loads((tmp_path / "shifts.json").read_text())
-    assert [row["shift"] for row in report["rows"]] == ["as trained", "noise 0.05"]
-    assert report["problem"] == "mri"
-    assert report["guard"] is None
-    result = run("generalise", str(path), *options, "--guarded")
-    assert result.exit_code == 0, result.output
-    assert "milder" in result.stdout
-    report = json.loads((tmp_path / "shifts.json").read_text())
-    assert report["guard"]["budget"] < 60
-    assert all(row["max_nfe"] < 60 and row["converged_share"] == 1 for row in report["rows"])
