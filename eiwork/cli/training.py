@@ -1,6 +1,5 @@
 """`eiwork recipes`, `eiwork train` and `eiwork evaluate`."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,13 +12,6 @@ from eiwork.cli.reporting import JsonPath, check_json_path, console, say, write_
 DeviceName = Annotated[
     str, typer.Option("--device", metavar="NAME", help="auto (a GPU when there is one), cpu, cuda, or cuda:N.")
 ]
-_TITLES = {
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM",
-    "n_evaluations": "NFE",
-    "max_residual": "largest residual",
-    "converged_share": "converged",
-}
 
 
 def recipes() -> None:
@@ -53,7 +45,7 @@ def train(
     Shows the loss, the PSNR on held-out images (monitoring only: it never influences the training) and the number
     of evaluations. Ctrl-C stops after the step at hand and leaves a usable checkpoint; --resume continues from it.
     """
-    from eiwork.training import get_recipe
+    from eiwork.training import evaluate_checkpoint, get_recipe
     from eiwork.training import train as train_recipe
 
     overrides = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
@@ -61,15 +53,22 @@ def train(
     check_json_path(json_path)
     folder = Path("runs") / recipe if output is None else output
     run = train_recipe(chosen, folder, device=device, resume=resume)
-    title = f"{recipe}, test images" + (" (training interrupted)" if run.interrupted else "")
-    console().print(comparison_table(title, run.metrics))
     say(f"Checkpoint: {run.checkpoint}")
-    figures = {"checkpoint": str(run.checkpoint), "interrupted": run.interrupted, "metrics": run.metrics}
-    write_json(json_path, {"recipe": chosen.model_dump(mode="json"), **figures})
+    figures = {
+        "recipe": chosen.model_dump(mode="json"),
+        "checkpoint": str(run.checkpoint),
+        "interrupted": run.interrupted,
+        "history": run.history,
+    }
     if run.interrupted:
+        write_json(json_path, figures)
         same = "".join(f" --{key} {value}" for key, value in overrides.items())
         say(f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume")
         raise typer.Exit(INTERRUPTED)
+    assert run.checkpoint is not None
+    _, evaluation = evaluate_checkpoint(run.checkpoint, device=device)
+    say(f"{evaluation.table()}")
+    write_json(json_path, figures | {"summary": evaluation.summary})
 
 
 def evaluate(
@@ -78,24 +77,9 @@ def evaluate(
     json_path: JsonPath = None,
 ) -> None:
     """Measure a checkpoint on the test images of its recipe, beside the reconstructions that need no training."""
-    from eiwork.training import evaluate as evaluate_checkpoint
+    from eiwork.training import evaluate_checkpoint
 
     check_json_path(json_path)
-    figures = evaluate_checkpoint(checkpoint, device=device)
-    console().print(comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"]))
-    write_json(json_path, figures)
-
-
-def comparison_table(title: str, summary: Mapping[str, Mapping[str, float]]) -> Table:
-    """One row per method, one column per quantity; a quantity that a method does not have stays empty."""
-    columns = list(dict.fromkeys(key for row in summary.values() for key in row))
-    table = Table("method", title=title)
-    for column in columns:
-        table.add_column(_TITLES.get(column, column.replace("_", " ")), justify="right")
-    for method, row in summary.items():
-        table.add_row(method, *(_number(row[column]) if column in row else "" for column in columns))
-    return table
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
+    recipe, evaluation = evaluate_checkpoint(checkpoint, device=device)
+    say(f"{recipe.name}, test images. {evaluation.table()}")
+    write_json(json_path, {"name": recipe.name, "summary": evaluation.summary, "images": evaluation.values})

@@ -175,5 +175,5 @@ def get_recipe(name: str) -> Recipe:
     """The recipe of that name; raises RecipeError with the nearest names for an unknown one."""
     if name in _RECIPES:
         return _RECIPES[name]
-    near = get_close_matches(name, _RECIPES, n=3, cutoff=0.0)
+    near = get_close_matches(name, _RECIPES, n=3) or sorted(_RECIPES)
     raise RecipeError(f"There is no recipe {name!r}. Did you mean {', '.join(near)}? `eiwork recipes` lists them all.")
