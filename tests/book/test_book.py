@@ -124,9 +124,7 @@ def test_missing_and_stale_lessons_are_named_with_the_command(source, lessons, e
     newer = tmp_path / "newer"
     write_notebook(newer / "00_widget.ipynb", "print('changed')")
     write_notebook(newer / "09_new.ipynb")
-    with pytest.raises(
-        PublishingError, match=r"2 of 2 lessons .*00_widget\.ipynb, 09_new\.ipynb.*builder notebooks"
-    ):
+    with pytest.raises(PublishingError, match=r"2 of 2 lessons .*00_widget\.ipynb, 09_new\.ipynb.*builder notebooks"):
         build_book(source, executed, tmp_path / "book", notebooks=newer)
     assert not (tmp_path / "book").exists()
 
