@@ -19,6 +19,7 @@ from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
 from eiwork.errors import EiworkError
 from eiwork.files import ensure_output_folder
 
+Status = Literal["ok", "note", "problem"]
 _STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
 
 
@@ -27,7 +28,7 @@ class Check:
     """Outcome of one check; a note is something optional that is missing, and advice is empty when all is well."""
 
     name: str
-    status: Literal["ok", "note", "problem"]
+    status: Status
     found: str
     advice: str = ""
 
@@ -54,7 +55,7 @@ def doctor(json_path: JsonPath = None) -> None:
 
 def every_check() -> list[Check]:
     """Run all checks, in the order in which they are worth reading."""
-    single: list[Callable[[], Check]] = [_deepinv, _device, _threads, _data, _lessons, _chromium, _output]
+    single: list[Callable[[], Check]] = [_deepinv, _device, _data, _lessons, _chromium, _output]
     here = [Check("eiwork", "ok", eiwork.__version__), Check("Python", "ok", platform.python_version())]
     return here + _packages() + [check() for check in single]
 
@@ -91,47 +92,45 @@ def _deepinv() -> Check:
 
 
 def _device() -> Check:
-    from eiwork import device
-
-    return Check("device", "ok", device.describe(device.resolve("auto")))
-
-
-def _threads() -> Check:
     import torch
 
-    return Check("threads", "ok", f"{torch.get_num_threads()} of {os.cpu_count()} cores")
+    from eiwork import device
+
+    found = device.describe(device.resolve("auto"))
+    return Check("device", "ok", f"{found}; {torch.get_num_threads()} threads on {os.cpu_count()} cores")
 
 
 def _data() -> Check:
     from eiwork.data import verify
 
-    try:
-        return Check("embedded data", "ok", f"{len(verify())} files, every SHA-256 as in the manifest")
-    except EiworkError as error:
-        return Check("embedded data", "problem", "damaged", str(error))
+    return _attempt("embedded data", "damaged", lambda: f"{len(verify())} files, every SHA-256 as in the manifest")
 
 
 def _lessons() -> Check:
-    try:
+    def find() -> str:
         folder = project_folder() / "notebooks"
-    except EiworkError as error:
-        return Check("lessons", "note", "not found from here", str(error))
-    return Check("lessons", "ok", f"{len(list(folder.glob('[0-9][0-9]_*.ipynb')))} in {folder}")
+        return f"{len(list(folder.glob('[0-9][0-9]_*.ipynb')))} in {folder}"
+
+    return _attempt("lessons", "not found from here", find, "note")
 
 
 def _chromium() -> Check:
     found = find_chromium()
     if found is None:
-        advice = "Only the tests in a browser need it: sudo apt-get install chromium"
-        return Check("Chromium", "note", "not found", advice)
+        return Check("Chromium", "note", "not found", "Only tests in a browser need it: sudo apt-get install chromium")
     return Check("Chromium", "ok", str(found))
 
 
 def _output() -> Check:
     """Check the place of `eiwork train`'s output, without leaving a new folder behind."""
     folder = Path("runs") if Path("runs").is_dir() else Path()
+    return _attempt(
+        "output folder", "cannot be written", lambda: f"{ensure_output_folder(folder).resolve()} can be written"
+    )
+
+
+def _attempt(name: str, problem: str, find: Callable[[], str], status: Status = "problem") -> Check:
     try:
-        ensure_output_folder(folder)
+        return Check(name, "ok", find())
     except EiworkError as error:
-        return Check("output folder", "problem", "cannot be written", str(error))
-    return Check("output folder", "ok", f"{folder.resolve()} can be written")
+        return Check(name, status, problem, str(error))

@@ -19,7 +19,7 @@ def test_a_good_installation_has_no_problem_and_says_so_in_json(run, tmp_path):
     assert found["eiwork"]["found"] == eiwork.__version__
     assert found["deepinv"]["status"] == found["import deepinv"]["status"] == "ok"
     assert found["embedded data"]["status"] == "ok"
-    assert {"Python", "torch", "jupyterlab", "device", "threads", "lessons", "Chromium"} <= found.keys()
+    assert {"Python", "torch", "jupyterlab", "device", "lessons", "Chromium"} <= found.keys()
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
