@@ -10,13 +10,9 @@ from eiwork.errors import InputError
 def resolve(name: str | torch.device = "auto") -> torch.device:
     """Turn a device name into a `torch.device` that exists on this machine.
 
-    Args:
-        name: `"auto"` (the first CUDA device when there is one, else the CPU), `"cpu"`, `"cuda"`,
-            `"cuda:N"`, or a `torch.device` of these types.
-
-    Raises:
-        InputError: the name is none of these, CUDA is asked for where torch finds none, or the index N
-            is beyond the devices that exist; the message names `--device` and what to use instead.
+    `name` is "auto" (the first CUDA device when there is one, else the CPU), "cpu", "cuda", "cuda:N", or a
+    `torch.device` of these types. Raises InputError for any other name, for CUDA where torch finds none, and for an
+    index beyond the devices that exist; the message names `--device` and what to use instead.
     """
     text = str(name)
     if text == "auto":

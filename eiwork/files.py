@@ -11,27 +11,14 @@ from eiwork.errors import CheckpointError, EiworkError
 
 
 def write_atomically(
-    path: str | os.PathLike[str],
-    write: Callable[[Path], object],
-    error: type[EiworkError] = CheckpointError,
+    path: str | os.PathLike[str], write: Callable[[Path], object], error: type[EiworkError] = CheckpointError
 ) -> Path:
-    """Write a file so that a reader finds the old content or the new content, never a part.
+    """Write a file so that a reader finds the old content or the new content, never a part, and return its path.
 
-    `write` gets a temporary path in the same folder (with the same suffix, which `numpy.savez` and others
-    look at); its file is flushed to the disk and then renamed over `path`. Whatever goes wrong, Ctrl-C
-    included, the old file stays as it was and the temporary one is removed. Missing parent folders are made.
-
-    Args:
-        path: the file to write.
-        write: creates the file at the path it is given.
-        error: class of the error raised when the file cannot be written.
-
-    Returns:
-        The path that was written.
-
-    Raises:
-        EiworkError: of class `error`, when the disk is full or the folder cannot be written.
-        Exception: whatever `write` raises for reasons other than the file system.
+    `write` creates the file at a temporary path in the same folder (with the same suffix, which `numpy.savez` and
+    others look at); it is flushed to the disk and then renamed over `path`. Whatever goes wrong, Ctrl-C included, the
+    old file stays as it was and the temporary one is removed. Missing parent folders are made. Raises `error` when the
+    disk is full or the folder cannot be written, and whatever `write` raises for other reasons.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
@@ -53,17 +40,9 @@ def write_text_atomically(path: str | os.PathLike[str], text: str, error: type[E
 
 
 def ensure_output_folder(path: str | os.PathLike[str], error: type[EiworkError] = CheckpointError) -> Path:
-    """Create a folder if need be and prove that files can be written there, before any long work starts.
+    """Create a folder if need be, prove that files can be written there before any long work starts, and return it.
 
-    Args:
-        path: the folder.
-        error: class of the error raised when it cannot be used.
-
-    Returns:
-        The folder.
-
-    Raises:
-        EiworkError: of class `error`, when it cannot be created or written, naming the folder.
+    Raises `error`, naming the folder, when it cannot be created or written.
     """
     folder = Path(path)
     probe = folder / f".probe.{secrets.token_hex(6)}"

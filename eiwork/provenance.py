@@ -7,8 +7,6 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 import eiwork
 
 
@@ -19,6 +17,8 @@ def code_version() -> dict[str, str | None]:
 
 def machine() -> dict[str, str | int]:
     """Processor, cores, threads and library versions of this process."""
+    import torch  # here, so that the book's tools need not wait for it
+
     return {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,

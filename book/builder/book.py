@@ -8,34 +8,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from book.builder.errors import PublishingError
-from book.builder.execute import executed_record
+from book.builder.execute import LESSONS, executed_record
 from book.builder.fingerprint import identity, is_up_to_date
 from book.builder.quick_start import QUICK_START
-from book.builder.staging import stage_notebook
+from book.builder.staging import PublishingError, stage_notebook
 from book.builder.status import status_page
 from eiwork.files import ensure_output_folder, write_text_atomically
 
 PROJECT = Path(__file__).resolve().parents[2]
 _MARK = ".eiwork-book"  # a folder with this file is ours to replace
-_LESSONS = "[0-9][0-9]_*.ipynb"  # as in the table of contents; other notebooks are somebody's scratch paper
+_NOT_PAGES = shutil.ignore_patterns("_build", "builder", "__pycache__", ".*")
 _RUN = "Run: python -m book.builder notebooks"
 
 
 def build_book(source: Path, notebooks_executed: Path, output: Path, *, notebooks: Path | None = None) -> Path:
     """Build the HTML book, without executing anything, and return its first page.
 
-    The table of contents takes in the lessons that exist. The pages work from any file server without a network.
+    `source` holds the prose pages with `_config.yml` and `_toc.yml`, whose table of contents takes in the lessons that
+    exist; `notebooks_executed` the copies that `run_notebooks` wrote. Where `notebooks`, the lessons themselves, are
+    given, every one must have a copy that is up to date. The folder `output` is replaced as a whole, and only when the
+    build succeeds; its pages work from any file server without a network.
 
-    Args:
-        source: the prose pages with `_config.yml` and `_toc.yml`.
-        notebooks_executed: the executed copies that `run_notebooks` wrote.
-        output: the folder of the finished book; replaced as a whole, and only when the build succeeds.
-        notebooks: the lessons themselves; when given, every lesson must have an executed copy that is up to date.
-
-    Raises:
-        PublishingError: executed copies are missing or stale, jupyter-book is not installed, `output` is a folder
-            of something else, or the build gives a warning.
+    Raises PublishingError when executed copies are missing or stale, jupyter-book is not installed, `output` is a
+    folder of something else, or the build gives a warning.
     """
     source, executed, output = (Path(path).resolve() for path in (source, notebooks_executed, output))
     if find_spec("jupyter_book") is None:
@@ -54,8 +49,8 @@ def build_book(source: Path, notebooks_executed: Path, output: Path, *, notebook
 
 def _lessons(executed: Path, notebooks: Path | None) -> dict[str, dict[str, Any]]:
     """Name -> record of each executed lesson, in reading order."""
-    copies = sorted(executed.glob(_LESSONS))
-    lessons = copies if notebooks is None else sorted(Path(notebooks).resolve().glob(_LESSONS))
+    copies = sorted(executed.glob(LESSONS))
+    lessons = copies if notebooks is None else sorted(Path(notebooks).resolve().glob(LESSONS))
     if not lessons:
         raise PublishingError(f"There are no executed lessons in {executed}, so there is no book to build. {_RUN}")
     records, missing = {}, []
@@ -88,7 +83,7 @@ def _stage(source: Path, executed: Path, records: dict[str, dict[str, Any]], sta
     shutil.rmtree(staged, ignore_errors=True)
     ensure_output_folder(staged, PublishingError)
     (staged / _MARK).touch()
-    shutil.copytree(source, staged, dirs_exist_ok=True, ignore=shutil.ignore_patterns("_build", ".*"))
+    shutil.copytree(source, staged, dirs_exist_ok=True, ignore=_NOT_PAGES)
     for name in records:
         stage_notebook(executed / f"{name}.ipynb", staged / "notebooks" / f"{name}.ipynb")
     write_text_atomically(staged / "status.md", status_page(records), PublishingError)
@@ -99,7 +94,7 @@ def _jupyter_book(staged: Path) -> Path:
     command = [sys.executable, "-c", program]
     options = ["build", str(staged), "--all", "-W", "-n", "--keep-going"]
     # Warnings of the tools' own code are not ours to fix; those about the book are Sphinx's and do count.
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1", "PYTHONPATH": str(PROJECT)}
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "NO_COLOR": "1", "PYTHONPATH": _python_path()}
     done = subprocess.run(
         [*command, *options], capture_output=True, text=True, env=environment, cwd=staged, check=False
     )
@@ -109,6 +104,11 @@ def _jupyter_book(staged: Path) -> Path:
         told = [line for line in lines if "WARNING" in line or "ERROR" in line] or lines[-25:]
         raise PublishingError("The book could not be built:\n" + "\n".join(told))
     return html
+
+
+def _python_path() -> str:
+    """Where jupyter-book's process finds `book.builder.sphinx_offline`: this checkout, before what was there."""
+    return os.pathsep.join(filter(None, (str(PROJECT), os.environ.get("PYTHONPATH"))))
 
 
 def _replace(html: Path, output: Path) -> None:

@@ -1,24 +1,29 @@
-"""Lessons executed by papermill, each in a fresh kernel and an empty folder."""
+"""Lessons executed by papermill, each in a process of its own and an empty folder."""
 
+import json
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import nbformat
 
-from book.builder.errors import PublishingError
 from book.builder.fingerprint import RECORD, identity, is_up_to_date
-from book.builder.process import execute
-from book.builder.staging import read_notebook
+from book.builder.staging import PublishingError, read_notebook
 from eiwork.errors import InputError
 from eiwork.files import ensure_output_folder, write_text_atomically
 from eiwork.provenance import machine
 
+LESSONS = "[0-9][0-9]_*.ipynb"  # as in the table of contents; other notebooks are somebody's scratch paper
 Mode = Literal["fast", "full"]
+_RUNNER = Path(__file__).with_name("runner.py")
 
 
 @dataclass(frozen=True)
@@ -41,25 +46,15 @@ def run_notebooks(
     on_report: Callable[[RunReport], object] | None = None,
     show_progress: bool = False,
 ) -> list[RunReport]:
-    """Execute notebooks and write their executed copies, with outputs and widget states, to `output_dir`.
+    """Execute notebooks, write their executed copies, with outputs and widget states, to `output_dir`; one report each.
 
-    A copy that was made from the same notebook, code, libraries and mode is kept. Each copy is written whole or
-    not at all; of a failed lesson, the cells up to the failure go to `output_dir/failed/`.
+    Each notebook has a cell tagged `parameters` that sets `mode`; `jobs` >= 1 of them run at the same time. A copy that
+    was made from the same notebook, code, libraries and mode is kept. Each copy is written whole or not at all; of a
+    failed lesson, the cells up to the failure go to `output_dir/failed/`. `on_report` is called with each report as it
+    comes in; `show_progress` shows a bar per notebook, cell by cell, on standard error.
 
-    Args:
-        paths: the notebooks; each has a cell tagged `parameters` that sets `mode`.
-        output_dir: where the copies go, under the same names.
-        mode: "fast" (under a minute or two each) or "full".
-        jobs: how many notebooks run at the same time, >= 1.
-        on_report: called with each report as it comes in.
-        show_progress: show a bar per notebook, cell by cell, on standard error.
-
-    Returns:
-        One report per notebook, in the order of `paths`.
-
-    Raises:
-        InputError: no notebooks, an unknown mode, jobs < 1, or two notebooks of the same name.
-        PublishingError: one or more lessons failed; the message names each with its cell. The others are done.
+    Raises InputError for no notebooks, an unknown mode, jobs < 1, or two notebooks of the same name; PublishingError
+    when lessons failed, naming each with its cell, after the others are done.
     """
     notebooks = [Path(path).resolve() for path in paths]
     if not notebooks:
@@ -121,10 +116,9 @@ def run_notebook(notebook: Path, executed: Path, mode: Mode = "fast", show_progr
     if record is not None and is_up_to_date(record, wanted):
         return RunReport(notebook, executed, mode, float(record["seconds"]), skipped=True)
     start = time.perf_counter()
-    result = execute(notebook, executed, mode, show_progress=show_progress, injected=tagged[0] + 1)
+    result = _execute(notebook, executed, mode, show_progress, injected=tagged[0] + 1)
     seconds = time.perf_counter() - start
-    # papermill's own record names folders of this machine.
-    result.metadata.pop("papermill", None)
+    result.metadata.pop("papermill", None)  # its own record names folders of this machine
     result.metadata[RECORD] = {
         **wanted,
         "seconds": round(seconds, 1),
@@ -142,3 +136,50 @@ def executed_record(executed: Path) -> dict[str, Any] | None:
         return None
     record = read_notebook(executed).metadata.get(RECORD)
     return None if record is None else dict(record)
+
+
+def _execute(notebook: Path, executed: Path, mode: str, show_progress: bool, *, injected: int) -> nbformat.NotebookNode:
+    """Run a notebook and return its executed copy; `injected` is the place of the cell that sets the mode.
+
+    Raises PublishingError when a cell failed, the kernel died or could not start, or papermill is not installed.
+    """
+    if find_spec("papermill") is None:
+        raise PublishingError("Running lessons needs papermill: pip install 'eiwork[lab]'.")
+    with tempfile.TemporaryDirectory(prefix="eiwork-lesson-") as folder:
+        output, work = Path(folder, "executed", notebook.name), Path(folder, "work")
+        output.parent.mkdir()
+        work.mkdir()
+        arguments = {
+            "input_path": str(notebook),
+            "output_path": str(output),
+            "parameters": {"mode": mode},
+            "kernel_name": "python3",
+            "cwd": str(work),
+            "progress_bar": show_progress,
+            "extra_arguments": ["--log-level=CRITICAL"],  # the kernel's greetings are of no use to a reader
+        }
+        done = subprocess.run(
+            [sys.executable, str(_RUNNER), json.dumps(arguments)],
+            stdout=subprocess.PIPE,
+            stderr=None if show_progress else subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if done.returncode == 0:
+            return read_notebook(output)
+        if not done.stdout.startswith("{"):
+            raise PublishingError(f"{notebook.name} could not be run: {(done.stderr or '').strip()[-2000:]}")
+        failure = json.loads(done.stdout)
+        if "kernel" in failure:
+            raise PublishingError(
+                f"{notebook.name}: its Python process could not start or was killed ({failure['kernel']}). The "
+                "probable cause is too little memory, or an environment without ipykernel: pip install 'eiwork[lab]'."
+            )
+        kept = executed.parent / "failed" / executed.name
+        write_text_atomically(kept, output.read_text(encoding="utf-8"), PublishingError)
+    first = next(iter(failure["source"].strip().splitlines()), "")
+    number = failure["cell_index"] + (1 if failure["cell_index"] < injected else 0)  # counted from 1
+    raise PublishingError(
+        f"{notebook.name} failed in its cell {number} ({first}) with {failure['error']}\nThe cells up to there are in "
+        f"{kept}; open it, or run the lesson in JupyterLab, to see the whole traceback."
+    )

@@ -10,7 +10,7 @@ from eiwork.provenance import machine
 
 _PACKAGE = Path(eiwork.__file__).parent
 _RESULTS = _PACKAGE.parent / "results"
-# What a lesson's result can depend on; how its page is made is not part of it.
+# What a lesson's result can depend on: lessons import `eiwork` alone, neither what makes the study nor the book.
 _SUFFIXES = {".py", ".js", ".css", ".json", ".npz", ".safetensors"}
 _LEFT_OUT = {"cli", "__pycache__"}
 RECORD = "eiwork"
@@ -18,14 +18,8 @@ RECORD = "eiwork"
 
 def package_fingerprint(package: Path = _PACKAGE) -> str:
     """SHA-256 over the names and contents of the package's code and data files."""
-    return _digest(
-        package,
-        [
-            path
-            for path in package.rglob("*")
-            if path.suffix in _SUFFIXES and not _LEFT_OUT.intersection(path.relative_to(package).parts)
-        ],
-    )
+    files = [path for path in package.rglob("*") if path.suffix in _SUFFIXES]
+    return _digest(package, [path for path in files if not _LEFT_OUT.intersection(path.relative_to(package).parts)])
 
 
 def results_fingerprint(results: Path = _RESULTS) -> str:
@@ -49,12 +43,7 @@ def identity(notebook: Path, mode: str) -> dict[str, Any]:
         "package_sha256": package_fingerprint(),
         "results_sha256": results_fingerprint(),
         "mode": mode,
-        "versions": {
-            "eiwork": eiwork.__version__,
-            "python": here["python"],
-            "torch": here["torch"],
-            "deepinv": here["deepinv"],
-        },
+        "versions": {"eiwork": eiwork.__version__} | {key: here[key] for key in ("python", "torch", "deepinv")},
     }
 
 

@@ -1,13 +1,22 @@
 """Executed notebooks made ready for the book: progress bars, machine paths and injected cells taken out."""
 
+import hashlib
+import html
+import json
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from book.builder.errors import PublishingError
-from book.builder.plotly_output import PLOTLY_MIME, plotly_html
+from eiwork.errors import EiworkError
 from eiwork.files import write_text_atomically
+
+PLOTLY_CLASS = "eiwork-plotly"
+PLOTLY_MIME = "application/vnd.plotly.v1+json"
+
+
+class PublishingError(EiworkError, RuntimeError):
+    """A lesson failed, an executed copy is missing or stale, or the book cannot be built; the message names it."""
 
 
 def read_notebook(path: Path) -> nbformat.NotebookNode:
@@ -50,3 +59,23 @@ def _page_output(output: Any) -> Any:
     if PLOTLY_MIME in output.get("data", {}):
         output.data = {"text/html": plotly_html(output.data[PLOTLY_MIME])}
     return output
+
+
+def plotly_html(figure: dict[str, Any]) -> str:
+    """Return a `<div>` that holds the figure's JSON; a script of the book draws it.
+
+    Its id comes from the content, so that the same figure gives the same page. The alternative text is
+    `layout.meta.alt`, or else the figure's title.
+    """
+    description = {key: figure[key] for key in ("data", "layout", "frames") if key in figure}
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    layout = figure.get("layout", {})
+    title, meta = layout.get("title", {}), layout.get("meta", {})
+    alt = meta.get("alt", "") if isinstance(meta, dict) else ""
+    alt = alt or (title if isinstance(title, str) else title.get("text", "")) or "Interactive figure"
+    safe = text.replace("</", "<\\/")  # the JSON must not close its own script element
+    return (
+        f'<div class="{PLOTLY_CLASS}" id="plotly-{digest}" role="img" aria-label="{html.escape(alt)}">'
+        f'<script type="application/json">{safe}</script></div>'
+    )

@@ -15,22 +15,20 @@ INTERRUPTED = 130  # the shell's status for a command that Ctrl-C ended
 
 
 class AdviceGroup(TyperGroup):
-    """A command group that turns the package's own errors into advice instead of a traceback."""
+    """A command group that turns the package's own errors into advice; any other error is a bug and shows itself.
+
+    Exit status: 2 where the command line itself asks for something impossible, 1 where files or a computation fail.
+    """
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command: an `EiworkError` is printed in one red line, any other error is a bug and shows itself."""
+        """Run a command."""
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = lambda message, *_, **__: _say(f"Warning: {message}", "yellow")
             try:
                 return super().invoke(ctx)
             except EiworkError as error:
                 _say(f"Error: {error}", "bold red")
-                raise typer.Exit(exit_status(error)) from None
-
-
-def exit_status(error: EiworkError) -> int:
-    """2 where the command line itself asks for something impossible, 1 where files or a computation fail."""
-    return 2 if isinstance(error, InputError | RecipeError) else 1
+                raise typer.Exit(2 if isinstance(error, InputError | RecipeError) else 1) from None
 
 
 def need_extra(module: str, extra: str) -> None:
@@ -39,10 +37,6 @@ def need_extra(module: str, extra: str) -> None:
         raise InputError(
             f'This command needs {module}, which is not installed. Install it with: pip install "eiwork[{extra}]"'
         )
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    _say(f"Warning: {message}", "yellow")
 
 
 def _say(text: str, style: str) -> None:

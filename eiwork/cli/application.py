@@ -2,6 +2,7 @@
 
 import typer
 
+from eiwork import __version__
 from eiwork.cli import data, doctor, lab, training
 from eiwork.cli.advice import AdviceGroup
 
@@ -16,18 +17,13 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("doctor")(doctor.doctor)
-app.command("lab")(lab.lab)
-app.command("recipes")(training.recipes)
-app.command("train")(training.train)
-app.command("evaluate")(training.evaluate)
+for _command in (doctor.doctor, lab.lab, training.recipes, training.train, training.evaluate):
+    app.command()(_command)
 app.add_typer(data.app, name="data")
 
 
 def _version(asked: bool) -> bool:
     if asked:
-        from eiwork import __version__
-
         typer.echo(f"eiwork {__version__}")
         raise typer.Exit
     return asked

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from eiwork.cli.advice import need_extra
-from eiwork.cli.locations import FIRST_LESSON, notebooks_folder
-from eiwork.cli.reporting import console
+from eiwork.cli.locations import FIRST_LESSON, project_folder
+from eiwork.cli.reporting import say
 from eiwork.errors import InputError
 
 _JUPYTER_CONFIG = Path(__file__).with_name("jupyter_config")
@@ -32,24 +32,19 @@ def lab(
     machine use `eiwork lab -- --no-browser` and forward the port with ssh -L. Ctrl-C stops the server.
     """
     need_extra("jupyterlab", "lab")
-    folder = notebooks_folder()
+    folder = project_folder() / "notebooks"
     command = lab_command(folder, jupyter_options or [], as_root=hasattr(os, "geteuid") and os.geteuid() == 0)
-    console().print(f"Lessons: {folder}\nRunning: {shlex.join(command[2:])}", soft_wrap=True, highlight=False)
+    say(f"Lessons: {folder}\nRunning: {shlex.join(command[2:])}")
     sys.stdout.flush()
     # The server takes the place of this process: signals and its exit status need no passing on.
     os.execve(command[0], command, lab_environment())  # noqa: S606  # a fixed program; its options were checked
 
 
 def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool = False) -> list[str]:
-    """Build the command that starts JupyterLab on `folder`, with the caller's options after ours.
+    """Build the command that starts JupyterLab with the root `folder`, with the caller's options after ours.
 
-    Args:
-        folder: the notebooks folder, which becomes the server's root.
-        jupyter_options: options of JupyterLab.
-        as_root: add the option that JupyterLab asks for when root runs it, as in a container.
-
-    Raises:
-        InputError: an option would open the server to other machines or turn its token off.
+    `as_root` adds the option that JupyterLab asks for when root runs it, as in a container. Raises InputError for an
+    option that would open the server to other machines or turn its token off.
     """
     _refuse_unsafe(jupyter_options)
     return [

@@ -7,7 +7,11 @@ import typer
 from rich.table import Table
 
 from eiwork.cli.advice import INTERRUPTED
-from eiwork.cli.reporting import DeviceName, JsonPath, check_json_path, comparison_table, console, write_json
+from eiwork.cli.reporting import JsonPath, check_json_path, console, say, write_json
+
+DeviceName = Annotated[
+    str, typer.Option("--device", metavar="NAME", help="auto (a GPU when there is one), cpu, cuda, or cuda:N.")
+]
 
 
 def recipes() -> None:
@@ -27,8 +31,7 @@ def train(
         typer.Option(metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."),
     ] = None,
     steps: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default."),
+        int | None, typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default.")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Random seed; the recipe's own by default.")
@@ -42,34 +45,30 @@ def train(
     Shows the loss, the PSNR on held-out images (monitoring only: it never influences the training) and the number
     of evaluations. Ctrl-C stops after the step at hand and leaves a usable checkpoint; --resume continues from it.
     """
-    from eiwork.training import get_recipe
+    from eiwork.training import evaluate_checkpoint, get_recipe
     from eiwork.training import train as train_recipe
 
-    chosen = get_recipe(recipe)
-    given = {"steps": steps, "seed": seed}
-    overrides = {key: value for key, value in given.items() if value is not None}
-    chosen = chosen.with_overrides(**overrides)
+    overrides = {key: value for key, value in (("steps", steps), ("seed", seed)) if value is not None}
+    chosen = get_recipe(recipe).with_overrides(**overrides)
     check_json_path(json_path)
     folder = Path("runs") / recipe if output is None else output
-    result = train_recipe(chosen, folder, device=device, resume=resume)
-    title = f"{recipe}, test images" + (" (training interrupted)" if result.interrupted else "")
-    console().print(comparison_table(title, result.metrics))
-    console().print(f"Checkpoint: {result.checkpoint}", soft_wrap=True, highlight=False)
+    run = train_recipe(chosen, folder, device=device, resume=resume)
+    say(f"Checkpoint: {run.checkpoint}")
     figures = {
         "recipe": chosen.model_dump(mode="json"),
-        "checkpoint": str(result.checkpoint),
-        "interrupted": result.interrupted,
-        "metrics": result.metrics,
+        "checkpoint": str(run.checkpoint),
+        "interrupted": run.interrupted,
+        "history": run.history,
     }
-    write_json(json_path, figures)
-    if result.interrupted:
+    if run.interrupted:
+        write_json(json_path, figures)
         same = "".join(f" --{key} {value}" for key, value in overrides.items())
-        console().print(
-            f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume",
-            soft_wrap=True,
-            highlight=False,
-        )
+        say(f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume")
         raise typer.Exit(INTERRUPTED)
+    assert run.checkpoint is not None
+    _, evaluation = evaluate_checkpoint(run.checkpoint, device=device)
+    say(f"{evaluation.table()}")
+    write_json(json_path, figures | {"summary": evaluation.summary})
 
 
 def evaluate(
@@ -78,9 +77,9 @@ def evaluate(
     json_path: JsonPath = None,
 ) -> None:
     """Measure a checkpoint on the test images of its recipe, beside the reconstructions that need no training."""
-    from eiwork.training import evaluate as evaluate_checkpoint
+    from eiwork.training import evaluate_checkpoint
 
     check_json_path(json_path)
-    figures = evaluate_checkpoint(checkpoint, device=device)
-    console().print(comparison_table(f"{figures['name']}, {figures['n_images']} test images", figures["summary"]))
-    write_json(json_path, figures)
+    recipe, evaluation = evaluate_checkpoint(checkpoint, device=device)
+    say(f"{recipe.name}, test images. {evaluation.table()}")
+    write_json(json_path, {"name": recipe.name, "summary": evaluation.summary, "images": evaluation.values})

@@ -3,15 +3,26 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import commands
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-WriteNotebook = Callable[..., Path]
+from book.builder.__main__ import app
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path):
+    return commands.runner(app, monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def workbook(tmp_path, monkeypatch):
+    return commands.workbook(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")
-def write_notebook() -> WriteNotebook:
+def write_notebook() -> Callable[..., Path]:
     """Write a notebook with a title, the parameters cell and the given code cells."""
 
     def write(path: Path, *cells: str, parameters: bool = True) -> Path:

@@ -1,11 +1,13 @@
 """The book built from a small source."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from book.builder import PublishingError, build_book, run_notebooks
+from book.builder.status import status_page
 
 pytestmark = pytest.mark.notebook
 
@@ -78,7 +80,8 @@ def page(book: Path, name: str) -> str:
     return (book / f"{name}.html").read_text(encoding="utf-8")
 
 
-def test_lessons_enter_the_contents_in_the_order_of_their_names(book):
+def test_lessons_and_their_status_enter_the_contents_in_the_order_of_their_names(book):
+    assert "01_plotly" in page(book, "status")
     links = re.findall(r'toctree-l1[^>]*><a class="reference internal" href="([^"]+)"', page(book, "intro"))
     assert links == ["notebooks/00_widget.html", "notebooks/01_plotly.html", "status.html"]
 
@@ -97,26 +100,19 @@ def test_scripts_are_loaded_where_they_are_needed_and_in_order(book):
     assert scripts["00_widget"] == ["requirejs/require.js", "require-config.js", "html-manager/embed-amd.js"]
     assert scripts["01_plotly"] == ["plotly.min.js", "plotly-draw.js"]
     assert "mathjax/tex-svg.js" in page(book, "intro")
+    assert "data:image/png;base64," in page(book, "notebooks/00_widget"), "the state of the widget is in the page"
+    assert "eiwork-plotly" in page(book, "notebooks/01_plotly")
     for names in scripts.values():
         assert all((book / "_static" / "vendor" / name).is_file() for name in names)
 
 
-def test_the_widgets_state_is_in_the_page(book):
-    assert "data:image/png;base64," in page(book, "notebooks/00_widget")
-    assert "eiwork-plotly" in page(book, "notebooks/01_plotly")
-
-
-def test_the_status_page_lists_every_lesson(book):
-    assert "01_plotly" in page(book, "status")
-
-
 def test_a_new_build_replaces_the_old_one_and_a_failed_one_leaves_it(book, source, executed, tmp_path):
     assert not (book / "old.html").exists()
-    for path in source.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "intro.md").write_text("# Welcome\n\n{ref}`nowhere`\n")
+    shutil.copytree(source, tmp_path / "broken")
+    (tmp_path / "broken" / "_toc.yml").write_text("format: jb-book\nroot: intro\n")  # one page is soon built
+    (tmp_path / "broken" / "intro.md").write_text("# Welcome\n\n{ref}`nowhere`\n")
     with pytest.raises(PublishingError, match="could not be built") as caught:
-        build_book(tmp_path, executed, book)
+        build_book(tmp_path / "broken", executed, book)
     assert "intro.md" in str(caught.value)
     assert "nowhere" in str(caught.value)
     assert "x = F(x)" in page(book, "intro"), "the book that was built before stands"
@@ -128,12 +124,12 @@ def test_missing_and_stale_lessons_are_named_with_the_command(source, lessons, e
     newer = tmp_path / "newer"
     write_notebook(newer / "00_widget.ipynb", "print('changed')")
     write_notebook(newer / "09_new.ipynb")
-    with pytest.raises(PublishingError, match=r"2 of 2 lessons .*00_widget\.ipynb, 09_new\.ipynb.*notebooks run"):
+    with pytest.raises(PublishingError, match=r"2 of 2 lessons .*00_widget\.ipynb, 09_new\.ipynb.*builder notebooks"):
         build_book(source, executed, tmp_path / "book", notebooks=newer)
     assert not (tmp_path / "book").exists()
 
 
-def test_a_folder_of_something_else_is_left_alone(source, executed, tmp_path):
+def test_a_folder_of_something_else_is_left_alone_and_is_no_source(source, executed, tmp_path):
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "mine.txt").write_text("mine")
     with pytest.raises(PublishingError, match="was not made by this command"):
@@ -141,3 +137,19 @@ def test_a_folder_of_something_else_is_left_alone(source, executed, tmp_path):
     assert (tmp_path / "book" / "mine.txt").read_text() == "mine"
     with pytest.raises(PublishingError, match="not the source of a book"):
         build_book(tmp_path, executed, tmp_path / "other")
+
+
+def test_the_status_page_has_a_row_per_lesson_and_groups_what_they_ran_with():
+    def record(seconds: float, torch: str = "2.9") -> dict:
+        return {
+            "mode": "fast",
+            "seconds": seconds,
+            "executed_at": "2026-01-02T03:04:05+00:00",
+            "versions": {"eiwork": "0.1.0", "python": "3.12.1", "torch": torch, "deepinv": "0.5.0"},
+            "machine": {"processor": "A processor", "cores": 2},
+        }
+
+    text = status_page({"00_a": record(12.4), "01_b": record(60.0, torch="2.8"), "02_c": record(3.0)})
+    assert "| [00_a](notebooks/00_a.ipynb) | fast | 12 | 2026-01-02 03:04:05 UTC |" in text
+    assert "| 0.1.0 | 3.12.1 | 2.9 | 0.5.0 | A processor, 2 cores | 00, 02 |" in text
+    assert "| 0.1.0 | 3.12.1 | 2.8 | 0.5.0 | A processor, 2 cores | 01 |" in text

@@ -2,12 +2,8 @@
 
 import pytest
 
-from book.builder.fingerprint import (
-    identity,
-    is_up_to_date,
-    package_fingerprint,
-    results_fingerprint,
-)
+from book.builder import fingerprint
+from book.builder.fingerprint import identity, is_up_to_date, package_fingerprint, results_fingerprint
 
 
 @pytest.fixture
@@ -19,25 +15,14 @@ def package(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["a.py", "data/b.json"])
-def test_changed_code_or_data_changes_the_fingerprint(package, name):
+@pytest.mark.parametrize("name", ["a.py", "data/b.json", "cli/c.py", "notes.md"])
+def test_code_and_data_change_the_fingerprint_and_what_no_result_depends_on_does_not(package, name):
     before = package_fingerprint(package)
     assert package_fingerprint(package) == before
     (package / name).write_text("changed")
-    assert package_fingerprint(package) != before
-
-
-@pytest.mark.parametrize("name", ["cli/c.py", "notes.md"])
-def test_what_no_result_depends_on_does_not(package, name):
-    before = package_fingerprint(package)
-    (package / name).write_text("changed")
-    assert package_fingerprint(package) == before
-
-
-def test_a_renamed_file_changes_the_fingerprint(package):
-    before = package_fingerprint(package)
+    assert (package_fingerprint(package) != before) == (name in {"a.py", "data/b.json"})
     (package / "a.py").rename(package / "b.py")
-    assert package_fingerprint(package) != before
+    assert package_fingerprint(package) != before, "a new name is a change"
 
 
 def test_new_and_changed_results_change_the_fingerprint(tmp_path):
@@ -54,17 +39,7 @@ def test_new_and_changed_results_change_the_fingerprint(tmp_path):
     assert len(seen) == 4
 
 
-def test_a_copy_is_stale_after_new_results(tmp_path, monkeypatch):
-    import book.builder.fingerprint as module
-
-    lesson = tmp_path / "lesson.ipynb"
-    lesson.write_text("one")
-    before = identity(lesson, "fast")
-    monkeypatch.setattr(module, "results_fingerprint", lambda: "other results")
-    assert not is_up_to_date(before, identity(lesson, "fast"))
-
-
-def test_a_copy_is_stale_when_notebook_mode_or_versions_differ(tmp_path):
+def test_a_copy_is_stale_when_notebook_mode_results_or_versions_differ(tmp_path, monkeypatch):
     lesson = tmp_path / "lesson.ipynb"
     lesson.write_text("one")
     wanted = identity(lesson, "fast")
@@ -74,3 +49,6 @@ def test_a_copy_is_stale_when_notebook_mode_or_versions_differ(tmp_path):
     assert not is_up_to_date({**wanted, "versions": {"torch": "0"}}, wanted)
     lesson.write_text("two")
     assert not is_up_to_date(wanted, identity(lesson, "fast"))
+    before = identity(lesson, "fast")
+    monkeypatch.setattr(fingerprint, "results_fingerprint", lambda: "other results")
+    assert not is_up_to_date(before, identity(lesson, "fast"))

@@ -7,8 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from book.builder import PublishingError
-from book.builder.plotly_output import PLOTLY_MIME, plotly_html
-from book.builder.staging import clean, read_notebook, stage_notebook
+from book.builder.staging import PLOTLY_MIME, clean, plotly_html, read_notebook, stage_notebook
 
 FIGURE = {"data": [{"y": [1, 2]}], "layout": {"title": {"text": "A </script> title"}}, "config": {"x": 1}}
 

@@ -1,5 +1,6 @@
 """A browser without a network, the built book behind a plain file server, and JupyterLab as `eiwork lab` starts it."""
 
+import fcntl
 import http.server
 import os
 import re
@@ -70,11 +71,19 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def book_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The book of all lessons, executed in fast mode where that was not done before, at a plain file server."""
-    run_notebooks(sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), EXECUTED)
-    book = build_book(ROOT / "book", EXECUTED, tmp_path_factory.mktemp("built") / "book", notebooks=NOTEBOOKS)
-    with serve(book.parent) as url:
-        yield url
+    """The book of all lessons, executed in fast mode where that was not done before, at a plain file server.
+
+    It is built once: of several test processes one builds it, and the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (shared / "built.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (shared / "built" / "book").exists():
+            run_notebooks(sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb")), EXECUTED)
+            build_book(ROOT / "book", EXECUTED, shared / "built" / "book", notebooks=NOTEBOOKS)
+    with serve(shared / "built") as url:
+        yield f"{url}/book"
 
 
 @contextmanager

@@ -54,6 +54,9 @@ def test_a_page_is_complete_and_needs_nothing_from_elsewhere(browser, book_url, 
     with drawn(browser, book_url, name) as (page, watch):
         is_complete(page)
         watch.assert_clean()
+        if name == "intro":
+            links = {link.get_attribute("href") for link in page.locator("nav.bd-links a").all()}
+            assert {f"{lesson}.html" for lesson in LESSONS} <= links, "the contents lead to every lesson"
 
 
 def test_a_lesson_is_complete_and_needs_nothing_from_elsewhere(lesson):
@@ -106,12 +109,6 @@ def is_readable(page: Page, scheme: str) -> None:
         "figures => figures.map(e => getComputedStyle(e).backgroundColor)"
     )
     assert set(grounds) <= {"rgb(255, 255, 255)"}, "figures bring their white ground with them"
-
-
-def test_the_contents_lead_to_every_lesson(browser, book_url):
-    with drawn(browser, book_url, "intro") as (page, _):
-        links = {link.get_attribute("href") for link in page.locator("nav.bd-links a").all()}
-        assert {f"{name}.html" for name in LESSONS} <= links
 
 
 def test_solutions_open_and_close(lesson):

@@ -172,18 +172,18 @@ def test_it_says_in_words_what_it_shows(comparer):
         assert control.get_attribute("data-lm-suppress-shortcuts") == "true", "JupyterLab would take its keys"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_curves_stand_out_in_both_themes(open_page, book_url, scheme):
-    page, _ = open_page(f"{book_url}/{LESSON}.html", scheme)
-    page.wait_for_load_state("networkidle")
-    curves = page.locator(".eiwork-comparer").first.locator(".eiwork-profile path")
-    expect(curves).to_have_count(4)
-    looks = curves.evaluate_all(
-        "paths => paths.map(p => [getComputedStyle(p).stroke, getComputedStyle(p).strokeDasharray])"
-    )
-    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
-    assert len({dashes for _, dashes in looks}) == 4, "told apart without colour"
-    assert all(contrast(stroke, ground) > 3 for stroke, _ in looks), looks
+def test_curves_stand_out_in_both_themes(comparer):
+    page, widget = comparer
+    curves = widget.locator(".eiwork-profile path")
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+        looks = curves.evaluate_all(
+            "paths => paths.map(p => [getComputedStyle(p).stroke, getComputedStyle(p).strokeDasharray])"
+        )
+        ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert len({dashes for _, dashes in looks}) == 4, "told apart without colour"
+        assert all(contrast(stroke, ground) > 3 for stroke, _ in looks), looks
 
 
 def contrast(first: str, second: str) -> float:

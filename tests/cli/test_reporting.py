@@ -1,9 +1,8 @@
 import json
 
 import pytest
-from rich.console import Console
 
-from eiwork.cli.reporting import check_json_path, comparison_table, write_json
+from eiwork.cli.reporting import check_json_path, write_json
 from eiwork.errors import InputError
 
 
@@ -25,12 +24,3 @@ def test_an_unwritable_json_path_is_found_in_advance(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="Cannot write"):
         check_json_path(tmp_path / "file" / "a.json")
-
-
-def test_a_table_has_a_row_per_method_and_leaves_gaps_empty(capsys):
-    table = comparison_table("ct", {"model": {"psnr": 27.346, "max_residual": 9.4e-4}, "inverse": {"psnr": 24.0}})
-    Console(width=100).print(table)
-    lines = capsys.readouterr().out.splitlines()
-    assert [column.header for column in table.columns] == ["method", "PSNR (dB)", "largest residual"]
-    assert any("model" in line and "27.35" in line and "0.00094" in line for line in lines)
-    assert any("inverse" in line and "24.00" in line for line in lines)

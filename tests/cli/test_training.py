@@ -5,22 +5,32 @@ import pytest
 import torch
 
 import eiwork.training
-from eiwork.training import TrainingResult, get_recipe, recipes
+from eiwork.training import Evaluation, Run, get_recipe, recipes
 
-METRICS = {"model": {"psnr": 27.5, "converged_share": 1.0}, "minimum-norm inverse": {"psnr": 24.25}}
+VALUES = {
+    "ct-ei-deq": {"psnr": [27.0, 28.0], "misfit": [0.1, 0.1]},
+    "minimum-norm inverse": {"psnr": [24.0, 24.5], "misfit": [0.0, 0.0]},
+}
+EVALUATION = Evaluation(VALUES, {})
+HISTORY = [{"step": 7.0, "loss": 0.5}]
 
 
 @pytest.fixture
-def trainings(monkeypatch):
-    """Replaces the training itself: records how it was asked for."""
-    calls = []
+def calls(monkeypatch):
+    """Replaces training and evaluation themselves: records how they were asked for."""
+    made = []
 
-    def train(recipe, output, device="auto", resume=False):
-        calls.append((recipe, output, device, resume))
-        return TrainingResult(Path(output) / "model.safetensors", METRICS, interrupted=False, history=[])
+    def train(recipe, output, *, device, resume):
+        made.append((recipe, output, device, resume))
+        return Run(torch.nn.Identity(), HISTORY, Path(output) / "model.safetensors", interrupted=False)
+
+    def evaluate_checkpoint(path, device):
+        made.append((path, device))
+        return get_recipe("ct-ei-deq"), EVALUATION
 
     monkeypatch.setattr(eiwork.training, "train", train)
-    return calls
+    monkeypatch.setattr(eiwork.training, "evaluate_checkpoint", evaluate_checkpoint)
+    return made
 
 
 def test_recipes_lists_every_name_and_summary(run):
@@ -31,40 +41,48 @@ def test_recipes_lists_every_name_and_summary(run):
         assert recipe.summary in result.stdout
 
 
-def test_train_uses_the_recipe_as_it_is_by_default(run, trainings):
+def test_train_uses_the_recipe_as_it_is_by_default_and_shows_what_it_is_worth(run, calls):
     result = run("train", "mri-ei-deq")
     assert result.exit_code == 0, result.output
-    assert trainings == [(get_recipe("mri-ei-deq"), Path("runs/mri-ei-deq"), "auto", False)]
+    checkpoint = Path("runs/mri-ei-deq/model.safetensors")
+    assert calls == [(get_recipe("mri-ei-deq"), Path("runs/mri-ei-deq"), "auto", False), (checkpoint, "auto")]
+    assert str(EVALUATION.table()) in result.stdout
     assert "27.50" in result.stdout
-    assert "24.25" in result.stdout
-    assert "runs/mri-ei-deq/model.safetensors" in result.stdout
+    assert str(checkpoint) in result.stdout
 
 
-def test_every_option_of_train_changes_something(run, trainings, tmp_path):
+def test_every_option_of_train_changes_something(run, calls, tmp_path):
     options = ["--output", "here", "--steps", "7", "--seed", "3", "--device", "cpu", "--resume"]
     assert run("train", "ct-ei-deq", *options, "--json", "figures.json").exit_code == 0
     changed = get_recipe("ct-ei-deq").with_overrides(steps=7, seed=3)
-    assert trainings == [(changed, Path("here"), "cpu", True)]
-    figures = json.loads((tmp_path / "figures.json").read_text())
-    assert figures["metrics"] == METRICS
-    assert figures["recipe"]["steps"] == 7
-    assert figures["checkpoint"] == "here/model.safetensors"
-    assert figures["interrupted"] is False
+    assert calls == [(changed, Path("here"), "cpu", True), (Path("here/model.safetensors"), "cpu")]
+    assert json.loads((tmp_path / "figures.json").read_text()) == {
+        "recipe": changed.model_dump(mode="json"),
+        "checkpoint": "here/model.safetensors",
+        "interrupted": False,
+        "history": HISTORY,
+        "summary": EVALUATION.summary,
+    }
 
 
-def test_an_interrupted_training_says_how_to_go_on(run, monkeypatch):
-    stopped = TrainingResult(Path("here/model.safetensors"), METRICS, interrupted=True, history=[])
+def test_an_interrupted_training_says_how_to_go_on(run, calls, tmp_path, monkeypatch):
+    stopped = Run(torch.nn.Identity(), HISTORY, Path("here/model.safetensors"), interrupted=True)
     monkeypatch.setattr(eiwork.training, "train", lambda *args, **options: stopped)
-    result = run("train", "ct-ei-deq", "--output", "here", "--steps", "7")
+    result = run("train", "ct-ei-deq", "--output", "here", "--steps", "7", "--json", "figures.json")
     assert result.exit_code == 130
     assert "eiwork train ct-ei-deq --output here --steps 7 --resume" in result.stdout
+    assert json.loads((tmp_path / "figures.json").read_text())["interrupted"] is True
+    assert calls == [], "who stops does not wait for an evaluation"
 
 
-def test_an_unknown_recipe_names_the_nearest(run, advice, trainings):
-    result = run("train", "mri-ei-dqe")
+@pytest.mark.parametrize(("name", "nearest"), [("mri-ei-dqe", "mri-ei-deq"), ("no-such", "")])
+def test_an_unknown_recipe_names_the_three_nearest(run, advice, calls, name, nearest):
+    result = run("train", name)
     assert result.exit_code == 2
-    assert "Did you mean mri-ei-deq" in advice(result)
-    assert trainings == []
+    named = {word.strip(",;.?") for word in advice(result).split()} & set(recipes())
+    assert len(named) == 3
+    assert not nearest or nearest in named
+    assert calls == []
 
 
 def test_cuda_without_cuda_leaves_nothing_behind(run, advice, tmp_path, monkeypatch):
@@ -76,15 +94,15 @@ def test_cuda_without_cuda_leaves_nothing_behind(run, advice, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize("option", ["--steps=0", "--seed=-1", "--steps=many"])
-def test_values_out_of_range_are_usage_errors(run, trainings, option):
+def test_values_out_of_range_are_usage_errors(run, calls, option):
     assert run("train", "ct-ei-deq", option).exit_code == 2
-    assert trainings == []
+    assert calls == []
 
 
-def test_an_unwritable_output_or_json_path_stops_before_the_training(run, advice, trainings, tmp_path):
+def test_an_unwritable_json_path_stops_before_the_training(run, advice, calls, tmp_path):
     (tmp_path / "file").write_text("")
     assert "Cannot write file" in advice(run("train", "ct-ei-deq", "--json", "file/figures.json"))
-    assert trainings == []
+    assert calls == []
 
 
 def test_an_unwritable_output_folder_is_told_by_the_training_itself(run, advice, tmp_path):
@@ -94,20 +112,13 @@ def test_an_unwritable_output_folder_is_told_by_the_training_itself(run, advice,
     assert "Cannot write file/run" in advice(result)
 
 
-def test_evaluate_prints_a_table_and_writes_all_figures(run, tmp_path, monkeypatch):
-    calls = []
-    figures = {"name": "ct-ei-deq", "n_images": 12, "summary": METRICS, "images": {"model": {"psnr": [27.5]}}}
-
-    def evaluate(checkpoint, device="auto"):
-        calls.append((checkpoint, device))
-        return figures
-
-    monkeypatch.setattr(eiwork.training, "evaluate", evaluate)
+def test_evaluate_prints_a_table_and_writes_all_figures(run, calls, tmp_path):
     result = run("evaluate", "runs/a/model.safetensors", "--device", "cpu", "--json", "figures.json")
     assert result.exit_code == 0, result.output
-    assert "ct-ei-deq, 12 test images" in result.stdout
+    assert str(EVALUATION.table()) in result.stdout
     assert calls == [(Path("runs/a/model.safetensors"), "cpu")]
-    assert json.loads((tmp_path / "figures.json").read_text()) == figures
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures == {"name": "ct-ei-deq", "summary": EVALUATION.summary, "images": VALUES}
 
 
 def test_a_missing_checkpoint_is_named(run, advice):
@@ -116,23 +127,11 @@ def test_a_missing_checkpoint_is_named(run, advice):
     assert "nowhere/model.json does not exist" in advice(result)
 
 
-def test_generalise_shows_a_row_for_every_shift_and_writes_it(run, tmp_path):
-    recipe = get_recipe("mri-ei-deq").with_overrides(
-        data__image_size=16, data__n_train=8, steps=1, optimiser__batch_size=2, gradient_probe_every=None
-    )
-    path = eiwork.training.train(recipe, tmp_path / "run", device="cpu", progress=False, measure=False).checkpoint
-    options = ["--shift", "as trained", "--shift", "noise 0.05", "--json", "shifts.json"]
-    result = run("generalise", str(path), *options)
+def test_a_recipe_is_trained_and_evaluated_from_the_command_line(run, tmp_path, monkeypatch):
+    tiny = get_recipe("ct-ei-deq").with_overrides(data__image_size=16, data__n=4, optimiser__batch_size=2)
+    monkeypatch.setattr(eiwork.training, "get_recipe", lambda name: tiny)
+    assert run("train", "ct-ei-deq", "--steps", "1", "--output", "once").exit_code == 0
+    result = run("evaluate", "once/model.safetensors", "--json", "figures.json")
     assert result.exit_code == 0, result.output
-    assert "noise 0.05" in result.stdout
-    assert "100%" in result.stdout
-    report = json.loads((tmp_path / "shifts.json").read_text())
-    assert [row["shift"] for row in report["rows"]] == ["as trained", "noise 0.05"]
-    assert report["problem"] == "mri"
-    assert report["guard"] is None
-    result = run("generalise", str(path), *options, "--guarded")
-    assert result.exit_code == 0, result.output
-    assert "milder" in result.stdout
-    report = json.loads((tmp_path / "shifts.json").read_text())
-    assert report["guard"]["budget"] < 60
-    assert all(row["max_nfe"] < 60 and row["converged_share"] == 1 for row in report["rows"])
+    summary = json.loads((tmp_path / "figures.json").read_text())["summary"]
+    assert summary.keys() == {"ct-ei-deq", "minimum-norm inverse", "filtered back-projection"}

@@ -1,3 +1,4 @@
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-_NOT_OURS = {"build", "dist", "runs", "vendor", "__pycache__"}
 
 
 @pytest.fixture(scope="session")
@@ -21,29 +21,50 @@ def project() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def modules() -> dict[str, Path]:
-    """Every module of the package: dotted name -> file."""
-    files = sorted((ROOT / "eiwork").rglob("*.py"))
+def tracked() -> list[Path]:
+    """Every file that is or could be committed, from the root; outside a git checkout every file that is not hidden."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if (ROOT / ".git").exists() and done.returncode == 0:
+        return sorted({path for name in done.stdout.split("\0") if name and (ROOT / (path := Path(name))).is_file()})
+    found = (path.relative_to(ROOT) for path in sorted(ROOT.rglob("*")) if path.is_file())
+    return [path for path in found if not {"build", "dist", "runs", "__pycache__"} & set(path.parts)]
+
+
+def modules_of(package: str) -> dict[str, Path]:
+    """Every module of a package: dotted name -> file."""
+    files = sorted((ROOT / package).rglob("*.py"))
     names = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
     return {name.removesuffix(".__init__"): file for file, name in names.items()}
 
 
 @pytest.fixture(scope="session")
-def texts() -> dict[Path, str]:
+def modules() -> dict[str, Path]:
+    """Every module of eiwork."""
+    return modules_of("eiwork")
+
+
+@pytest.fixture(scope="session")
+def study_modules() -> dict[str, Path]:
+    """Every module of eiwork_study."""
+    return modules_of("eiwork_study")
+
+
+@pytest.fixture(scope="session")
+def builder_modules() -> dict[str, Path]:
+    """Every module of book.builder."""
+    return modules_of("book")
+
+
+@pytest.fixture(scope="session")
+def texts(tracked) -> dict[Path, str]:
     """Every text file that people wrote here: path from the root -> content."""
     found = {}
-    for path in sorted(ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        hidden = parts[0].startswith(".") and parts[0] not in {
-            ".ci",
-            ".pre-commit-config.yaml",
-            ".gitattributes",
-        }
-        skipped = hidden or parts[0] == "eiwork.egg-info" or _NOT_OURS.intersection(parts)
-        if skipped or not path.is_file():
+    for path in tracked:
+        if "vendor" in path.parts:
             continue
         try:
-            found[path.relative_to(ROOT)] = path.read_text(encoding="utf-8")
+            found[path] = (ROOT / path).read_text(encoding="utf-8")
         except UnicodeDecodeError:
             continue  # an image, arrays, weights
     return found

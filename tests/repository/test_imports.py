@@ -1,10 +1,11 @@
-"""Imports go one way, from the data to the command line; the heart knows nothing of images."""
+"""Imports go one way, from the errors to the command line; the heart knows nothing of images."""
 
 import ast
 
+import nbformat
 import pytest
 
-# A module may import from its own row's package and from rows above, never from below or beside.
+# A module may import from its own part of the package and from rows above, never from below or beside.
 ORDER = [
     {"errors"},
     {"files", "device", "figures"},
@@ -15,22 +16,13 @@ ORDER = [
     {"models"},
     {"losses"},
     {"training"},
-    {"analysis"},
+    {"analysis", "results"},
     {"widgets"},
     {"cli"},
+    {"__main__"},
 ]
 RANK = {name: rank for rank, row in enumerate(ORDER) for name in row}
-IMAGING = {
-    "deepinv",
-    "torchvision",
-    "skimage",
-    "PIL",
-    "matplotlib",
-    "plotly",
-    "ipywidgets",
-    "anywidget",
-    "IPython",
-}
+IMAGING = {"deepinv", "torchvision", "skimage", "PIL", "matplotlib", "plotly", "ipywidgets", "anywidget", "IPython"}
 
 
 def imports(source: str) -> set[str]:
@@ -44,7 +36,11 @@ def imports(source: str) -> set[str]:
     return found
 
 
-def used_packages(source: str) -> set[str]:
+def packages(source: str) -> set[str]:
+    return {name.split(".")[0] for name in imports(source)}
+
+
+def used_parts(source: str) -> set[str]:
     """The parts of eiwork that a source uses, through an import or as `eiwork.part`."""
     parts = {name.split(".")[1] for name in imports(source) if name.startswith("eiwork.")}
     for node in ast.walk(ast.parse(source)):
@@ -54,12 +50,11 @@ def used_packages(source: str) -> set[str]:
 
 
 def violations(part: str, source: str) -> set[str]:
-    return {used for used in used_packages(source) if used != part and RANK[used] >= RANK[part]}
+    return {used for used in used_parts(source) if used != part and RANK[used] >= RANK[part]}
 
 
 def test_every_part_of_the_package_has_its_place(modules):
-    parts = {name.split(".")[1] for name in modules if "." in name}
-    assert parts == RANK.keys()
+    assert {name.split(".")[1] for name in modules if "." in name} == RANK.keys()
 
 
 def test_imports_go_one_way(modules):
@@ -86,10 +81,41 @@ def test_a_wrong_import_would_be_found(source):
     assert violations("cli", source) == set()
 
 
+def test_what_makes_the_numbers_and_the_book_stands_on_the_package_and_not_under_it(
+    modules, study_modules, builder_modules
+):
+    def importing(found, names):
+        return [name for name, path in found.items() if packages(path.read_text()) & names]
+
+    assert importing(study_modules, {"eiwork"})
+    assert importing(builder_modules, {"eiwork"})
+    assert importing(modules, {"eiwork_study", "book"}) == []
+    assert importing(study_modules, {"book"}) == []
+    assert importing(builder_modules, {"eiwork_study"}) == []
+
+
+def test_lessons_use_the_package_alone(root):
+    used = {}
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        cells = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+        code = "\n".join(
+            line for cell in cells for line in cell.splitlines() if not line.lstrip().startswith(("%", "!"))
+        )
+        used[path.stem] = packages(code)
+    assert all("eiwork" in names for names in used.values())
+    assert {name: found for name, names in used.items() if (found := names & {"eiwork_study", "book", "tests"})} == {}
+
+
 def test_the_heart_knows_of_no_images_physics_or_notebooks(modules):
     heart = {name: path for name, path in modules.items() if name.startswith("eiwork.fixed_point")}
     assert len(heart) > 5
     for name, path in heart.items():
         source = path.read_text()
-        assert used_packages(source) <= {"errors", "fixed_point"}, name
-        assert not IMAGING & {module.split(".")[0] for module in imports(source)}, name
+        assert used_parts(source) <= {"errors", "fixed_point"}, name
+        assert not IMAGING & packages(source), name
+
+
+def test_figures_get_numbers_and_compute_nothing(modules):
+    for name, path in modules.items():
+        if name.startswith("eiwork.figures"):
+            assert used_parts(path.read_text()) <= {"errors", "figures"}, name

@@ -41,7 +41,7 @@ def test_test_runs_style_types_lessons_and_every_test(root):
         "ruff check .",
         "ruff format --check .",
         "mypy",
-        "notebooks run --fast --jobs=2",
+        "book.builder notebooks --fast --jobs=2",
         "--numprocesses=2",
     ]
     assert sorted(map(commands.index, order)) == list(map(commands.index, order))
@@ -50,7 +50,7 @@ def test_test_runs_style_types_lessons_and_every_test(root):
 
 def test_chosen_tests_do_not_wait_for_the_lessons(root):
     commands = dry_run(root, "test", "TEST_ARGS=tests/physics", "WORKERS=4")
-    assert "notebooks run" not in commands
+    assert "book.builder" not in commands
     assert "--numprocesses=4" in commands
     assert commands.rstrip().endswith("tests/physics")
 

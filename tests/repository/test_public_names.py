@@ -8,9 +8,11 @@ import pytest
 import eiwork
 
 
-def public_packages(modules):
-    packages = [name for name, path in modules.items() if path.name == "__init__.py"]
-    return [importlib.import_module(name) for name in packages]
+@pytest.fixture
+def packages(modules, study_modules):
+    """Every package of eiwork and eiwork_study."""
+    found = (modules | study_modules).items()
+    return [importlib.import_module(name) for name, path in found if path.name == "__init__.py"]
 
 
 def test_the_list_of_public_names_is_sorted_and_complete():
@@ -18,21 +20,15 @@ def test_the_list_of_public_names_is_sorted_and_complete():
     assert [name for name in eiwork.__all__ if not hasattr(eiwork, name)] == []
 
 
-def test_public_names_of_every_package_can_be_imported(modules):
-    lists = {package.__name__: getattr(package, "__all__", ()) for package in public_packages(modules)}
-    assert sum(map(len, lists.values())) > 50
-    missing = [
-        f"{package}.{name}"
-        for package, names in lists.items()
-        for name in names
-        if not hasattr(importlib.import_module(package), name)
-    ]
-    assert missing == []
+def test_public_names_of_every_package_can_be_imported(packages):
+    names = [(package, name) for package in packages for name in getattr(package, "__all__", ())]
+    assert len(names) > 50
+    assert [f"{package.__name__}.{name}" for package, name in names if not hasattr(package, name)] == []
 
 
-def test_public_names_are_documented(modules):
+def test_public_names_are_documented(packages):
     undocumented = []
-    for package in public_packages(modules):
+    for package in packages:
         for name in getattr(package, "__all__", ()):
             thing = getattr(package, name)
             explained = inspect.isroutine(thing) or inspect.isclass(thing) or inspect.ismodule(thing)
@@ -41,9 +37,10 @@ def test_public_names_are_documented(modules):
     assert undocumented == []
 
 
-def test_every_module_is_documented(modules):
+def test_every_module_is_documented(modules, study_modules, builder_modules):
     # Read, not imported: __main__ would run the command.
-    assert [name for name, path in modules.items() if not path.read_text().lstrip().startswith(('"""', 'r"""'))] == []
+    found = modules | study_modules | builder_modules
+    assert [name for name, path in found.items() if not path.read_text().lstrip().startswith(('"""', 'r"""'))] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():

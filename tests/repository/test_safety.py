@@ -28,8 +28,9 @@ def unsafe(source: str) -> list[str]:
     return found
 
 
-def test_the_package_and_its_scripts_never_unpickle(modules, root):
-    files = [*modules.values(), *root.glob("scripts/*.py"), *root.glob("benchmarks/**/*.py")]
+def test_no_code_here_unpickles(modules, study_modules, builder_modules, root):
+    files = [path for group in (modules, study_modules, builder_modules) for path in group.values()]
+    files += root.glob("benchmarks/**/*.py")
     assert {path.name: found for path in files if (found := unsafe(path.read_text()))} == {}
 
 

@@ -140,18 +140,13 @@ def test_libraries_are_compiled_even_where_python_is_told_not_to(machine):
     assert machine.calls("jupyterlab.labapp")
 
 
-def test_a_second_run_installs_nothing(machine):
+def test_a_second_run_installs_nothing_and_a_changed_pyproject_is_installed_again(machine):
     machine.environment()
     assert machine.run("environment.sh").returncode == 0
     done = machine.run("environment.sh")
     assert done.returncode == 0
     assert "up to date" in done.stdout
     assert len(machine.calls("uv pip install")) == 1
-
-
-def test_a_changed_pyproject_is_installed_again(machine):
-    machine.environment()
-    machine.run("environment.sh")
     (machine.folder / "pyproject.toml").write_text("[project]\nname = 'other'\n")
     machine.run("environment.sh")
     assert len(machine.calls("uv pip install")) == 2
@@ -201,21 +196,17 @@ def test_missing_packages_are_installed_by_root(machine, arguments):
     assert install.endswith(" python3-venv chromium")
 
 
-def test_without_root_the_command_is_told(machine):
+@pytest.mark.parametrize(
+    ("user", "apt", "told"),
+    [("1000", "", "sudo apt-get install chromium"), ("0", "exit 100", "could not install: chromium")],
+)
+def test_what_cannot_be_installed_is_told(machine, user, apt, told):
     (machine.bin / "id").unlink()
-    machine.program("id", "echo 1000")
+    machine.program("id", f"echo {user}")
+    machine.program("apt-get", apt)
     done = machine.run("debian_packages.sh", "chromium")
     assert done.returncode == 1
-    assert "sudo apt-get install chromium" in done.stderr
-
-
-def test_a_failing_apt_is_told(machine):
-    (machine.bin / "id").unlink()
-    machine.program("id", "echo 0")
-    machine.program("apt-get", "exit 100")
-    done = machine.run("debian_packages.sh", "chromium")
-    assert done.returncode == 1
-    assert "could not install: chromium" in done.stderr
+    assert told in done.stderr
 
 
 def test_continuous_integration_requires_the_browser_and_runs_make_test(machine, root):

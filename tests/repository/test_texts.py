@@ -1,10 +1,17 @@
 """What is written here is finished, holds on any machine, and links to things that exist."""
 
+import importlib
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import typer
+
+from eiwork import data
+from eiwork.training import shipped_checkpoints
 
 HERE = Path("tests/repository/test_texts.py")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -48,18 +55,52 @@ def test_the_readme_shows_a_lesson_and_the_two_commands_at_its_top(root):
     assert text.index("make lab") < text.index("make test") < 1500
 
 
-def test_the_code_of_the_readme_runs(root):
+@pytest.fixture(scope="module")
+def readme_code(root):
+    """The Python blocks of the README: the engine, a training of one's own, a trained model."""
     blocks = re.findall(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)
-    names: dict[str, object] = {}
-    for code in blocks:
-        exec(code, names)
+    assert len(blocks) == 3
+    return blocks
+
+
+def executed(code: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names
+
+
+def test_the_engine_of_the_readme_differentiates_a_fixed_point(readme_code):
+    names = executed(readme_code[0])
     x, gradient = names["x"][0].detach(), names["w"].grad
     # x = w cos x has x = 0.4501836113 at w = 1/2, and dx/dw = cos x / (1 + w sin x).
     assert x.numpy() == pytest.approx(0.4501836113, abs=1e-4)
     assert gradient.numpy() == pytest.approx((x.cos() / (1 + 0.5 * x.sin())).numpy(), rel=1e-4)
-    truth = names["images"].x
-    inverse = names["physics"].A_dagger(names["images"].y)
+
+
+def test_an_own_scanner_network_and_measurements_are_trained_in_twenty_lines(readme_code):
+    code = readme_code[1]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    names = executed(code)
+    truth = data.load("natural", "test", 32)
+    y = names["scanner"](truth)
+    with torch.no_grad():
+        x_hat = names["run"].model(y, names["scanner"])
+    inverse = names["scanner"].A_dagger(y)
+    assert (x_hat - truth).norm() < 0.6 * (inverse - truth).norm()
+
+
+def test_a_trained_model_of_the_readme_beats_the_linear_inverse(readme_code):
+    names = executed(readme_code[2])
+    truth, inverse = names["images"].x, names["physics"].A_dagger(names["images"].y)
     assert (names["x_hat"] - truth).norm() < 0.5 * (inverse - truth).norm()
+
+
+def test_the_readme_names_every_shipped_model(root):
+    """Those of CT and MRI by what follows the problem."""
+    text = (root / "README.md").read_text()
+    names = shipped_checkpoints()
+    assert len(names) <= 14
+    assert [name for name in names if f"`{name}`" not in text and f"`{name.partition('-')[2]}`" not in text] == []
 
 
 def test_what_the_readme_says_of_the_core_table_is_in_its_record(root):
@@ -75,9 +116,16 @@ def test_what_the_readme_says_of_the_core_table_is_in_its_record(root):
     assert "within 0.12 dB" in text
 
 
-def test_the_readme_names_every_command(root):
-    from eiwork.cli.application import app
-
+@pytest.mark.parametrize(
+    ("program", "module"),
+    [
+        ("eiwork", "eiwork.cli.application"),
+        ("eiwork-study", "eiwork_study.cli.application"),
+        ("python -m book.builder", "book.builder.__main__"),
+    ],
+)
+def test_the_readme_names_every_command(root, program, module):
     text = (root / "README.md").read_text()
-    names = [command.name for command in app.registered_commands] + [group.name for group in app.registered_groups]
-    assert [name for name in names if f"`eiwork {name}" not in text] == []
+    names = typer.main.get_command(importlib.import_module(module).app).commands
+    assert len(names) >= 2
+    assert [name for name in names if f"`{program} {name}" not in text] == []
