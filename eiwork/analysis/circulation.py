@@ -69,8 +69,8 @@ class Circulation:
 def circulation(denoiser: ImageMap, loops: Loop, *, order: int = 16, chunk: int = 64) -> Circulation:
     """The circulation of D around each loop, in float64 sums.
 
-    order: nodes as the loop counts them, even and >= 6 or so; half of them give the error. c and b are the least-squares
-    fit of D by c x + b on the loop. chunk: images D sees at once.
+    order: nodes as the loop counts them, even and >= 6 or so; half of them give the error. c, b: the least-squares fit
+    of D by c x + b on the loop. chunk: images D sees at once.
     By Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in the loop.
     """
     coarse, *_ = _integrate(denoiser, loops, order // 2, chunk)

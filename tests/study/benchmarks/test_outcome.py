@@ -5,8 +5,8 @@ import json
 import pytest
 from rich.console import Console
 
-from eiwork_study import benchmarks as benchmarking
 from eiwork.errors import InputError
+from eiwork_study import benchmarks as benchmarking
 from eiwork_study.benchmarks.figure import margin
 from eiwork_study.benchmarks.outcome import ratio
 
