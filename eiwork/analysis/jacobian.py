@@ -62,8 +62,8 @@ def draw_normal(like: Tensor, generator: torch.Generator) -> Tensor:
 def jacobian(denoiser: ImageMap, x: Image) -> Jacobian:
     """J = dD/dx at each image of the batch x; D must not mix the images.
 
-    J^T u is one backward pass, J v two: exact also for a D with gradients inside, where `torch.func.linearize` is wrong.
-    Raises InputError if D changes the shape of its images or returns no gradient.
+    J^T u is one backward pass, J v two: exact, while `torch.func.linearize` errs where D has gradients inside. Raises
+    InputError if D changes the shape of its images or returns no gradient.
     """
     leaf = x.detach().clone().requires_grad_()
     with torch.enable_grad():

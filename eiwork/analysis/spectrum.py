@@ -23,8 +23,8 @@ Image = Float[Tensor, "batch channel height width"]
 class ExtremeValues:
     """The ends of a spectrum, in float64, per image.
 
-    smallest, largest: Ritz values, never beyond the true ends, and their unit vectors. residual_*: ||M v - theta v||: an
-    eigenvalue lies this close to theta. size: of the Krylov space.
+    smallest, largest: Ritz values, never beyond the true ends, and their unit vectors. residual_*: ||M v - theta v||:
+    an eigenvalue lies that close to theta. size: of the Krylov space.
     """
 
     smallest: Vector
