@@ -48,8 +48,8 @@ def asymmetry(
             # A unit vector may miss the subspace.
             start = torch.where(norm > 0, inner(symmetric, unit) / norm.clamp(min=1e-300), 0.0)
         rest = symmetric - start.to(unit)[:, None, None, None] * unit
-        columns = [inner(antisymmetric, antisymmetric), inner(rest, rest), inner(rest, unit), norm]
-        rows.append(torch.stack(columns, dim=1))
+        pairs = (antisymmetric, antisymmetric), (rest, rest), (rest, unit), (unit, unit)
+        rows.append(torch.stack([inner(a, b) for a, b in pairs], dim=1))
     assert start is not None
     shift, draws = start, torch.stack(rows)
 

@@ -66,21 +66,20 @@ class Circulation:
 
 
 @torch.no_grad()
-def circulation(denoiser: ImageMap, loops: Loop, *, order: int = 16, chunk: int = 64) -> Circulation:
+def circulation(denoiser: ImageMap, loops: Loop, *, order: int = 16) -> Circulation:
     """The circulation of D around each loop, in float64 sums.
 
     order: nodes as the loop counts them, even and >= 6 or so; half of them give the error. c, b: the least-squares fit
-    of D by c x + b on the loop. chunk: images D sees at once.
-    By Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in the loop.
+    of D by c x + b on the loop. By Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in it.
     """
-    coarse, *_ = _integrate(denoiser, loops, order // 2, chunk)
-    value, work, learnt_work, c = _integrate(denoiser, loops, order, chunk)
+    coarse, *_ = _integrate(denoiser, loops, order // 2)
+    value, work, learnt_work, c = _integrate(denoiser, loops, order)
     return Circulation(value, _share(value, work), _share(value, learnt_work), c, (value - coarse).abs())
 
 
-def _integrate(denoiser: ImageMap, loops: Loop, order: int, chunk: int) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
+def _integrate(denoiser: ImageMap, loops: Loop, order: int) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
     points, steps = loops.nodes(order)
-    out = in_chunks(denoiser, points.flatten(0, 1), chunk).view_as(points)
+    out = in_chunks(denoiser, points.flatten(0, 1)).view_as(points)
     points, steps, out = (t.flatten(2).double() for t in (points, steps, out))
     spread = points - points.mean(dim=1, keepdim=True)
     rest = out - out.mean(dim=1, keepdim=True)

@@ -55,9 +55,8 @@ def equivariance_error(
     difference = _norm(denoiser(moved) - expected)
     c = (inner(out, x) / inner(x, x)).to(x).view(-1, 1, 1, 1)
     learnt = _norm(transform.transform(out - c * x, **params))
-    back = transform.inverse(moved, batchwise=False, **params)
     copies = x.repeat(len(moved) // len(x), 1, 1, 1)
-    round_trip = _norm(back - copies) / _norm(copies)
+    round_trip = _norm(transform.inverse(moved, batchwise=False, **params) - copies) / _norm(copies)
     exact = round_trip <= 100 * torch.finfo(x.dtype).eps
     return Equivariance(difference / _norm(expected), difference / learnt, round_trip, exact)
 

@@ -19,17 +19,15 @@ Vector = Float[Tensor, " batch"]
 class PathPotential:
     """psi(x): the integral of <D, dx> along the straight line from a base image to x; psi(base) = 0.
 
-    If D is a gradient this is its potential, up to a constant. If not, it still is one function of the image, which
-    depends on the base.
+    If D is a gradient this is its potential, up to a constant. If not, it still is a function, but depends on the base.
 
     denoiser: D. base: one image (1, channel, height, width), such as zeros or the mean of the data. order: nodes of the
-    Gauss-Legendre rule. chunk: images that D sees at once. Raises InputError for a base of another batch size.
+    Gauss-Legendre rule. Raises InputError for a base of another batch size.
     """
 
     denoiser: ImageMap
     base: Float[Tensor, "_ channel height width"]
     order: int = 8
-    chunk: int = 64
 
     def __post_init__(self) -> None:
         if len(self.base) != 1:
@@ -37,7 +35,7 @@ class PathPotential:
 
     def __call__(self, x: Image) -> Vector:
         """psi of each image, in float64."""
-        return line_integral(self.denoiser, self.base, x, order=self.order, chunk=self.chunk)
+        return line_integral(self.denoiser, self.base, x, order=self.order)
 
 
 @dataclass(frozen=True)

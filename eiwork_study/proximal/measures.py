@@ -115,7 +115,7 @@ def path_dependence(psi: PathPotential, x: Image, corners: Sequence[Tensor]) -> 
         raise InputError("Path dependence needs at least one corner: pass other images, or noise.")
 
     def between(start: Tensor, end: Tensor) -> Vector:
-        return line_integral(psi.denoiser, start, end, order=psi.order, chunk=psi.chunk)
+        return line_integral(psi.denoiser, start, end, order=psi.order)
 
     straight = psi(x)
     paths = torch.stack([straight, *(psi(corner) + between(corner, x) for corner in corners)])

@@ -57,7 +57,9 @@ def test_a_network_circulates_and_the_quadrature_error_is_honest():
         error = (found.value - exact.value).abs()
         assert bool((error <= 2 * found.quadrature_error + 1e-12).all())
     assert float(found.quadrature_error.max()) < 1e-3 * float(exact.value.abs().max())
-    torch.testing.assert_close(circulation(network(), loops, order=32, chunk=3).value, found.value)
+    # The 32 nodes of five loops are more images than D is shown at once.
+    one = Ellipse(loops.centre[3:4], loops.u[3:4], loops.v[3:4])
+    torch.testing.assert_close(circulation(network(), one, order=32).value, found.value[3:4])
 
 
 def test_a_line_integral_of_a_gradient_is_a_difference_of_its_potential():
@@ -76,5 +78,3 @@ def test_unusable_loops_are_refused():
         circulation(network(), circles(0.1), order=4)
     with pytest.raises(InputError, match="order=0"):
         line_integral(network(), X, X, order=0)
-    with pytest.raises(InputError, match="chunk"):
-        line_integral(network(), X, X, chunk=0)

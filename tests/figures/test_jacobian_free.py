@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.figures import figure_png
 from eiwork.figures.jacobian_free import descent_directions
 
 FIELD = {
@@ -41,12 +40,6 @@ def test_the_text_says_where_paths_end_and_reads_the_curves_at_the_current_radiu
     assert "Jacobian-free ends at (0.40, 0.80)" in text
     assert "cosine with the exact gradient at Q: -0.50" in text
     assert "norm, relative to exact at P: 0.85" in text
-
-
-def test_the_same_numbers_give_the_same_picture_and_other_radii_another():
-    first = figure_png(descent_directions(**FIELD))
-    assert first == figure_png(descent_directions(**FIELD))
-    assert first != figure_png(descent_directions(**(FIELD | {"current": 0.5})))
 
 
 @pytest.mark.parametrize(
