@@ -1,17 +1,51 @@
 """The circulation of a denoiser around closed loops: zero exactly if it is a gradient."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.analysis.loops import Loop
 from eiwork.analysis.quadrature import in_chunks
+from eiwork.errors import InputError
 
 ImageMap = Callable[[Tensor], Tensor]
 PerLoop = Float[Tensor, " loops"]
+Loops = Float[Tensor, "loops nodes channel height width"]
+Image = Float[Tensor, "batch channel height width"]
+
+
+@runtime_checkable
+class Loop(Protocol):
+    """A batch of closed curves with a quadrature rule of any order."""
+
+    def nodes(self, order: int) -> tuple[Tensor, Tensor]:
+        """Points (loops, nodes, ...) and, alike, the weighted tangents dx of the rule."""
+
+
+@dataclass(frozen=True)
+class Ellipse:
+    """centre + cos(t) u + sin(t) v for t from 0 to 2 pi: a circle of radius r if u and v are orthogonal of length r.
+
+    centre, u, v: (loops, channel, height, width). `order` counts equally spaced nodes, whose error falls faster than
+    any power of them on a smooth closed curve.
+    """
+
+    centre: Image
+    u: Image
+    v: Image
+
+    def nodes(self, order: int) -> tuple[Loops, Loops]:
+        """Equally spaced nodes; InputError for fewer than three."""
+        if order < 3:
+            raise InputError(f"order={order}: a circle needs at least three nodes; 16 suits smooth networks.")
+        angles = [2 * math.pi * k / order for k in range(order)]
+        points = [self.centre + math.cos(t) * self.u + math.sin(t) * self.v for t in angles]
+        steps = [(math.cos(t) * self.v - math.sin(t) * self.u) * (2 * math.pi / order) for t in angles]
+        return torch.stack(points, dim=1), torch.stack(steps, dim=1)
 
 
 @dataclass(frozen=True)
@@ -32,35 +66,24 @@ class Circulation:
 
 
 @torch.no_grad()
-def circulation(
-    denoiser: ImageMap,
-    loops: Loop,
-    *,
-    order: int = 16,
-    multiple: float | int | None = None,
-    chunk: int = 64,
-) -> Circulation:
+def circulation(denoiser: ImageMap, loops: Loop, *, order: int = 16) -> Circulation:
     """The circulation of D around each loop, in float64 sums.
 
-    order: nodes an edge (Polygon) or in all (Ellipse), even and >= 6 or so; half of them give the error. multiple: c,
-    by default the least-squares fit of D by c x + b on the loop; b always is that fit's. chunk: images D sees at once.
-    By Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in the loop.
+    order: nodes as the loop counts them, even and >= 6 or so; half of them give the error. c, b: the least-squares fit
+    of D by c x + b on the loop. By Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in it.
     """
-    coarse, *_ = _integrate(denoiser, loops, order // 2, multiple, chunk)
-    value, work, learnt_work, c = _integrate(denoiser, loops, order, multiple, chunk)
+    coarse, *_ = _integrate(denoiser, loops, order // 2)
+    value, work, learnt_work, c = _integrate(denoiser, loops, order)
     return Circulation(value, _share(value, work), _share(value, learnt_work), c, (value - coarse).abs())
 
 
-def _integrate(
-    denoiser: ImageMap, loops: Loop, order: int, multiple: float | int | None, chunk: int
-) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
+def _integrate(denoiser: ImageMap, loops: Loop, order: int) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
     points, steps = loops.nodes(order)
-    out = in_chunks(denoiser, points.flatten(0, 1), chunk).view_as(points)
+    out = in_chunks(denoiser, points.flatten(0, 1)).view_as(points)
     points, steps, out = (t.flatten(2).double() for t in (points, steps, out))
-    offset, spread = out.mean(dim=1, keepdim=True), points - points.mean(dim=1, keepdim=True)
-    rest = out - offset
-    fit = (rest * spread).sum(dim=(1, 2)) / spread.square().sum(dim=(1, 2))
-    c = fit if multiple is None else torch.full_like(fit, float(multiple))
+    spread = points - points.mean(dim=1, keepdim=True)
+    rest = out - out.mean(dim=1, keepdim=True)
+    c = (rest * spread).sum(dim=(1, 2)) / spread.square().sum(dim=(1, 2))
     # c x + b is a gradient: leaving it out of the sum too loses nothing but its rounding.
     learnt = ((rest - c[:, None, None] * spread) * steps).sum(dim=2)
     whole = (out * steps).sum(dim=2)

@@ -1,22 +1,19 @@
-"""The Jacobian of a denoiser at images, as products with vectors."""
+"""The Jacobian of a denoiser as products with vectors, and the images at which the one inside a DEQ matters."""
 
-import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from deepinv.physics import LinearPhysics
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.state import Packing, norms
+from eiwork.fixed_point.state import State
+from eiwork.models import DEQ
 
 Image = Float[Tensor, "batch channel height width"]
 ImageMap = Callable[[Tensor], Tensor]
-# Numbers in the vectors multiplied: with more of them the half second of tracing is less than the time it saves.
-_WORTH_LINEARISING = 2**20
 
 
 @dataclass(frozen=True)
@@ -52,10 +49,6 @@ class Jacobian:
         """(J + J^T) v / 2."""
         return (self.apply(v) + self.transpose(v)) / 2
 
-    def antisymmetric(self, v: Image) -> Image:
-        """(J - J^T) v / 2."""
-        return (self.apply(v) - self.transpose(v)) / 2
-
     def random(self, generator: torch.Generator) -> Image:
         """Gaussian vectors of the space that J acts on."""
         return self.identity(draw_normal(self.x, generator))
@@ -69,9 +62,7 @@ def draw_normal(like: Tensor, generator: torch.Generator) -> Tensor:
 def jacobian(denoiser: ImageMap, x: Image) -> Jacobian:
     """J = dD/dx at each image of the batch x; D must not mix the images.
 
-    J^T u is one backward pass, J v two. After many products J v is as cheap through `torch.func.linearize`, which is
-    checked once against the two passes, in exact arithmetic the same number, and left aside where they differ
-    (functions without forward derivatives; gradients inside D, which `linearize` gets wrong in silence). Raises
+    J^T u is one backward pass, J v two: exact, while `torch.func.linearize` errs where D has gradients inside. Raises
     InputError if D changes the shape of its images or returns no gradient.
     """
     leaf = x.detach().clone().requires_grad_()
@@ -82,17 +73,26 @@ def jacobian(denoiser: ImageMap, x: Image) -> Jacobian:
             f"The denoiser turns images of shape {tuple(x.shape)} into {tuple(out.shape)}: only a map of images to "
             "images of the same shape can have a symmetric Jacobian."
         )
-
     if not out.requires_grad:
         raise InputError(
             "The denoiser's output carries no gradient: it is constant, or computed under torch.no_grad(). Pass a "
             "differentiable denoiser."
         )
 
+    # The gradient of the linear map u -> J^T u, at any u, is J.
+    dummy = torch.zeros_like(leaf).requires_grad_()
+    with torch.enable_grad():
+        (back,) = torch.autograd.grad(out, leaf, dummy, create_graph=True, retain_graph=True, materialize_grads=True)
+
+    def apply(v: Image) -> Image:
+        if not back.requires_grad:
+            return torch.zeros_like(v)
+        return torch.autograd.grad(back, dummy, v, retain_graph=True, materialize_grads=True)[0]
+
     def transpose(u: Image) -> Image:
         return torch.autograd.grad(out, leaf, u, retain_graph=True, materialize_grads=True)[0]
 
-    return Jacobian(leaf.detach(), _ForwardProduct(denoiser, leaf, out), transpose)
+    return Jacobian(leaf.detach(), apply, transpose)
 
 
 def range_projector(physics: LinearPhysics) -> ImageMap:
@@ -111,59 +111,35 @@ def null_space_projector(physics: LinearPhysics) -> ImageMap:
     return lambda v: v - physics.A_dagger(physics.A(v))
 
 
-def _two_backward_passes(leaf: Image, out: Image) -> ImageMap:
-    # The gradient of the (linear) map u -> J^T u at any u is J.
-    dummy = torch.zeros_like(leaf).requires_grad_()
-    with torch.enable_grad():
-        (back,) = torch.autograd.grad(out, leaf, dummy, create_graph=True, retain_graph=True, materialize_grads=True)
+@torch.no_grad()
+def evaluation_points(model: DEQ, x: Image, physics: LinearPhysics, generator: torch.Generator) -> dict[str, Image]:
+    """Images at which to look at the denoiser of a DEQ.
 
-    def product(v: Image) -> Image:
-        if not back.requires_grad:
-            return torch.zeros_like(v)
-        return torch.autograd.grad(back, dummy, v, retain_graph=True, materialize_grads=True)[0]
-
-    return product
-
-
-class _ForwardProduct:
-    """J v by two backward passes, and linearised after as many products as linearising takes time for."""
-
-    def __init__(self, denoiser: ImageMap, leaf: Image, out: Image) -> None:
-        self.denoiser, self.x = denoiser, leaf.detach()
-        self.product = _two_backward_passes(leaf, out)
-        self.n_left: float = _WORTH_LINEARISING
-
-    def __call__(self, v: Image) -> Image:
-        if self.n_left <= 0:
-            self.product = _linearised(self.denoiser, self.x, self.product)
-            self.n_left = math.inf
-        self.n_left -= v.numel()
-        return self.product(v)
+    "clean": x. "iterate": what the denoiser is given after three plain iterations from the start. "fixed point": what
+    it is given at the fixed point of A x. "noise": white noise with the mean and standard deviation of x, off the data.
+    Raises InputError for a model whose iteration has no `denoiser`.
+    """
+    denoiser = getattr(model.iterate, "denoiser", None)
+    if denoiser is None:
+        raise InputError(f"{type(model.iterate).__name__} has no denoiser of its own: pass the points yourself.")
+    y = physics.A(x)
+    state = model.iterate.start(y, physics)
+    for _ in range(3):
+        state = model.iteration(state, y, physics)
+    return {
+        "clean": x,
+        "iterate": _given(model, denoiser, state, y, physics),
+        "fixed point": _given(model, denoiser, model.solve(y, physics).value, y, physics),
+        "noise": x.mean() + x.std() * draw_normal(x, generator),
+    }
 
 
-def _linearised(denoiser: ImageMap, x: Image, exact: ImageMap) -> ImageMap:
-    """J v by `torch.func.linearize`, or `exact` where that fails or says something else."""
-    probe = draw_normal(x, torch.Generator().manual_seed(0))
-    expected = exact(probe)
+def _given(model: DEQ, denoiser: nn.Module, state: State, y: Tensor, physics: LinearPhysics) -> Image:
+    """The denoiser's argument in one iteration from a state."""
+    seen: list[Tensor] = []
+    hook = denoiser.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0].detach()))
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # torch's own, about its forward formulas
-            _, linear = torch.func.linearize(denoiser, x)
-            agrees = _agree(linear(probe), expected, probe)
-    except (RuntimeError, NotImplementedError, TypeError, AssertionError):
-        return exact
-
-    def product(v: Image) -> Image:
-        with torch.no_grad():  # the weights may ask for gradients
-            return linear(v)
-
-    return product if agrees else exact
-
-
-def _agree(a: Image, b: Image, v: Image) -> bool:
-    """Whether two products with v are equal to rounding, also beside the multiple of v that dominates a denoiser."""
-    packing = Packing.of(v)
-    a, b, v = packing.pack(a), packing.pack(b), packing.pack(v)
-    multiple = (b * v).sum(dim=1, keepdim=True) / (v * v).sum(dim=1, keepdim=True)
-    eps = torch.finfo(b.dtype).eps
-    return bool((norms(a - b) <= 1e3 * eps * norms(b - multiple * v) + 10 * eps * norms(b)).all())
+        model.iteration(state, y, physics)
+    finally:
+        hook.remove()
+    return seen[0]

@@ -1,35 +1,49 @@
-"""The prior whose proximal map a denoiser is."""
+"""The prior whose proximal map a denoiser is, and the potential from which it follows, by integrating the denoiser."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import cast
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.analysis.quadrature import inner
-from eiwork.fixed_point import Anderson, FixedPointSolver, Solution, solve_fixed_point
-from eiwork.fixed_point.state import State
+from eiwork.analysis.quadrature import inner, line_integral
+from eiwork.errors import InputError
 
 ImageMap = Callable[[Tensor], Tensor]
-StateMap = Callable[[State], State]
 Image = Float[Tensor, "batch channel height width"]
 Vector = Float[Tensor, " batch"]
 
 
 @dataclass(frozen=True)
+class PathPotential:
+    """psi(x): the integral of <D, dx> along the straight line from a base image to x; psi(base) = 0.
+
+    If D is a gradient this is its potential, up to a constant. If not, it still is a function, but depends on the base.
+
+    denoiser: D. base: one image (1, channel, height, width), such as zeros or the mean of the data. order: nodes of the
+    Gauss-Legendre rule. Raises InputError for a base of another batch size.
+    """
+
+    denoiser: ImageMap
+    base: Float[Tensor, "_ channel height width"]
+    order: int = 8
+
+    def __post_init__(self) -> None:
+        if len(self.base) != 1:
+            raise InputError(f"The base of a potential is one image, got a batch of {len(self.base)}.")
+
+    def __call__(self, x: Image) -> Vector:
+        """psi of each image, in float64."""
+        return line_integral(self.denoiser, self.base, x, order=self.order)
+
+
+@dataclass(frozen=True)
 class PriorValue:
-    """phi at images x = D(z), with grad phi(x) = z - x where D is the proximal map of phi."""
+    """phi at images x = D(z); where D is the proximal map of phi, grad phi(x) = z - x."""
 
     x: Image
-    z: Image
     phi: Vector
-
-    @property
-    def gradient(self) -> Image:
-        """z - x: what the optimality of x in ||x - z||^2 / 2 + phi(x) says of the gradient of phi."""
-        return self.z - self.x
 
 
 @dataclass(frozen=True)
@@ -38,41 +52,17 @@ class ImpliedPrior:
 
     phi(D(z)) = <z, D(z)> - ||D(z)||^2 / 2 - psi(z), for convex psi: phi + ||x||^2 / 2 is the convex conjugate of psi,
     and phi itself need not be convex (Gribonval & Nikolova, arXiv 1807.04014). Up to the constant of psi. If D is a map
-    whose J is not symmetric or not positive, the formula still gives numbers, and `minimiser_gaps` says what they are
-    worth.
+    whose J is not symmetric or not positive, the formula still gives numbers, but D(z) minimises nothing.
 
     denoiser: D. psi: image -> one number a sample: `PathPotential(...)`, or the exact `psi` of a GradientStepDenoiser
-    or an InputConvexPotential. solver: finds preimages as fixed points of z + (x - D(z)).
+    or an InputConvexPotential.
     """
 
     denoiser: ImageMap
     psi: ImageMap
-    solver: FixedPointSolver = field(default_factory=lambda: Anderson(tol=1e-6, max_iter=300))
 
     @torch.no_grad()
     def at_output(self, z: Image) -> PriorValue:
         """phi at x = D(z), without solving anything."""
         x = self.denoiser(z)
-        return PriorValue(x, z, inner(z, x) - inner(x, x) / 2 - self.psi(z).double())
-
-    def preimage(self, x: Image, z0: Image | None = None) -> Solution:
-        """z with D(z) = x, from the start z0 (x itself by default).
-
-        `Solution.residual` is ||x - D(z)|| / ||z + x - D(z)||. Warns with ConvergenceWarning if the solver does not
-        reach its tolerance: then x lies outside the range of D, or J is nearly singular or has negative eigenvalues on
-        the way.
-        """
-
-        def step(z: Tensor) -> Tensor:
-            return z + (x - self.denoiser(z))
-
-        return solve_fixed_point(cast(StateMap, step), x if z0 is None else z0, solver=self.solver)
-
-    def at(self, x: Image, z0: Image | None = None) -> PriorValue:
-        """phi at any images x in the range of D, through their preimages; warns as `preimage` does.
-
-        The value returned belongs to the image D(z) of the preimage z that was found, which is x to the tolerance.
-        """
-        z = self.preimage(x, z0).value
-        assert isinstance(z, Tensor)
-        return self.at_output(z)
+        return PriorValue(x, inner(z, x) - inner(x, x) / 2 - self.psi(z).double())

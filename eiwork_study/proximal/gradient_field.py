@@ -81,8 +81,8 @@ def fit_gradient_field(
         schedule.step()
     field.requires_grad_(False)
     with torch.no_grad():
-        target = in_chunks(denoiser, test_images, 64)
-        difference = _norm(in_chunks(field, test_images, 64) - target)
+        target = in_chunks(denoiser, test_images)
+        difference = _norm(in_chunks(field, test_images) - target)
         learnt = _norm(_rest(target, test_images))
     return GradientFieldFit(field, losses, difference / _norm(target), difference / learnt)
 

@@ -15,6 +15,7 @@ from eiwork.analysis.jacobian import draw_normal
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.symmetry import Rotation
 from eiwork_study.proximal.elsewhere import prior_of
+from eiwork_study.proximal.measures import preimage
 
 Image = Float[Tensor, "n channel height width"]
 Vector = Float[Tensor, " n"]
@@ -100,7 +101,9 @@ def prior_rise(
     with warnings.catch_warnings():
         # What is not in the range is in `share`.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        reached = prior.at(corrupted, x + (corrupted - clean.x))
+        z = preimage(denoiser, corrupted, x + (corrupted - clean.x)).value
+        assert isinstance(z, Tensor)
+        reached = prior.at_output(z)
     wanted = (corrupted - clean.x).flatten(1).double()
     got = (reached.x - clean.x).flatten(1).double()
     length = wanted.square().sum(dim=1)

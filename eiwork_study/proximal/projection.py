@@ -9,8 +9,7 @@ from eiwork.training.build_loss import build_reconstructor
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eiwork.analysis import PathPotential, asymmetry, jacobian
-from eiwork.analysis.probes import RandomSigns
+from eiwork.analysis import PathPotential, RandomSigns, asymmetry, jacobian
 from eiwork.analysis.quadrature import inner
 from eiwork.errors import ConvergenceError, ConvergenceWarning
 from eiwork.models import GradientStepDenoiser
@@ -37,8 +36,12 @@ class PathGradient(nn.Module):
         self.denoiser, self.order = denoiser, order
 
     def forward(self, x: Image) -> Image:
-        """grad psi(x), without a graph."""
-        return PathPotential(self.denoiser, torch.zeros_like(x[:1]), self.order).gradient(x)
+        """grad psi(x): the integral of D(t x) + t J(t x)^T x over t in [0, 1]; without a graph."""
+        psi = PathPotential(self.denoiser, torch.zeros_like(x[:1]), self.order)
+        with torch.enable_grad():
+            leaf = x.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(psi(leaf).sum(), leaf)
+        return gradient
 
 
 def compare_projections(

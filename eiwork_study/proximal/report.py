@@ -11,17 +11,21 @@ from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.analysis.asymmetry import asymmetry, asymmetry_norm
+from eiwork.analysis.asymmetry import asymmetry
 from eiwork.analysis.circulation import Circulation, circulation
-from eiwork.analysis.estimate import Estimate
-from eiwork.analysis.invariance import GroupTransform, equivariance_error, prior_invariance
+from eiwork.analysis.estimate import RandomSigns
+from eiwork.analysis.invariance import GroupTransform, equivariance_error
 from eiwork.analysis.jacobian import Jacobian, draw_normal, jacobian, null_space_projector, range_projector
-from eiwork.analysis.loops import random_circles, random_triangles
-from eiwork.analysis.potential import PathPotential
-from eiwork.analysis.prior import ImpliedPrior
-from eiwork.analysis.probes import RandomSigns
+from eiwork.analysis.prior import ImpliedPrior, PathPotential
 from eiwork.analysis.spectrum import largest_stretch, symmetric_spectrum
 from eiwork.errors import ConvergenceWarning, InputError
+from eiwork_study.proximal.measures import (
+    as_json,
+    path_dependence,
+    prior_invariance,
+    random_circles,
+    random_triangles,
+)
 from eiwork_study.proximal.minimiser import minimiser_gaps, perturbations
 from eiwork_study.proximal.nonexpansive import pair_constants, worst_pairs
 
@@ -159,24 +163,21 @@ class _Run:
             part = restrict(whole)
             frobenius = asymmetry(part, RandomSigns(self.settings.probes), generator=self.generator)
             found[name] = {
-                "asymmetry": frobenius.whole.json(),
-                "learnt_asymmetry": frobenius.learnt.json(),
-                "multiple": frobenius.multiple.json(),
-                **self._spectrum(restrict(few), frobenius.multiple.value[: self.settings.n_spectrum]),
+                "asymmetry": as_json(frobenius.whole),
+                "learnt_asymmetry": as_json(frobenius.learnt),
+                "multiple": as_json(frobenius.multiple),
+                **self._spectrum(restrict(few)),
             }
         stretch = largest_stretch(few, generator=self.generator, max_size=self.settings.krylov_size)
         found["whole"]["lipschitz"] = _bounded(stretch.norm, stretch.residual)
         return found
 
-    def _spectrum(self, part: Jacobian, multiple: Tensor) -> dict[str, Any]:
+    def _spectrum(self, part: Jacobian) -> dict[str, Any]:
         size = self.settings.krylov_size
         ends = symmetric_spectrum(part, generator=self.generator, max_size=size)
-        norm = asymmetry_norm(part, multiple, generator=self.generator, max_size=size)
         return {
             "smallest_eigenvalue": _bounded(ends.smallest, ends.residual_smallest),
             "largest_eigenvalue": _bounded(ends.largest, ends.residual_largest),
-            "asymmetry_norm": _bounded(norm.whole, norm.residual_antisymmetric / norm.symmetric),
-            "learnt_asymmetry_norm": _bounded(norm.learnt, norm.residual_antisymmetric / norm.symmetric_rest),
         }
 
     def pairs(self) -> dict[str, Any]:
@@ -186,7 +187,7 @@ class _Run:
         few = slice(0, self.settings.n_spectrum)
         with torch.no_grad():
             found: dict[str, Any] = {
-                name: {k: Estimate.exact(v).json() for k, v in vars(pair_constants(self.denoiser, x, other)).items()}
+                name: {k: as_json(v) for k, v in vars(pair_constants(self.denoiser, x, other)).items()}
                 for name, other in (("images", x.roll(1, 0)), ("noisy", near))
             }
         found["worst"] = {}
@@ -200,7 +201,7 @@ class _Run:
                 radius=self.settings.radius,
             )
             extreme = worst.value.max() if constant == "lipschitz" else worst.value.min()
-            found["worst"][constant] = {"worst": float(extreme), **Estimate.exact(worst.value).json()}
+            found["worst"][constant] = {"worst": float(extreme), **as_json(worst.value)}
         return found
 
     def circulation(self) -> dict[str, Any]:
@@ -225,13 +226,13 @@ class _Run:
             values, phi = psi(x), ImpliedPrior(self.denoiser, psi).at_output(x).phi
         spread = float(phi.std())
         for name, corners in self._corners().items():
-            paths = psi.path_dependence(x, corners)
+            paths = path_dependence(psi, x, corners)
             found[name] = {
-                "path_dependence": Estimate.exact(paths.relative).json(),
-                "path_dependence_of_phi": Estimate.exact(paths.spread / spread).json(),
+                "path_dependence": as_json(paths.relative),
+                "path_dependence_of_phi": as_json(paths.spread / spread),
                 "quadrature_error": float(paths.quadrature_error.max()),
             }
-        return {"psi": values.tolist(), "phi": Estimate.exact(phi).json(), "phi_spread": spread, **found}
+        return {"psi": values.tolist(), "phi": as_json(phi), "phi_spread": spread, **found}
 
     def minimiser(self) -> dict[str, Any]:
         """Does D(z) beat its perturbations and the other images?"""
@@ -246,7 +247,7 @@ class _Run:
             found[name] = {
                 "smallest_relative_gap": float(gaps.relative.min()),
                 "relative_gap": float(gaps.relative.mean()),
-                "beaten": Estimate.exact(gaps.beaten).json(),
+                "beaten": as_json(gaps.beaten),
             }
         return found
 
@@ -258,11 +259,11 @@ class _Run:
         psi = PathPotential(self.denoiser, torch.zeros_like(x[:1]), self.settings.order)
         phi = prior_invariance(ImpliedPrior(self.denoiser, psi), few, transform)
         return {
-            "error": Estimate.exact(moved.error).json(),
-            "learnt_error": Estimate.exact(moved.learnt).json(),
-            "round_trip": Estimate.exact(moved.round_trip).json(),
+            "error": as_json(moved.error),
+            "learnt_error": as_json(moved.learnt),
+            "round_trip": as_json(moved.round_trip),
             "exact": bool(moved.exact.all()),
-            "prior_change": Estimate.exact(phi.relative).json(),
+            "prior_change": as_json(phi.relative),
             "preimage_residual": float(phi.residual.max()),
         }
 
@@ -277,12 +278,12 @@ class _Run:
 
 def _bounded(value: Tensor, residual: Tensor) -> dict[str, Any]:
     """A bound from within, with the residual that says how sharp it may be."""
-    return {**Estimate.exact(value.double()).json(), "residual": float(residual.max())}
+    return {**as_json(value.double()), "residual": float(residual.max())}
 
 
 def _loops(found: Circulation) -> dict[str, Any]:
     return {
-        "normalised": Estimate.exact(found.normalised.abs()).json(),
-        "learnt": Estimate.exact(found.learnt.abs()).json(),
+        "normalised": as_json(found.normalised.abs()),
+        "learnt": as_json(found.learnt.abs()),
         "quadrature_error": float((found.quadrature_error / found.value.abs().mean().clamp(min=1e-300)).max()),
     }

@@ -8,7 +8,6 @@ from eiwork.training.build import build_model
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eiwork.analysis import RotatedField
 from eiwork.errors import InputError
 from eiwork.models import (
     DEQ,
@@ -21,6 +20,7 @@ from eiwork.training import Checkpoint, Recipe
 from eiwork.training.randomness import seeded
 from eiwork_study.methods import title
 from eiwork_study.proximal.least_squares import fit_denoiser
+from eiwork_study.proximal.measures import RotatedField
 
 Image = Float[Tensor, "n channel height width"]
 ROTATION_STRENGTH = 0.1

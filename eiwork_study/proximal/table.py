@@ -81,11 +81,6 @@ STATISTICS: dict[str, Statistic] = {
         "0",
         _jacobian("iterate", "null space", "learnt_asymmetry"),
     ),
-    "learnt-norm": Statistic(
-        "asymmetry of the learnt part, operator norm",
-        "0",
-        _jacobian("iterate", "whole", "learnt_asymmetry_norm"),
-    ),
     "smallest-eigenvalue": Statistic(
         "smallest eigenvalue of (J + J^T) / 2", ">= 0", _jacobian("iterate", "whole", "smallest_eigenvalue")
     ),

@@ -73,3 +73,18 @@ def convex_network() -> InputConvexPotential:
         denoiser.readout.add_(4.0)
         denoiser.quadratic.fill_(-1.0)
     return denoiser
+
+
+class Rotated(nn.Module):
+    """D(x) + s R x: R makes (-b, a) of every pair (a, b) of neighbouring values, so the rotation has a known size."""
+
+    def __init__(self, denoiser: nn.Module, strength: float) -> None:
+        super().__init__()
+        self.denoiser, self.strength = denoiser, strength
+
+    def rotation(self, x: Tensor) -> Tensor:
+        a, b = x.flatten(1).view(len(x), -1, 2).unbind(dim=2)
+        return torch.stack([-b, a], dim=2).view_as(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.denoiser(x) + self.strength * self.rotation(x)

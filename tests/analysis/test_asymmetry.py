@@ -1,61 +1,50 @@
-"""Asymmetry against dense Jacobians, and on operators whose asymmetry is known."""
+"""Asymmetry against dense Jacobians, on operators whose asymmetry is known, and its standard errors."""
 
 import math
 
 import pytest
 import torch
-from fields import SIZE, Linear, N, convex_network, generator, gradient_network, images, network, symmetric
+from fields import SIZE, Linear, N, Rotated, convex_network, generator, gradient_network, images, network, symmetric
 
 from eiwork.analysis import (
     CompleteBasis,
+    Estimate,
     RandomSigns,
-    RotatedField,
     asymmetry,
-    asymmetry_norm,
     dense_jacobian,
     jacobian,
     null_space_projector,
     range_projector,
 )
-from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.analysis.estimate import jackknife
+from eiwork.errors import InputError
 from eiwork.models import GroupAveraged, quarter_turns_and_flips
 from eiwork.physics import inpainting
 
 X = images(3)
-ROTATED = RotatedField(Linear(symmetric(0.2, 1.0)), 0.25, (1, SIZE, SIZE), generator())
-
-
-def projected(project):
-    basis = torch.eye(N, dtype=torch.float64).view(N, 1, SIZE, SIZE)
-    return torch.eye(N, dtype=torch.float64) if project is None else project(basis).flatten(1)
-
-
-def dense_ratio(j, c, unit, order):
-    norm = torch.linalg.matrix_norm
-    odd, even = (j - j.mT) / 2, (j + j.mT) / 2 - c[:, None, None] * unit
-    return norm(odd, order) / norm(even, order)
-
-
 SUBSPACES = {"whole": lambda _: None, "null space": null_space_projector, "range": range_projector}
+
+
+def dense_ratio(j, c, unit):
+    odd, even = (j - j.mT) / 2, (j + j.mT) / 2 - c[:, None, None] * unit
+    return torch.linalg.matrix_norm(odd) / torch.linalg.matrix_norm(even)
 
 
 @pytest.mark.parametrize("subspace", SUBSPACES)
 def test_the_complete_basis_gives_the_dense_numbers(subspace):
     project = SUBSPACES[subspace](inpainting(SIZE, keep=0.4).double())
-    unit = projected(project)
+    unit = torch.eye(N, dtype=torch.float64)
+    j = jacobian(network(), X)
+    if project is not None:
+        unit, j = project(unit.view(N, 1, SIZE, SIZE)).flatten(1), j.restricted(project)
     dense = unit @ dense_jacobian(network(), X) @ unit
-    j = jacobian(network(), X) if project is None else jacobian(network(), X).restricted(project)
     found = asymmetry(j, CompleteBasis())
     c = dense.diagonal(dim1=1, dim2=2).sum(dim=1) / unit.trace()
     tight = {"rtol": 1e-9, "atol": 0}
     torch.testing.assert_close(found.multiple.value, c, **tight)
-    torch.testing.assert_close(found.whole.value, dense_ratio(dense, 0 * c, unit, "fro"), **tight)
-    torch.testing.assert_close(found.learnt.value, dense_ratio(dense, c, unit, "fro"), **tight)
+    torch.testing.assert_close(found.whole.value, dense_ratio(dense, 0 * c, unit), **tight)
+    torch.testing.assert_close(found.learnt.value, dense_ratio(dense, c, unit), **tight)
     assert float(found.learnt.standard_error.max()) == 0
-    given = asymmetry(j, CompleteBasis(), multiple=0.9)
-    torch.testing.assert_close(given.learnt.value, dense_ratio(dense, 0 * c + 0.9, unit, "fro"), **tight)
-    assert given.multiple.value.tolist() == [0.9] * 3
-    assert float((found.learnt.value - given.learnt.value).abs().min()) > 1e-6
 
 
 def test_hutchinson_agrees_within_its_standard_errors():
@@ -90,37 +79,15 @@ def test_more_probes_are_sharper_and_seeds_repeat():
     ids=["gradient step", "convex", "averaged gradient", "linear"],
 )
 def test_the_positive_controls_are_symmetric(make):
-    j = jacobian(make(), X)
-    found = asymmetry(j, generator=generator())
-    assert float(found.learnt.value.max()) < 1e-12
-    norm = asymmetry_norm(j, found.multiple.value, generator=generator(), tol=0.1)
-    assert float(norm.learnt.max()) < 1e-12
+    assert float(asymmetry(jacobian(make(), X), generator=generator()).learnt.value.max()) < 1e-12
 
 
 def test_the_negative_control_has_its_known_asymmetry():
-    j = jacobian(ROTATED, X)
     even = symmetric(0.2, 1.0)
-    expected = 0.25 * math.sqrt(N) / float(even.norm())
-    centred = float((even - even.trace() / N * torch.eye(N, dtype=torch.float64)).norm())
-    found = asymmetry(j, CompleteBasis())
-    assert found.whole.value.tolist() == pytest.approx([expected] * 3, rel=1e-12)
-    assert found.learnt.value.tolist() == pytest.approx([0.25 * math.sqrt(N) / centred] * 3, rel=1e-12)
-    norm = asymmetry_norm(j, 0.6, generator=generator(), tol=1e-8, max_size=N)
-    # Spectral norms: 0.25 of the rotation, 1.0 of the symmetric part, 0.4 without 0.6 of the identity.
-    assert norm.whole.tolist() == pytest.approx([0.25] * 3, rel=1e-9)
-    assert norm.learnt.tolist() == pytest.approx([0.25 / 0.4] * 3, rel=1e-9)
-
-
-@pytest.mark.parametrize("subspace", SUBSPACES)
-def test_operator_norms_equal_the_dense_ones(subspace):
-    project = SUBSPACES[subspace](inpainting(SIZE, keep=0.4).double())
-    unit = projected(project)
-    dense = unit @ dense_jacobian(network(), X) @ unit
-    j = jacobian(network(), X) if project is None else jacobian(network(), X).restricted(project)
-    c = torch.full((3,), 0.9, dtype=torch.float64)
-    found = asymmetry_norm(j, c, generator=generator(), tol=1e-7, max_size=N)
-    torch.testing.assert_close(found.whole, dense_ratio(dense, 0 * c, unit, 2), rtol=1e-6, atol=0)
-    torch.testing.assert_close(found.learnt, dense_ratio(dense, c, unit, 2), rtol=1e-6, atol=0)
+    centred = even - even.trace() / N * torch.eye(N, dtype=torch.float64)
+    found = asymmetry(jacobian(Rotated(Linear(even), 0.25), X), CompleteBasis())
+    assert found.whole.value.tolist() == pytest.approx([0.25 * math.sqrt(N) / float(even.norm())] * 3, rel=1e-12)
+    assert found.learnt.value.tolist() == pytest.approx([0.25 * math.sqrt(N) / float(centred.norm())] * 3, rel=1e-12)
 
 
 def test_float32_sees_the_learnt_part_of_a_network_near_the_identity():
@@ -130,12 +97,24 @@ def test_float32_sees_the_learnt_part_of_a_network_near_the_identity():
 
 
 def test_unusable_settings_are_named():
-    j = jacobian(network(), X)
     with pytest.raises(InputError, match="generator"):
-        asymmetry(j)
+        asymmetry(jacobian(network(), X))
     with pytest.raises(InputError, match="at least two"):
         RandomSigns(1)
-    with pytest.raises(InputError, match="tol"):
-        asymmetry_norm(j, 0.9, generator=generator(), tol=0.0)
-    with pytest.warns(ConvergenceWarning, match="dimension 3"):
-        asymmetry_norm(j, 0.9, generator=generator(), tol=1e-9, max_size=3)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error():
+    draws = torch.randn(20, 3, 1, dtype=torch.float64, generator=generator())
+    estimate = jackknife(lambda m: m[..., 0], draws)
+    torch.testing.assert_close(estimate.value, draws.mean(dim=0)[:, 0])
+    torch.testing.assert_close(estimate.standard_error, draws.std(dim=0)[:, 0] / math.sqrt(20))
+    assert Estimate.exact(torch.ones(2)).standard_error.tolist() == [0, 0]
+
+
+def test_the_jackknife_covers_a_ratio():
+    draws = 1 + torch.rand(50, 2000, 2, dtype=torch.float64, generator=generator())
+    estimate = jackknife(lambda m: (m[..., 0] / m[..., 1]).sqrt(), draws)
+    inside = (estimate.value - 1).abs() < 1.96 * estimate.standard_error
+    assert 0.92 < float(inside.double().mean()) < 0.97
+    with pytest.raises(InputError, match="two random draws"):
+        jackknife(lambda m: m[..., 0], draws[:1])

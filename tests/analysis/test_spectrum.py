@@ -6,13 +6,13 @@ from fields import SIZE, Linear, N, generator, images, network, symmetric
 
 from eiwork.analysis import (
     dense_jacobian,
-    extreme_ritz_values,
     jacobian,
     largest_stretch,
     null_space_projector,
     range_projector,
     symmetric_spectrum,
 )
+from eiwork.analysis.spectrum import extreme_ritz_values
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.physics import inpainting, tomography
 
@@ -37,8 +37,10 @@ def test_the_largest_stretch_equals_the_dense_norm():
     dense = dense_jacobian(network(), X)
     found = largest_stretch(jacobian(network(), X), generator=generator(), tol=1e-7, max_size=N)
     torch.testing.assert_close(found.norm, torch.linalg.matrix_norm(dense, 2), rtol=1e-6, atol=0)
-    stretched = (dense @ found.direction.flatten(1)[:, :, None])[:, :, 0].norm(dim=1)
-    torch.testing.assert_close(stretched, found.norm, rtol=1e-6, atol=0)
+    early = largest_stretch(jacobian(network(), X), generator=generator(), tol=0.5)
+    values = torch.linalg.svdvals(dense)
+    assert bool((early.norm <= values[:, 0]).all())
+    assert bool(((values - early.norm[:, None]).abs().amin(dim=1) <= early.residual).all())
 
 
 def test_an_early_stop_is_a_bound_whose_residual_holds():
@@ -102,14 +104,3 @@ def test_unusable_settings_and_products_are_refused():
         symmetric_spectrum(j, generator=generator(), max_size=0)
     with pytest.raises(ConvergenceError, match="not finite"):
         extreme_ritz_values(lambda v: v / 0, j.random, generator())
-
-
-def test_the_vectors_of_an_antisymmetric_map_turn_into_one_another():
-    jac = jacobian(network(), X)
-    found = extreme_ritz_values(jac.antisymmetric, jac.random, generator(), tol=1e-7, max_size=N, skew=True)
-    dense = dense_jacobian(network(), X)
-    values = torch.linalg.eigvalsh(1j * (dense - dense.mT) / 2)
-    torch.testing.assert_close(found.largest, values[:, -1], rtol=1e-6, atol=0)
-    s = found.largest[:, None, None, None]
-    torch.testing.assert_close(jac.antisymmetric(found.largest_vector), s * found.smallest_vector, rtol=0, atol=1e-6)
-    torch.testing.assert_close(jac.antisymmetric(found.smallest_vector), -s * found.largest_vector, rtol=0, atol=1e-6)

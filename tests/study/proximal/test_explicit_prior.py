@@ -4,12 +4,13 @@ import pytest
 import torch
 from fields import SIZE, Linear, LogBarrier, N, convex_network, generator, gradient_network, images, symmetric
 
-from eiwork.analysis import ImpliedPrior, PathPotential, RotatedField
+from eiwork.analysis import ImpliedPrior, PathPotential
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import Anderson
 from eiwork.models import DEQ, GradientStep, ProximalGradient
 from eiwork.physics import inpainting, tomography
 from eiwork_study.proximal.explicit_prior import minimise_with_prior
+from eiwork_study.proximal.measures import RotatedField
 
 X = images(3)
 ZERO = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.float64)

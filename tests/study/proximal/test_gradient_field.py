@@ -4,10 +4,11 @@ import pytest
 import torch
 from fields import SIZE, Linear, generator, images, network
 
-from eiwork.analysis import RotatedField, asymmetry, jacobian
+from eiwork.analysis import asymmetry, jacobian
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.models import GradientStepDenoiser, InputConvexPotential
 from eiwork_study.proximal.gradient_field import fit_gradient_field
+from eiwork_study.proximal.measures import RotatedField
 
 X, TEST = images(12), images(3, seed=9)
 BLUR = torch.eye(SIZE, dtype=torch.float64) * 0.5

@@ -6,11 +6,11 @@ import pytest
 import torch
 from fields import SIZE, convex_network, generator, images, network
 
-from eiwork.analysis import RotatedField, asymmetry, evaluation_points, jacobian
+from eiwork.analysis import asymmetry, jacobian
 from eiwork.errors import InputError
-from eiwork.models import ADMM, DEQ, GradientStep, ProximalGradient
 from eiwork.physics import inpainting
 from eiwork.symmetry import Reflection
+from eiwork_study.proximal.measures import RotatedField
 from eiwork_study.proximal.report import AnalysisSettings, along_training, analyse
 
 X = images(5)
@@ -61,7 +61,6 @@ def test_it_tells_a_proximal_map_from_a_rotated_field():
         rotated["potential"]["through images"]["path_dependence"]["mean"]
         > 10 * proximal["potential"]["through images"]["path_dependence"]["mean"]
     )
-    assert rotated["jacobian"]["clean"]["whole"]["asymmetry_norm"]["mean"] > 0.1
 
 
 def test_along_a_training_every_step_sees_the_same_probes():
@@ -69,26 +68,6 @@ def test_along_a_training_every_step_sees_the_same_probes():
     assert [row["step"] for row in rows] == [0, 10, 20]
     assert rows[0]["jacobian"] == rows[1]["jacobian"] != rows[2]["jacobian"]
     assert AnalysisSettings.light().n_images < AnalysisSettings().n_images
-
-
-def test_points_are_what_the_denoiser_is_given():
-    torch.manual_seed(0)
-    model = DEQ(ProximalGradient(network(1, 20.0), GradientStep(0.7))).double()
-    points = evaluation_points(model, X, PHYSICS, generator(), iterates=2)
-    assert set(points) == {"clean", "iterate", "fixed point", "noise"}
-    assert points["clean"] is X
-    y = PHYSICS.A(X)
-    z = model.iterate.start(y, PHYSICS)
-    for _ in range(2):
-        z = model.iteration(z, y, PHYSICS)
-    expected = z - 0.7 * PHYSICS.A_adjoint(PHYSICS.A(z) - y)
-    torch.testing.assert_close(points["iterate"], expected.detach())
-    fixed = model.solve(y, PHYSICS).value
-    torch.testing.assert_close(model.iterate.denoiser(points["fixed point"]).detach(), fixed, rtol=0, atol=1e-2)
-    assert float(points["noise"].std()) == pytest.approx(float(X.std()), rel=0.1)
-    assert not model.iterate.denoiser._forward_pre_hooks
-    other = DEQ(ADMM(network(1, 20.0))).double()
-    assert evaluation_points(other, X, PHYSICS, generator())["fixed point"].shape == X.shape
 
 
 def test_unusable_input_is_named():

@@ -77,8 +77,7 @@ def dense_ei_gradient(
 
 
 def _leaf(z: State) -> State:
-    parts = tuple(part.clone().requires_grad_() for part in as_tuple(z))
-    return _like(z, parts)
+    return _like(z, tuple(part.clone().requires_grad_() for part in as_tuple(z)))
 
 
 def _like(z: State, parts: tuple[Tensor, ...]) -> State:

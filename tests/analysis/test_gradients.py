@@ -5,7 +5,15 @@ import torch
 from deepinv.loss import EILoss, MCLoss
 
 import eiwork
-from eiwork.analysis import compare_gradients, dense_adjoint, dense_ei_gradient, dense_jacobian, saved_bytes
+from eiwork.analysis import (
+    compare_gradients,
+    dense_adjoint,
+    dense_ei_gradient,
+    dense_jacobian,
+    gradient_error,
+    loss_gradient,
+    saved_bytes,
+)
 from eiwork.errors import InputError
 from eiwork.fixed_point import GMRES, Anderson, Implicit, JacobianFree, Picard, Unrolled
 from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
@@ -103,17 +111,44 @@ def test_gradients_reach_the_measurement_and_the_step_size():
 
 
 def test_jacobian_free_is_biased_under_the_ei_loss():
-    model, physics, y = problem("ct", JacobianFree())
+    model, physics, y = problem("ct", Implicit())
     angles = {"theta": torch.tensor([[17.0, -56.0, 130.0]])}
     reference = dense_ei_gradient(model, y, physics, Rotation(), angles)
-    x1 = model(y, physics)
-    loss = MCLoss()(y=y, x_net=x1, physics=physics) + EILoss(FixedRotation(angles), apply_noise=False)(
-        x_net=x1, physics=physics, model=model
-    )
-    comparison = compare_gradients(torch.autograd.grad(loss, list(model.parameters())), reference)
+
+    def loss(f):
+        x1 = f(y, physics)
+        ei = EILoss(FixedRotation(angles), apply_noise=False)(x_net=x1, physics=physics, model=f)
+        return MCLoss()(y=y, x_net=x1, physics=physics) + ei
+
+    comparison = gradient_error(model, loss, JacobianFree(), tol=1e-12)
     assert comparison.relative_error > 0.1
     assert comparison.cosine < 1
     assert comparison.norm_ratio != pytest.approx(1, abs=1e-3)
+    by_hand = compare_gradients(loss_gradient(model, loss, JacobianFree()), reference)
+    assert vars(comparison) == pytest.approx(vars(by_hand), rel=1e-7)
+    assert gradient_error(model, loss, Implicit(GMRES(tol=1e-12)), tol=1e-12).relative_error < 1e-8
+
+
+def test_the_error_of_a_mode_sees_the_same_random_draws_and_leaves_everything_as_it_was():
+    model, physics, y = problem("inpainting", JacobianFree())
+    model.iterate.data_step.requires_grad_(False)
+    solver, state = model.solver, torch.get_rng_state()
+
+    def loss(f):
+        return (f(y, physics) - torch.rand_like(y)).square().mean()
+
+    first, again, other = (gradient_error(model, loss, seed=seed) for seed in (0, 0, 1))
+    assert first == again != other
+    assert gradient_error(model, loss, Implicit(), solver).relative_error < 1e-3 < first.relative_error
+    loose = gradient_error(model, loss, Implicit(), Picard(tol=0.5)).relative_error
+    assert loose > gradient_error(model, loss, Implicit(), Picard(tol=1e-3)).relative_error
+    assert model.solver is solver
+    assert isinstance(model.gradient, JacobianFree)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(p.grad is None for p in model.parameters())
+    assert len(loss_gradient(model, loss)) == len(list(model.iterate.denoiser.parameters()))
+    with pytest.raises(InputError, match="trainable"):
+        loss_gradient(model.requires_grad_(False), loss)
 
 
 def test_memory_of_a_training_step_does_not_grow_with_the_iterations():
