@@ -154,8 +154,9 @@ def fit(
     title = str(card["recipe"]["name"]) if card and card.get("recipe") else type(model).__name__
     _train(state, context, keeper, held, monitor_every, tqdm(
         total=steps, initial=state.step, desc=title, disable=not progress, unit="step"), on_step)  # fmt: skip
+    checkpoint = keeper.save(state)  # with the model's own weights, from which a resumed training goes on
     model.load_state_dict(state.average)
-    return Run(model.eval(), state.history, keeper.save(state), state.step < steps)
+    return Run(model.eval(), state.history, checkpoint, state.step < steps)
 
 
 def _train(
@@ -296,7 +297,7 @@ def _try_out(model: nn.Module, loss: Any, batch: Batch, physics: LinearPhysics, 
     finally:
         handle.remove()
         model.load_state_dict(kept)  # a running mean, for instance, must not see these samples twice
-    return float(found[0].square().mean().sqrt()) if found and isinstance(found[0], Tensor) else 1.0
+    return float(found[0].detach().square().mean().sqrt()) if found and isinstance(found[0], Tensor) else 1.0
 
 
 def _monitor(state: TrainingState, context: StepContext, held: Samples | None) -> dict[str, float]:
