@@ -197,9 +197,7 @@ def flat(tensors):
     return torch.cat([tensor.flatten() for tensor in tensors])
 
 
-@pytest.mark.parametrize(
-    ("kind", "cycle", "stopped"), [("ct", 0.0, False), ("ct", 3.0, False), ("ct", 3.0, True), ("mri", 3.0, False)]
-)
+@pytest.mark.parametrize(("kind", "cycle", "stopped"), [("ct", 0.0, False), ("ct", 3.0, True), ("mri", 3.0, False)])
 def test_the_gradient_through_both_solves_is_that_of_dense_implicit_differentiation(kind, cycle, stopped):
     model, physics, y = problem(kind)
     angles = rotation().get_params(model(y, physics))

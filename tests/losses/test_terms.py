@@ -149,7 +149,7 @@ def test_recorruption_of_deepinv_is_its_definition(scene):
     "wrong", [None, "ei", 3.0, [], [MCLoss(), "ei"], [EI(Rotation())], EI, MCLoss, nn.MSELoss()], ids=repr
 )
 def test_what_is_no_loss_is_told_what_is(wrong):
-    with pytest.raises(InputError, match="cannot be trained with: take one of eiwork.losses"):
+    with pytest.raises(InputError, match="cannot be trained with: take one of eiwork"):
         as_loss(wrong)
 
 

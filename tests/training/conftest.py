@@ -13,7 +13,7 @@ from eiwork.training.step import StepContext
 from eiwork.training.train import starting_model
 
 
-def small(name: str = "ct-ei-deq", **fields) -> Recipe:
+def small(name: str = "inpainting-ei-deq", **fields) -> Recipe:
     """A named recipe at 16x16 with a tiny network and four steps."""
     base = get_recipe(name)
     values = {
