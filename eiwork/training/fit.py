@@ -154,7 +154,7 @@ def fit(
     title = str(card["recipe"]["name"]) if card and card.get("recipe") else type(model).__name__
     _train(state, context, keeper, held, monitor_every, tqdm(
         total=steps, initial=state.step, desc=title, disable=not progress, unit="step"), on_step)  # fmt: skip
-    checkpoint = keeper.save(state)  # with the model's own weights, from which a resumed training goes on
+    checkpoint = keeper.save(state)
     model.load_state_dict(state.average)
     return Run(model.eval(), state.history, checkpoint, state.step < steps)
 

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import GMRES, Anderson, Implicit, Picard, record
+from eiwork.fixed_point import GMRES, Anderson, Implicit, record
 from eiwork.losses import EI, Adapted, Fit, Supervised, Sure
 from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
 from eiwork.physics import inpainting, mri, tomography
-from eiwork.symmetry import Identity, Reflection, Rotation, Shift
+from eiwork.symmetry import Identity, Rotation
 
 SIZE = 8
 EYE = torch.eye(SIZE**2, dtype=torch.float64)
@@ -73,20 +73,13 @@ def test_the_value_is_that_of_dense_matrices(whitening, cycle):
         ei[b] = (again - T @ x).square().mean()
         back[b] = (A @ T_back @ again - v) @ W @ (A @ T_back @ again - v)
     loss = EI(rotation(interpolation="fourier"), Fit(whitening), weight=5.0, cycle=cycle)
-    terms = loss(Tikhonov(), y, physics)
+    terms = loss(Tikhonov(), y, physics, torch.full((2, 1, SIZE, SIZE), torch.nan))  # the truth does not matter
     torch.testing.assert_close(terms.fit, fit.mean())
     torch.testing.assert_close(terms.ei, 5 * ei.mean())
     assert terms.values.keys() == {"fit", "ei"} | ({"cycle"} if cycle else set())
     if cycle:
         torch.testing.assert_close(terms.cycle, 5 * cycle * back.mean())
     torch.testing.assert_close(terms.total, sum(terms.values.values()))
-
-
-def test_the_ground_truth_does_not_matter():
-    physics = tomography(SIZE, 3).double()
-    y = torch.randn(2, 1, physics.geometry.n_detectors, 3, dtype=torch.float64)
-    blind, told = (EI(rotation(), cycle=1.0)(Tikhonov(), y, physics, x) for x in (None, torch.full((2, 1, 8, 8), 1e9)))
-    assert torch.equal(blind.total, told.total)
 
 
 def test_the_return_sees_an_image_that_equivariance_alone_cannot():
@@ -96,16 +89,6 @@ def test_the_return_sees_an_image_that_equivariance_alone_cannot():
     found = EI(Rotation(), cycle=2.0).judge(black, y, physics, Halve())
     assert float(found["ei"]) == 0
     torch.testing.assert_close(found["cycle"], 2 * y.square().mean())
-
-
-@pytest.mark.parametrize("group", [Reflection(), Shift(), Rotation(multiples_of=90) * Reflection()], ids=repr)
-def test_an_equivariant_model_of_a_whole_scan_has_no_loss(group):
-    """With A = I and f(y) = y every term vanishes, the way back included."""
-    physics, model = inpainting(SIZE, keep=1.0).double(), Scaled()
-    with torch.no_grad():
-        model.s.fill_(1.0)
-    terms = EI(group, cycle=1.0)(model, torch.rand(3, 1, SIZE, SIZE, dtype=torch.float64), physics)
-    assert float(terms.total.detach()) < 1e-20
 
 
 @pytest.mark.parametrize("stopped", [False, True])
@@ -119,17 +102,6 @@ def test_with_a_stopped_gradient_the_image_compared_with_is_a_constant(stopped):
     s, power = 0.5, physics.A_adjoint(y).square().mean()
     slope = s if stopped else 2 * s - 1
     torch.testing.assert_close(found, 2 * (s**2 - s) * slope * power)
-
-
-@pytest.mark.parametrize("stopped", [False, True])
-def test_a_stopped_gradient_blocks_the_path_through_the_first_image(stopped):
-    """With a second call that has no parameters, nothing is left to train but the fit."""
-    physics = inpainting(SIZE, keep=0.5)
-    x = torch.rand(2, 1, SIZE, SIZE, requires_grad=True)
-    found = EI(rotation(), stop_gradient=stopped, cycle=1.0).judge(x, torch.ones(2, 1, SIZE, SIZE), physics, Halve())
-    for name in ("ei", "cycle"):
-        assert found[name].requires_grad is not stopped
-    assert found["fit"].requires_grad
 
 
 def test_noise_on_the_virtual_measurement_is_that_of_the_physics():
@@ -207,26 +179,6 @@ def test_the_gradient_through_both_solves_is_that_of_dense_implicit_differentiat
     assert float((gradient - reference).norm() / reference.norm()) < 1e-8
 
 
-def test_the_dense_reference_equals_finite_differences():
-    model, physics, y = problem("ct")
-    angles = rotation().get_params(model(y, physics))
-    parameters = list(model.parameters())
-    direction = [torch.randn_like(p) for p in parameters]
-
-    def moved_by(epsilon):
-        with torch.no_grad():
-            for p, d in zip(parameters, direction, strict=True):
-                p.add_(epsilon * d)
-            return EI(rotation(), weight=2.0, cycle=3.0)(model, y, physics).total
-
-    numeric = (moved_by(1e-5) - moved_by(-2e-5)) / 2e-5
-    with torch.no_grad():
-        for p, d in zip(parameters, direction, strict=True):
-            p.add_(1e-5 * d)
-    analytic = dense_gradient(model, y, physics, angles, 3.0, False) @ flat(direction)
-    torch.testing.assert_close(numeric, analytic, rtol=1e-6, atol=1e-12)
-
-
 def test_the_second_solve_begins_at_the_transformed_image_and_ends_where_a_cold_one_does():
     model, physics, y = problem("mri", tol=1e-6)
 
@@ -251,30 +203,6 @@ def test_the_second_solve_begins_at_the_transformed_image_and_ends_where_a_cold_
     target = rotation()(model(y, physics)).detach()
     assert min(float((state - target).norm()) for state in starts[0]) < 1e-12
     assert min(float((state - target).norm() / target.norm()) for state in starts[1]) > 1e-4
-
-
-class FullySampled(nn.Module):
-    """With A unitary the fixed point is A^T y, which is T_g x when y = A T_g x: the optimum of EI."""
-
-    def forward(self, z, y, physics):
-        return z - 0.5 * physics.A_adjoint(physics.A(z) - y)
-
-    def start(self, y, physics):
-        return torch.zeros_like(physics.A_adjoint(y))
-
-    def image(self, z):
-        return z
-
-    def state_from(self, x, y, physics):
-        return x
-
-
-def test_at_the_optimum_the_second_solve_costs_one_evaluation():
-    physics, model = mri(16, acceleration=1), DEQ(FullySampled(), Picard(tol=1e-4))
-    with record() as reports:
-        EI(Rotation())(model, physics.A(torch.rand(2, 2, 16, 16)), physics)
-    assert reports[0].n_evaluations > 10
-    assert reports[1].n_evaluations == 1
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from eiwork.errors import InputError
-from eiwork.losses import EI, Fit, Objective, Recorrupted, Supervised
+from eiwork.losses import EI, Fit, Objective, Recorrupted
 from eiwork.models import DEQ, ProximalGradient, ResidualCNN
 from eiwork.physics import inpainting
 from eiwork.symmetry import Shift
@@ -36,35 +36,26 @@ def mean_loss(loss, y, physics):
     return {name: (float(v.mean()), float(v.std()) / 10**0.5) for name, v in values.items()}
 
 
-def recorrupted_scans(scan):
-    """Scans as noisy as what the model gets, y + alpha w, with noise of their own."""
-    physics, x, y = scan
-    return physics.A(x) + (1 + ALPHA**2) ** 0.5 * physics.noise(torch.zeros_like(y))
+def test_fit_and_cycle_are_errors_to_the_clean_measurement(scan):
+    """E ||A f(y + alpha w) - (y - w / alpha)||^2 = E ||A f - A x||^2 + sigma^2 (1 + 1 / alpha^2) per measured pixel.
 
-
-def test_the_fit_is_the_error_to_the_clean_measurement(scan):
-    """E ||A f(y + alpha w) - (y - w / alpha)||^2 = E ||A f - A x||^2 + sigma^2 (1 + 1 / alpha^2) per measured pixel."""
+    With T_g the identity of a tiny shift range, the cycle is the model applied twice, and carries no noise back.
+    """
     physics, x, y = scan
-    found, spread = mean_loss(Recorrupted(EI(Shift()), ALPHA), y, physics)["fit"]
-    error = float((physics.A(Blur()(recorrupted_scans(scan), physics)) - physics.A(x)).square().mean())
-    constant = SIGMA**2 * (1 + 1 / ALPHA**2) * float(physics.mask.mean())
-    assert found - error - constant == pytest.approx(0, abs=4 * spread)
+    clean, constant = physics.A(x), SIGMA**2 * (1 + 1 / ALPHA**2) * float(physics.mask.mean())
+    found = mean_loss(Recorrupted(EI(Shift(1e-9), noisy=True, cycle=1.0), ALPHA), y, physics)
+    # Scans as noisy as what the model gets, with noise of their own.
+    louder = clean + (1 + ALPHA**2) ** 0.5 * physics.noise(torch.zeros_like(y))
+    first = Blur()(louder, physics)
+    for name, image in (("fit", first), ("cycle", Blur()(physics(first), physics))):
+        value, spread = found[name]
+        error = float((physics.A(image) - clean).square().mean())
+        assert value - error - constant == pytest.approx(0, abs=4 * spread)
     plain, spread = mean_loss(Fit(), y, physics)["fit"]
-    quieter = physics.A(x) + physics.noise(torch.zeros_like(y))
-    truth = (physics.A(Blur()(quieter, physics)) - physics.A(x)).square().mean() + SIGMA**2 * physics.mask.mean()
+    quieter = clean + physics.noise(torch.zeros_like(y))
+    truth = (physics.A(Blur()(quieter, physics)) - clean).square().mean() + SIGMA**2 * physics.mask.mean()
     # Consistency with the noise that went in is too small by twice the divergence: the reward for fitting noise.
     assert float(truth) - plain > 20 * spread
-
-
-def test_the_cycle_cannot_carry_noise_to_the_comparison(scan):
-    """With T_g the identity of a tiny shift range, the return is the model applied twice."""
-    physics, x, y = scan
-    found, spread = mean_loss(Recorrupted(EI(Shift(1e-9), noisy=True, cycle=1.0), ALPHA), y, physics)["cycle"]
-    first = Blur()(recorrupted_scans(scan), physics)
-    second = Blur()(physics(first), physics)
-    error = float((physics.A(second) - physics.A(x)).square().mean())
-    constant = SIGMA**2 * (1 + 1 / ALPHA**2) * float(physics.mask.mean())
-    assert found - error - constant == pytest.approx(0, abs=4 * spread)
 
 
 def test_what_goes_in_and_what_is_compared_are_known_and_independent(scan):
@@ -118,8 +109,3 @@ def test_two_interleaved_calls_are_those_of_two_separate_ones(scan):
 def test_what_does_not_apply_is_refused(make, match):
     with pytest.raises(InputError, match=match):
         make()
-
-
-def test_whether_the_truth_is_needed_is_that_of_the_loss_inside():
-    assert Recorrupted(Supervised()).needs_x
-    assert not Recorrupted(EI(Shift())).needs_x

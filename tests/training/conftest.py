@@ -10,7 +10,6 @@ from eiwork.training.measurements import training_set
 from eiwork.training.samples import Samples
 from eiwork.training.state import TrainingState
 from eiwork.training.step import StepContext
-from eiwork.training.train import starting_model
 
 
 def small(name: str = "inpainting-ei-deq", **fields) -> Recipe:
@@ -44,20 +43,13 @@ def prepare():
     """recipe -> the state of its training before the first step, and the context of its steps."""
 
     def prepared(recipe: Recipe) -> tuple[TrainingState, StepContext]:
-        physics, model = recipe.build_physics(), starting_model(recipe).train()
+        physics, model = recipe.build_physics(), recipe.build_model()
         seen = training_set(recipe, physics)
         average = {name: value.clone() for name, value in model.state_dict().items()}
         state = TrainingState(model, recipe.optimiser.adam(model), average)
-        return state, StepContext(
-            physics,
-            recipe.build_loss(),
-            Samples(seen.y, seen.x),
-            recipe.optimiser,
-            recipe.contraction,
-            recipe.steps,
-            recipe.seed,
-            torch.device("cpu"),
-        )
+        seen, place = Samples(seen.y, seen.x), torch.device("cpu")
+        fixed = (recipe.optimiser, recipe.contraction, recipe.steps, recipe.seed)
+        return state, StepContext(physics, recipe.build_loss(), seen, *fixed, place)
 
     return prepared
 

@@ -1,6 +1,5 @@
 """Checkpoints: complete or refused, never unpickled, never half-written; trainings that begin with one."""
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,9 @@ import torch
 from eiwork import data
 from eiwork.errors import CheckpointError
 from eiwork.models import GuardedDEQ
-from eiwork.training import Checkpoint, get_recipe, load_checkpoint, load_shipped, save_checkpoint, shipped_checkpoints
+from eiwork.training import get_recipe, load_checkpoint, load_shipped, save_checkpoint
 from eiwork.training.measurements import as_model_images
 from eiwork.training.measurements import test_set as held_out
-from eiwork.training.train import starting_model
 
 
 @pytest.fixture
@@ -68,14 +66,6 @@ def test_damaged_files_are_named(saved, damage, match):
     path, _ = saved
     damage(path)
     with pytest.raises(CheckpointError, match=match):
-        load_checkpoint(path)
-
-
-def test_a_file_that_is_no_safetensors_is_named_though_its_hash_is_right(saved):
-    path, _ = saved
-    path.write_bytes(b"not tensors at all")
-    edit(path, lambda card: card.update(sha256=hashlib.sha256(b"not tensors at all").hexdigest()))
-    with pytest.raises(CheckpointError, match="is not a safetensors file"):
         load_checkpoint(path)
 
 
@@ -148,27 +138,17 @@ def test_a_reconstructor_is_the_trained_model_where_that_has_a_fixed_point_and_h
     assert solution.n_evaluations < 60
 
 
-def test_the_reconstructor_of_another_network_is_that_network(small_recipe):
-    recipe = small_recipe("ct-ei-unrolled")
-    checkpoint = Checkpoint(recipe.build_model().state_dict(), {"recipe": recipe.model_dump(mode="json")})
-    assert type(checkpoint.reconstructor()) is type(checkpoint.model())
-
-
 NAME = "ct-ei-cycle-deq"
 
 
-def test_a_training_and_its_average_begin_with_the_model_that_is_named(prepare, saved, small_recipe, same):
-    recipe = get_recipe(NAME).with_overrides(start=NAME, data__n=2)
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    state, _ = prepare(recipe)
-    assert torch.equal(torch.rand(2), expected)
-    for weights in (state.model.state_dict(), state.average):
-        assert same(weights, load_shipped(NAME).weights)
-    assert not same(starting_model(recipe.with_overrides(start=None)).state_dict(), state.average)
+def test_a_training_and_its_average_begin_with_the_model_that_is_named(saved, small_recipe, quietly, same):
+    """After a step of no length."""
+    still = {"steps": 1, "optimiser__learning_rate": 1e-60, "data__n": 2, "data__image_size": 16}
+    recipe = get_recipe(NAME).with_overrides(start=NAME, **still)
+    assert same(quietly(recipe).model.state_dict(), load_shipped(NAME).weights)
+    assert not same(quietly(recipe.with_overrides(start=None)).model.state_dict(), load_shipped(NAME).weights)
     path, model = saved
-    assert same(starting_model(small_recipe(start=str(path), seed=5)).state_dict(), model.state_dict())
+    assert same(quietly(small_recipe(start=str(path), seed=5, **still)).model.state_dict(), model.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -184,10 +164,3 @@ def test_a_start_that_cannot_be_is_told_before_anything_is_written(start, match,
     with pytest.raises(CheckpointError, match=match):
         quietly(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-
-
-def test_every_shipped_model_loads_and_what_it_started_from_is_told():
-    assert len(shipped_checkpoints()) == 14
-    starts = {name: load_shipped(name).recipe.start for name in shipped_checkpoints()}
-    assert starts["ct-ei-cycle-synthetic-deq"] == "ct-synthetic-deq"
-    assert starts["ct-ei-deq"] is None

@@ -20,24 +20,16 @@ def clustered_map(outlier):
     return lambda z: (z.flatten(1) @ matrix.T).view_as(z)
 
 
-def test_a_hidden_expanding_direction_is_found():
-    z = torch.randn(2, 1, 12, 12, dtype=torch.float64)
-    penalty, lengths = contraction_penalty(clustered_map(1.2), z, target=0.95)
+def test_a_hidden_expanding_direction_is_found_and_shrunk():
+    z, scale = torch.randn(2, 1, 12, 12, dtype=torch.float64), torch.ones((), dtype=torch.float64, requires_grad=True)
+    f = clustered_map(1.2)
+    penalty, lengths = contraction_penalty(lambda z: scale * f(z), z, target=0.95)
     torch.testing.assert_close(lengths, torch.full((2,), 1.2, dtype=torch.float64), rtol=1e-6, atol=0)
-    assert float(penalty) == pytest.approx(0.25**2, rel=1e-5)
-
-
-def test_no_penalty_below_the_target():
-    penalty, lengths = contraction_penalty(clustered_map(0.9), torch.randn(1, 1, 12, 12, dtype=torch.float64))
-    assert float(penalty) == 0
-    assert float(lengths) == pytest.approx(0.9)
-
-
-def test_its_gradient_shrinks_the_map():
-    scale, f = torch.tensor(1.3, dtype=torch.float64, requires_grad=True), clustered_map(1.0)
-    penalty, _ = contraction_penalty(lambda z: scale * f(z), torch.randn(1, 1, 12, 12, dtype=torch.float64))
-    (slope,) = torch.autograd.grad(penalty, scale)
-    assert float(slope) == pytest.approx(2 * (1.3 - 0.95), rel=1e-5)
+    assert float(penalty.detach()) == pytest.approx(0.25**2, rel=1e-5)
+    assert float(torch.autograd.grad(penalty, scale)[0]) == pytest.approx(2 * 0.25 * 1.2, rel=1e-5)
+    below, lengths = contraction_penalty(clustered_map(0.9), z)
+    assert float(below) == 0
+    assert lengths.tolist() == pytest.approx([0.9, 0.9])
 
 
 def test_a_state_of_two_parts_is_one_vector():
@@ -52,7 +44,6 @@ def test_a_state_of_two_parts_is_one_vector():
 
 
 def test_of_a_model_it_is_the_largest_singular_value_of_the_dense_jacobian(small_recipe):
-    """With a Krylov space as large as the image the length is ||J||_2, and the gradient that of its square."""
     recipe = small_recipe("ct-ei-deq", data__image_size=8)
     physics, model = recipe.build_physics().double(), recipe.build_model().double()
     with torch.no_grad():
@@ -60,26 +51,11 @@ def test_of_a_model_it_is_the_largest_singular_value_of_the_dense_jacobian(small
     x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
     y = physics.A(x)
     penalty, lengths = Contraction(target=0.1, samples=None, krylov_size=64).penalty(model, x, y, physics)
-    parameters = list(model.parameters())
-    gradient = torch.autograd.grad(penalty, parameters, materialize_grads=True)
-
-    def norms():
-        f = BatchMap(model.iterate, y, physics)
-        jacobian = torch.autograd.functional.jacobian(lambda z: f(z.view_as(x)).flatten(1).sum(dim=0), x.flatten(1))
-        return torch.linalg.matrix_norm(jacobian.permute(1, 0, 2), ord=2)
-
-    exact = norms()
+    f = BatchMap(model.iterate, y, physics)
+    jacobian = torch.autograd.functional.jacobian(lambda z: f(z.view_as(x)).flatten(1).sum(dim=0), x.flatten(1))
+    exact = torch.linalg.matrix_norm(jacobian.permute(1, 0, 2), ord=2)
     torch.testing.assert_close(lengths, exact, rtol=1e-6, atol=0)
     torch.testing.assert_close(penalty.detach(), (exact - 0.1).square().mean(), rtol=1e-6, atol=0)
-    direction = [torch.randn_like(p) for p in parameters]
-    values = []
-    for epsilon in (1e-5, -2e-5):
-        with torch.no_grad():
-            for p, d in zip(parameters, direction, strict=True):
-                p.add_(epsilon * d)
-        values.append((norms() - 0.1).square().mean())
-    analytic = sum((g * d).sum() for g, d in zip(gradient, direction, strict=True))
-    torch.testing.assert_close(analytic, (values[0] - values[1]) / 2e-5, rtol=1e-4, atol=1e-9)
 
 
 def test_samples_look_at_a_part_of_the_batch(small_recipe):

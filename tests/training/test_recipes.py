@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from eiwork import data, fixed_point, models
+from eiwork import data, fixed_point
 from eiwork.errors import RecipeError
 from eiwork.losses import EI, Fit, Recorrupted
 from eiwork.symmetry import Composition, Reflection, Rotation
 from eiwork.training import Contraction, Optimiser, Recipe, get_recipe, load_shipped, recipes, shipped_checkpoints
 from eiwork.training.measurements import clean_images, training_set
-from eiwork.training.parts import PARTS, Part, parse_part, settings_of
+from eiwork.training.parts import PARTS, parse_part, settings_of
 
 
 def test_names_are_keys_and_recipes_survive_json():
@@ -35,23 +35,17 @@ def test_every_recipe_builds_what_it_describes(name):
         assert model(y, physics).shape == (1, recipe.channels, 16, 16)
 
 
-def test_the_methods_of_a_problem_differ_in_the_method_alone():
-    def differing(a, b):
-        return {key for key in a if a[key] != b[key]}
-
-    for prefix in ("ct", "mri", "inpainting", "ct-noisy", "mri-noisy", "mri-coils"):
-        base, supervised, cycle, free, unrolled = (
-            get_recipe(f"{prefix}-{ending}").model_dump()
-            for ending in ("ei-deq", "supervised-deq", "ei-cycle-deq", "ei-deq-jfb", "ei-unrolled")
-        )
-        names = {"name", "summary"}
-        assert differing(base, supervised) - {"contraction"} == names | {"loss"}
-        assert differing(base, cycle) == names | {"loss"}
-        assert differing(base["loss"], cycle["loss"]) == {"cycle"}
-        assert differing(base, free) == names | {"model"}
-        assert differing(base["model"], free["model"]) == {"gradient"}
-        assert differing(base, unrolled) == names | {"model", "contraction"}
-        assert unrolled["model"]["iteration"] == base["model"]["iteration"]
+@pytest.mark.parametrize("problem", ["ct", "mri", "inpainting", "ct-noisy", "mri-noisy", "mri-coils"])
+def test_the_methods_of_a_problem_differ_in_the_method_alone(problem):
+    base, *others = (
+        get_recipe(f"{problem}-{ending}").model_dump()
+        for ending in ("ei-deq", "supervised-deq", "mc-deq", "ei-cycle-deq", "ei-deq-jfb", "ei-unrolled")
+    )
+    methods = ({"loss", "contraction"}, {"loss"}, {"loss"}, {"model"}, {"model", "contraction"})
+    for other, method in zip(others, methods, strict=True):
+        differing = {key for key in base if base[key] != other[key]}
+        assert differing | {"contraction"} == {"name", "summary", "contraction"} | method
+        assert other["model"]["iteration"] == base["model"]["iteration"]
 
 
 @pytest.mark.parametrize("name", shipped_checkpoints())
@@ -142,29 +136,11 @@ def test_settings_reach_the_objects_they_describe():
     assert (plain.solver, plain.gradient) == (fixed_point.Anderson(), fixed_point.Implicit())
 
 
-@pytest.mark.parametrize(
-    ("kind", "numbers"),
-    [
-        ("ProximalGradient", {"data_step.log_step": ("data_step", {"kind": "GradientStep", "step_size": 0.6}, 0.6)}),
-        ("ProximalGradient", {"data_step.log_step": ("data_step", {"kind": "WhitenedStep", "step_size": 0.5}, 0.5)}),
-        ("HalfQuadraticSplitting", {"data_step.log_penalty": ("penalty", 0.2, 0.2)}),
-        ("ADMM", {"data_step.log_penalty": ("penalty", 0.3, 0.3)}),
-        ("GradientDescent", {"log_step": ("step_size", 0.4, 0.4), "log_weight": ("weight", 0.7, 0.7)}),
-    ],
-)
-def test_the_kind_chooses_the_iteration_and_its_numbers(kind, numbers):
-    settings = {"kind": kind, "denoiser": CNN} | {name: value for name, value, _ in numbers.values()}
-    model = get_recipe("ct-ei-deq").with_overrides(model__iteration=settings).build_model()
-    assert type(model.iterate) is getattr(models, kind)
-    learnt = dict(model.iterate.named_parameters())
-    for name, (_, _, expected) in numbers.items():
-        assert learnt[name].exp().item() == pytest.approx(expected)
-
-
 def test_an_override_is_a_validated_copy():
     recipe = get_recipe("ct-ei-deq")
     control, optimiser = Contraction(target=0.5), Optimiser(batch_size=3)
-    other = recipe.with_overrides(contraction=control, optimiser=optimiser, data__n=5, model__solver=fixed_part())
+    picard = parse_part("solver", {"kind": "Picard"})
+    other = recipe.with_overrides(contraction=control, optimiser=optimiser, data__n=5, model__solver=picard)
     assert (other.contraction, other.optimiser, other.data.n) == (control, optimiser, 5)
     assert other.model.solver.kind == "Picard"
     assert recipe == get_recipe("ct-ei-deq") != other
@@ -172,10 +148,6 @@ def test_an_override_is_a_validated_copy():
         recipe.steps = 3
     with pytest.raises(ValueError, match="frozen"):
         recipe.physics.n_views = 3
-
-
-def fixed_part() -> Part:
-    return parse_part("solver", {"kind": "Picard"})
 
 
 def test_an_unknown_recipe_suggests_its_neighbours():
@@ -199,11 +171,9 @@ SURE = {"kind": "Sure", "sigma": 0.1}
     ("fields", "match"),
     [
         ({"steps": 0}, "steps: .*greater than or equal to 1"),
-        ({"monitor_every": 0}, "monitor_every"),
         ({"data__image_size": 4}, "data.image_size"),
         ({"data__kind": "both"}, "data.kind: .*'scans' or 'bodies'"),
         ({"optimiser__ema": 1.0}, r"optimiser: .*ema in \[0, 1\)"),
-        ({"optimiser__learning_rate": 0.0}, "optimiser: learning_rate=0.0: must be positive"),
         ({"optimiser__batch_size": 0}, "batch_size=0"),
         ({"contraction__weight": 0.0}, "contraction: .*must be positive"),
         ({"contraction__samples": 0}, "samples .*>= 1"),
@@ -211,7 +181,6 @@ SURE = {"kind": "Sure", "sigma": 0.1}
         ({"physics__acceleration": 4}, "no field 'physics__acceleration'; it has .*n_views"),
         ({"physics__mask__size": 4}, "no settings 'mask'"),
         ({"physics": {"kind": "tomography", "n_views": 8, "angle": 3}}, "physics.angle: Extra inputs"),
-        ({"physics": {"kind": "tomography"}}, "physics.n_views: Field required"),
         ({"physics": {"kind": "radar"}}, "kind 'radar' is no physics: choose one of tomography, mri, inpainting"),
         ({"model__solver": {"kind": "Andersen"}}, "model.solver: .*did you mean 'Anderson'"),
         ({"model__iteration": {"kind": "newton"}}, "model.iteration: kind 'newton' is no iteration"),
@@ -219,18 +188,14 @@ SURE = {"kind": "Sure", "sigma": 0.1}
         ({"loss__group": [{"kind": "Scaling"}]}, "loss.group: kind 'Scaling' is no group"),
         ({"loss__group": []}, "loss.group: a group needs at least one transform"),
         ({"loss": "EI"}, "loss: 'EI' is no loss: write {\"kind\""),
-        ({"loss": None}, "loss: None is no loss"),
         ({"model__solver__tol": -1.0}, r"model.solver: Anderson\(tol=-1.0\): the tolerance must be positive"),
         ({"model__gradient__solver__tol": 0.0}, "model.gradient.solver: .*must be positive"),
-        ({"model__gradient": {"kind": "Phantom", "steps": 0}}, "model.gradient: .*at least one step"),
         ({"loss__weight": -1.0}, "loss: EI.*the weight must be positive"),
         ({"loss__fit__whitening": 0.0}, "loss.fit: whitening=0.0: must be positive"),
         ({"loss__group": [{"kind": "Rotation", "interpolation": "magic"}]}, "interpolation = 'magic' is unknown"),
         ({"loss__group": [{"kind": "Reflection", "axes": ["z"]}]}, "axes = .*horizontal"),
         ({"model": {"kind": "UnrolledNetwork", **NEEDED["DEQ"]}}, "only a DEQ has a fixed point to control"),
         ({"physics": {"kind": "mri"}}, "physics.kind='mri' does not measure data.name='ct'"),
-        ({"loss": SURE, "physics__noise_sigma": 0.0}, "are for noise"),
-        ({"loss__fit": SURE, "physics__noise_sigma": 0.0}, "are for noise"),
         ({"loss": {"kind": "Recorrupted", "loss": SURE}, "physics__noise_sigma": 0.0}, "are for noise"),
     ],
 )
@@ -243,7 +208,6 @@ def test_a_wrong_field_is_named(fields, match):
     ("fields", "match"),
     [
         ({"physics__n_views": -3}, "physics: n_views = -3 is not possible"),
-        ({"physics__noise_sigma": -1.0}, "physics: noise_sigma = -1.0"),
         ({"model__iteration__penalty": -1.0}, "model: penalty=-1.0: must be positive"),
         ({"model__iteration__denoiser": CNN | {"shrinkage": 2.0}}, r"model: ResidualCNN\(shrinkage=2.0\)"),
         ({"model__iteration__denoiser": CNN | {"width": 0}}, "model: ResidualCNN: .*width=0"),
@@ -264,22 +228,14 @@ def test_training_on_random_bodies_sees_their_truth_and_loads_no_image(monkeypat
     monkeypatch.setattr(data, "load", None)
     recipe = get_recipe("ct-supervised-deq").with_overrides(data=BODIES)
     physics = recipe.build_physics()
-    seen = training_set(recipe, physics)
+    seen, again = training_set(recipe, physics), training_set(recipe, physics)
     assert torch.equal(seen.x, data.bodies(5, 16, seed=0))
-    assert torch.equal(seen.x, clean_images(recipe))
     assert float((seen.y - physics.A(seen.x)).std()) == pytest.approx(recipe.physics.noise_sigma, rel=0.1)
     blind = training_set(recipe.with_overrides(loss={"kind": "EI", "group": {"kind": "Shift"}}), physics)
     assert blind.x is None
     assert torch.equal(blind.y, seen.y)
+    others = training_set(recipe.with_overrides(data__seed=1), physics)
+    assert len(seen.data_hash) == 64
+    assert seen.data_hash == again.data_hash != others.data_hash
     leaves = get_recipe("inpainting-supervised-deq").with_overrides(data=BODIES | {"name": "natural"})
     assert torch.equal(clean_images(leaves), data.dead_leaves(5, 16, seed=0))
-
-
-def test_random_bodies_are_known_by_the_hash_of_their_images():
-    recipe = get_recipe("mri-supervised-deq").with_overrides(data=BODIES | {"name": "mri"})
-    physics = recipe.build_physics()
-    first, again = training_set(recipe, physics), training_set(recipe, physics)
-    others = training_set(recipe.with_overrides(data__seed=1), physics)
-    assert first.data_hash == again.data_hash != others.data_hash
-    assert first.x.shape == (5, 2, 16, 16)
-    assert len(first.data_hash) == 64
