@@ -1,5 +1,6 @@
 """What a loss is: an object called with the model, the measurements and the physics, which returns its terms."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.models import DEQ
 
 Image = Float[Tensor, "batch channel height width"]
 Scalar = Float[Tensor, ""]
@@ -33,10 +33,10 @@ class Terms:
         return self.values[name]
 
     def __getattr__(self, name: str) -> Scalar:
-        try:
-            return self.__dict__["values"][name]
-        except KeyError:
-            raise AttributeError(f"This loss has no term {name!r}; it has {', '.join(self.values)}.") from None
+        values: dict[str, Scalar] = self.__dict__.get("values", {})  # empty while a copy is being made
+        if name not in values:
+            raise AttributeError(f"This loss has no term {name!r}; it has {', '.join(values)}.")
+        return values[name]
 
 
 @runtime_checkable
@@ -105,8 +105,8 @@ class Adapted:
         for loss in self.losses:
             model = loss.adapt_model(model)
         # Models that a loss has adapted draw their random part here, and the loss asks them for it.
-        options = {} if isinstance(model, DEQ) or not hasattr(model, "get_mask") else {"update_parameters": True}
-        x_hat = model(y, physics, **options)
+        adapted = "update_parameters" in inspect.signature(model.forward).parameters
+        x_hat = model(y, physics, update_parameters=True) if adapted else model(y, physics)
         values = [loss(x_net=x_hat, x=x, y=y, physics=physics, model=model).mean() for loss in self.losses]
         names = [type(loss).__name__ for loss in self.losses]
         return Terms(

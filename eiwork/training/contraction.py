@@ -32,7 +32,8 @@ class Contraction:
     rescue: bool = False
 
     def __post_init__(self) -> None:
-        if not (self.weight > 0 and self.target > 0) or self.krylov_size < 1 or (self.samples or 1) < 1:
+        counts = (self.krylov_size, 1 if self.samples is None else self.samples)
+        if not (self.weight > 0 and self.target > 0) or min(counts) < 1:
             raise InputError(f"{self}: weight and target must be positive, krylov_size and samples (or None) >= 1.")
 
     def penalty(

@@ -297,7 +297,7 @@ def _try_out(model: nn.Module, loss: Any, batch: Batch, physics: LinearPhysics, 
     finally:
         handle.remove()
         model.load_state_dict(kept)  # a running mean, for instance, must not see these samples twice
-    return float(found[0].square().mean().sqrt()) if found and isinstance(found[0], Tensor) else 1.0
+    return float(found[0].detach().square().mean().sqrt()) if found and isinstance(found[0], Tensor) else 1.0
 
 
 def _monitor(state: TrainingState, context: StepContext, held: Samples | None) -> dict[str, float]:

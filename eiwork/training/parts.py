@@ -72,8 +72,10 @@ def parse_part(role: str, value: Any) -> Any:
         return tuple(parse_part(role, inner) for inner in value)
     if isinstance(value, Part) and value.kind in known:
         return value
-    kind = value.get("kind") if isinstance(value, dict) else value
-    if not isinstance(value, dict) or kind not in known:
+    if not isinstance(value, dict):
+        raise ValueError(f'{value!r} is no {role}: write {{"kind": ..., ...}} with one of {", ".join(known)}')
+    kind = value.get("kind")
+    if kind not in known:
         near = get_close_matches(str(kind), known, n=1, cutoff=0.4)
         advice = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"kind {kind!r} is no {role}: choose one of {', '.join(known)}{advice}")

@@ -7,7 +7,7 @@ from deepinv.physics import LinearPhysics
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from torch import nn
 
-from eiwork.errors import EiworkError, RecipeError
+from eiwork.errors import EiworkError, InputError, RecipeError
 from eiwork.losses import Objective
 from eiwork.training.contraction import Contraction
 from eiwork.training.optimiser import Optimiser
@@ -77,17 +77,26 @@ class Recipe(BaseModel):
         return 2 if self.physics.kind == "mri" else 1
 
     def build_physics(self) -> LinearPhysics:
-        """The operator, for square images of the data's size."""
-        return self.physics.build(image_size=self.data.image_size)
+        """The operator, for square images of the data's size; RecipeError for a value that it does not take."""
+        return self._built("physics", image_size=self.data.image_size)
 
     def build_model(self) -> nn.Module:
-        """The model with random weights of the seed; the caller's random state does not move."""
+        """The model with random weights of the seed; RecipeError for a value that it does not take.
+
+        The caller's random state does not move.
+        """
         with seeded(self.seed, "weights"):
-            return self.model.build()
+            return self._built("model")
 
     def build_loss(self) -> Objective:
         """The loss."""
-        return self.loss.build()
+        return self._built("loss")
+
+    def _built(self, role: str, **given: Any) -> Any:
+        try:
+            return getattr(self, role).build(**given)
+        except InputError as error:
+            raise RecipeError(f"The recipe {self.name!r} is not valid: {role}: {error}") from None
 
     def with_overrides(self, **changes: Any) -> "Recipe":
         """A validated copy with other values; nested fields by double underscore (`optimiser__batch_size=4`).

@@ -1,26 +1,29 @@
-"""Recipes small enough to train in a test."""
+"""Recipes small enough to train in a test, and what a training of one does step by step."""
+
+from functools import partial
 
 import pytest
+import torch
 
-from eiwork.training import Recipe, get_recipe
+from eiwork.training import Recipe, get_recipe, train
+from eiwork.training.measurements import training_set
+from eiwork.training.samples import Samples
+from eiwork.training.state import TrainingState
+from eiwork.training.step import StepContext
 
 
-def small(name: str = "ct-ei-deq", **fields) -> Recipe:
+def small(name: str = "inpainting-ei-deq", **fields) -> Recipe:
     """A named recipe at 16x16 with a tiny network and four steps."""
+    base = get_recipe(name)
     values = {
         "data__image_size": 16,
-        "data__n_train": 12,
+        "data__n": 6,
         "steps": 4,
         "monitor_every": 2,
-        "gradient_probe_every": None,
         "optimiser__batch_size": 2,
-        "model__iteration__network": "plain",
-        "model__iteration__width": 4,
-        "model__iteration__depth": 2,
+        "model__iteration__denoiser": {"kind": "ResidualCNN", "channels": base.channels, "width": 4, "depth": 2},
     }
-    if get_recipe(name).model.kind == "unet":
-        values = {k: v for k, v in values.items() if "iteration" not in k} | {"model__width": 4}
-    return get_recipe(name).with_overrides(**(values | fields))
+    return base.with_overrides(**(values | fields))
 
 
 @pytest.fixture(scope="session")
@@ -29,32 +32,33 @@ def small_recipe():
     return small
 
 
-PHYSICS = {
-    "mri": {"kind": "mri", "acceleration": 4.0},
-    "ct": {"kind": "tomography", "n_views": 6},
-    "natural": {"kind": "inpainting", "keep": 0.6},
-}
+@pytest.fixture(scope="session")
+def quietly():
+    """`train` on the CPU, without a bar."""
+    return partial(train, device="cpu", progress=False)
 
 
-def plain(data: str = "mri", **fields) -> Recipe:
-    """A tiny noiseless EI recipe whose every setting is a default or here: the catalogue does not matter."""
-    recipe = Recipe.parse(
-        {
-            "name": f"plain-{data}",
-            "summary": "A tiny recipe of the tests.",
-            "data": {"name": data, "image_size": 16, "n_train": 12},
-            "physics": PHYSICS[data],
-            "model": {"kind": "deq", "iteration": {"width": 4, "depth": 2}},
-            "contraction": {},
-            "optimiser": {"batch_size": 2},
-            "steps": 4,
-            "monitor_every": 2,
-        }
-    )
-    return recipe.with_overrides(**fields)
+@pytest.fixture(scope="session")
+def prepare():
+    """recipe -> the state of its training before the first step, and the context of its steps."""
+
+    def prepared(recipe: Recipe) -> tuple[TrainingState, StepContext]:
+        physics, model = recipe.build_physics(), recipe.build_model()
+        seen = training_set(recipe, physics)
+        average = {name: value.clone() for name, value in model.state_dict().items()}
+        state = TrainingState(model, recipe.optimiser.adam(model), average)
+        seen, place = Samples(seen.y, seen.x), torch.device("cpu")
+        fixed = (recipe.optimiser, recipe.contraction, recipe.steps, recipe.seed)
+        return state, StepContext(physics, recipe.build_loss(), seen, *fixed, place)
+
+    return prepared
 
 
-@pytest.fixture
-def plain_recipe():
-    """The function that makes tiny recipes without the catalogue."""
-    return plain
+@pytest.fixture(scope="session")
+def same():
+    """Whether two sets of weights are equal to the bit."""
+
+    def equal(a, b) -> bool:
+        return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+    return equal

@@ -1,4 +1,4 @@
-"""Checkpoints: complete or refused, never unpickled, never half-written."""
+"""Checkpoints: complete or refused, never unpickled, never half-written; trainings that begin with one."""
 
 import json
 from dataclasses import replace
@@ -6,20 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from eiwork.training.settings import SplittingSettings
 
 from eiwork import data
 from eiwork.errors import CheckpointError
 from eiwork.models import GuardedDEQ
-from eiwork.training import (
-    Checkpoint,
-    build_model,
-    build_physics,
-    load_checkpoint,
-    load_shipped,
-    load_weights,
-    save_checkpoint,
-)
+from eiwork.training import get_recipe, load_checkpoint, load_shipped, save_checkpoint
 from eiwork.training.measurements import as_model_images
 from eiwork.training.measurements import test_set as held_out
 
@@ -27,26 +18,34 @@ from eiwork.training.measurements import test_set as held_out
 @pytest.fixture
 def saved(tmp_path, small_recipe):
     recipe = small_recipe()
-    model = build_model(recipe)
+    model = recipe.build_model()
     card = {"recipe": recipe.model_dump(mode="json"), "step": 3}
     return save_checkpoint(tmp_path / "model", model.state_dict(), card), model
 
 
-def test_a_round_trip_keeps_every_bit(saved):
+def edit(path, change):
+    card = json.loads(path.with_suffix(".json").read_text())
+    change(card)
+    path.with_suffix(".json").write_text(json.dumps(card))
+
+
+def test_a_round_trip_keeps_every_bit(saved, same, tmp_path):
     path, model = saved
-    for source in (path, path.with_suffix(".json"), path.parent):
-        loaded = load_checkpoint(source)
-        assert all(torch.equal(loaded.weights[k], v) for k, v in model.state_dict().items())
-    assert loaded.card["step"] == 3
+    for source in (path, path.with_suffix(".json"), path.parent, str(path)):
+        assert same(load_checkpoint(source).weights, model.state_dict())
+    again = load_checkpoint(load_checkpoint(path).save(tmp_path / "other", step=4, note="a copy"))
+    assert same(again.weights, model.state_dict())
+    assert (again.card["step"], again.card["note"], again.recipe) == (4, "a copy", load_checkpoint(path).recipe)
 
 
 def test_a_loaded_model_reconstructs_as_the_saved_one(saved, small_recipe):
     path, model = saved
-    recipe = small_recipe()
-    physics = build_physics(recipe.physics, 16)
+    physics = small_recipe().build_physics()
     y = physics.A(torch.rand(2, 1, 16, 16))
+    loaded = load_checkpoint(path).model()
+    assert not loaded.training
     with torch.no_grad():
-        assert torch.equal(load_checkpoint(path).model()(y, physics), model.eval()(y, physics))
+        assert torch.equal(loaded(y, physics), model.eval()(y, physics))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,10 @@ def test_a_loaded_model_reconstructs_as_the_saved_one(saved, small_recipe):
         (lambda p: p.unlink(), r"model\.safetensors cannot be read"),
         (lambda p: p.with_suffix(".json").unlink(), r"model\.json does not exist"),
         (lambda p: p.with_suffix(".json").write_text("{"), r"model\.json cannot be read as JSON"),
+        (lambda p: p.with_suffix(".json").write_text("[]"), "belongs to something else"),
         (lambda p: p.with_suffix(".json").write_text('{"format": "other"}'), "belongs to something else"),
+        (lambda p: edit(p, lambda card: card.pop("sha256")), "belongs to something else"),
+        (lambda p: edit(p, lambda card: card["recipe"].update(flux=1)), "recipe does not fit this version.*flux"),
     ],
 )
 def test_damaged_files_are_named(saved, damage, match):
@@ -67,22 +69,37 @@ def test_damaged_files_are_named(saved, damage, match):
         load_checkpoint(path)
 
 
-def test_a_card_with_a_recipe_of_another_version_is_explained(saved):
+def test_a_card_of_the_format_before_says_what_to_do(saved):
     path, _ = saved
-    card = json.loads(path.with_suffix(".json").read_text())
-    card["recipe"]["flux_capacitor"] = 1
-    path.with_suffix(".json").write_text(json.dumps(card))
-    with pytest.raises(CheckpointError, match="flux_capacitor"):
+    edit(path, lambda card: card.update(format="eiwork-checkpoint-1", code={"eiwork": "0.1.0"}))
+    match = r"card of format eiwork-checkpoint-1.*reads eiwork-checkpoint-2.*eiwork train inpainting-ei-deq.*0\.1\.0"
+    with pytest.raises(CheckpointError, match=match):
+        load_checkpoint(path)
+    edit(path, lambda card: card.update(recipe=None))
+    with pytest.raises(CheckpointError, match="eiwork train RECIPE"):
         load_checkpoint(path)
 
 
-def test_weights_of_another_architecture_are_refused_and_nothing_is_changed(saved, small_recipe):
+def test_a_checkpoint_without_a_recipe_is_loaded_into_a_model_of_the_caller(tmp_path, same):
+    own = torch.nn.Conv2d(1, 1, 3)
+    path = save_checkpoint(tmp_path / "own", own.state_dict(), {"recipe": None, "model": "Conv2d"})
+    found, other = load_checkpoint(path), torch.nn.Conv2d(1, 1, 3)
+    assert found.load_into(other) is other
+    assert same(own.state_dict(), other.state_dict())
+    assert not other.training
+    for use in (lambda: found.recipe, found.model, found.reconstructor):
+        with pytest.raises(CheckpointError, match=r"weights of a Conv2d of yours.*load_into\(model\)"):
+            use()
+
+
+def test_weights_of_another_architecture_are_refused_and_nothing_is_changed(saved, small_recipe, same):
     path, _ = saved
-    other = build_model(small_recipe().with_overrides(model__iteration__width=6, model__iteration__depth=3))
+    denoiser = {"kind": "ResidualCNN", "width": 6, "depth": 3}
+    other = small_recipe(model__iteration__denoiser=denoiser).build_model()
     before = {k: v.clone() for k, v in other.state_dict().items()}
-    with pytest.raises(CheckpointError, match="another architecture"):
-        load_weights(other, load_checkpoint(path).weights, str(path))
-    assert all(torch.equal(before[k], v) for k, v in other.state_dict().items())
+    with pytest.raises(CheckpointError, match=r"missing: .*other shape: .*another architecture"):
+        load_checkpoint(path).load_into(other)
+    assert same(before, other.state_dict())
 
 
 def test_a_failed_write_keeps_the_old_checkpoint(saved, monkeypatch):
@@ -107,7 +124,7 @@ def test_a_reconstructor_is_the_trained_model_where_that_has_a_fixed_point_and_h
     assert isinstance(reconstructor, GuardedDEQ)
     assert not reconstructor.training
     assert {solver.tol for solver in reconstructor.solvers} == {1e-4}
-    physics = build_physics(recipe.physics, 64)
+    physics = recipe.build_physics()
     own = held_out(recipe, physics)[40:42]
     alone = checkpoint.model()
     alone.solver = replace(alone.solver, tol=1e-4, max_iter=200)
@@ -121,17 +138,29 @@ def test_a_reconstructor_is_the_trained_model_where_that_has_a_fixed_point_and_h
     assert solution.n_evaluations < 60
 
 
-def untrained(recipe):
-    return Checkpoint(build_model(recipe).state_dict(), {"recipe": recipe.model_dump(mode="json")})
+NAME = "ct-ei-cycle-deq"
 
 
-def test_the_reconstructor_of_another_network_is_that_network(small_recipe):
-    checkpoint = untrained(small_recipe("ct-ei-unet"))
-    assert type(checkpoint.reconstructor()) is type(checkpoint.model())
+def test_a_training_and_its_average_begin_with_the_model_that_is_named(saved, small_recipe, quietly, same):
+    """After a step of no length."""
+    still = {"steps": 1, "optimiser__learning_rate": 1e-60, "data__n": 2, "data__image_size": 16}
+    recipe = get_recipe(NAME).with_overrides(start=NAME, **still)
+    assert same(quietly(recipe).model.state_dict(), load_shipped(NAME).weights)
+    assert not same(quietly(recipe.with_overrides(start=None)).model.state_dict(), load_shipped(NAME).weights)
+    path, model = saved
+    assert same(quietly(small_recipe(start=str(path), seed=5, **still)).model.state_dict(), model.state_dict())
 
 
-def test_the_reconstructor_of_splitting_averages_guarded_solves(small_recipe):
-    loss = SplittingSettings(test_splittings=2, consistency=False)
-    found = untrained(small_recipe("ct-ei-deq", loss=loss, contraction=None)).reconstructor()
-    assert not isinstance(found, GuardedDEQ)
-    assert any(isinstance(part, GuardedDEQ) for part in found.modules())
+@pytest.mark.parametrize(
+    ("start", "match"),
+    [
+        ("ct-magic", "'ct-magic' comes with this version; there are ct-ei-cycle-deq.*eiwork train ct-magic"),
+        ("nowhere/model", "nowhere/model.json does not exist"),
+        ("mri-ei-deq", "'mri-ei-deq' to start from do not fit the model .*another architecture"),
+    ],
+)
+def test_a_start_that_cannot_be_is_told_before_anything_is_written(start, match, quietly, tmp_path):
+    recipe = get_recipe(NAME).with_overrides(start=start, data__n=2, data__image_size=16)
+    with pytest.raises(CheckpointError, match=match):
+        quietly(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -1,13 +1,12 @@
-"""The contraction penalty sees the directions that a power iteration misses."""
+"""The contraction penalty sees the directions that a power iteration misses; a rescue follows it alone."""
 
 import pytest
 import torch
-from eiwork.training.build import build_model, build_physics
-from eiwork.training.trainer import _prepare
 
 from eiwork.errors import InputError
 from eiwork.models.batch_map import BatchMap
-from eiwork.training.contraction import contraction_penalty, sampled_penalty
+from eiwork.training import Contraction
+from eiwork.training.contraction import contraction_penalty
 from eiwork.training.step import train_step
 
 
@@ -21,31 +20,20 @@ def clustered_map(outlier):
     return lambda z: (z.flatten(1) @ matrix.T).view_as(z)
 
 
-def test_a_hidden_expanding_direction_is_found():
+def test_a_hidden_expanding_direction_is_found_and_shrunk():
+    z, scale = torch.randn(2, 1, 12, 12, dtype=torch.float64), torch.ones((), dtype=torch.float64, requires_grad=True)
     f = clustered_map(1.2)
-    z = torch.randn(2, 1, 12, 12, dtype=torch.float64)
-    penalty, lengths = contraction_penalty(f, z, target=0.95)
+    penalty, lengths = contraction_penalty(lambda z: scale * f(z), z, target=0.95)
     torch.testing.assert_close(lengths, torch.full((2,), 1.2, dtype=torch.float64), rtol=1e-6, atol=0)
-    assert float(penalty) == pytest.approx(0.25**2, rel=1e-5)
-
-
-def test_no_penalty_below_the_target():
-    penalty, lengths = contraction_penalty(clustered_map(0.9), torch.randn(1, 1, 12, 12, dtype=torch.float64))
-    assert float(penalty) == 0
-    assert float(lengths) == pytest.approx(0.9)
-
-
-def test_its_gradient_shrinks_the_map():
-    scale = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
-    f = clustered_map(1.0)
-    penalty, _ = contraction_penalty(lambda z: scale * f(z), torch.randn(1, 1, 12, 12, dtype=torch.float64))
-    (slope,) = torch.autograd.grad(penalty, scale)
-    assert float(slope) == pytest.approx(2 * (1.3 - 0.95), rel=1e-5)
+    assert float(penalty.detach()) == pytest.approx(0.25**2, rel=1e-5)
+    assert float(torch.autograd.grad(penalty, scale)[0]) == pytest.approx(2 * 0.25 * 1.2, rel=1e-5)
+    below, lengths = contraction_penalty(clustered_map(0.9), z)
+    assert float(below) == 0
+    assert lengths.tolist() == pytest.approx([0.9, 0.9])
 
 
 def test_a_state_of_two_parts_is_one_vector():
-    f = clustered_map(1.2)
-    z = torch.randn(2, 2, 12, 6, dtype=torch.float64)
+    f, z = clustered_map(1.2), torch.randn(2, 2, 12, 6, dtype=torch.float64)
 
     def paired(parts):
         mapped = f(torch.cat([part.flatten(1) for part in parts], dim=1).view(2, 1, 12, 12)).flatten(1)
@@ -55,66 +43,81 @@ def test_a_state_of_two_parts_is_one_vector():
     torch.testing.assert_close(lengths, torch.full((2,), 1.2, dtype=torch.float64), rtol=1e-6, atol=0)
 
 
-def test_samples_look_at_a_part_of_the_batch(plain_recipe):
+def test_of_a_model_it_is_the_largest_singular_value_of_the_dense_jacobian(small_recipe):
+    recipe = small_recipe("ct-ei-deq", data__image_size=8)
+    physics, model = recipe.build_physics().double(), recipe.build_model().double()
+    with torch.no_grad():
+        model.iterate.denoiser.network[-1].weight.mul_(100)
+    x = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    y = physics.A(x)
+    penalty, lengths = Contraction(target=0.1, samples=None, krylov_size=64).penalty(model, x, y, physics)
+    f = BatchMap(model.iterate, y, physics)
+    jacobian = torch.autograd.functional.jacobian(lambda z: f(z.view_as(x)).flatten(1).sum(dim=0), x.flatten(1))
+    exact = torch.linalg.matrix_norm(jacobian.permute(1, 0, 2), ord=2)
+    torch.testing.assert_close(lengths, exact, rtol=1e-6, atol=0)
+    torch.testing.assert_close(penalty.detach(), (exact - 0.1).square().mean(), rtol=1e-6, atol=0)
+
+
+def test_samples_look_at_a_part_of_the_batch(small_recipe):
     """With two of four samples the largest lengths are among those of all, and fewer."""
-    recipe = plain_recipe("ct", contraction={"target": 0.1, "samples": 2})
-    physics = build_physics(recipe.physics, 16)
-    model = build_model(recipe)
+    recipe = small_recipe("ct-ei-deq")
+    physics, model = recipe.build_physics(), recipe.build_model()
     x = torch.rand(4, 1, 16, 16)
     y = physics.A(x)
     torch.manual_seed(0)
-    penalty, lengths = sampled_penalty(model, x, y, physics, recipe.contraction)
+    penalty, lengths = Contraction(target=0.1, samples=2).penalty(model, x, y, physics)
     assert lengths.shape == (2,)
     torch.manual_seed(0)
     chosen = torch.randperm(4)[:2]
-    part, of_part = contraction_penalty(
-        BatchMap(model.iterate, y[chosen], physics),
-        model.iterate.state_from(x[chosen], y[chosen], physics),
-        0.1,
-    )
+    part, of_part = contraction_penalty(BatchMap(model.iterate, y[chosen], physics), x[chosen], 0.1)
     torch.testing.assert_close(lengths, of_part)
     torch.testing.assert_close(penalty, part)
 
 
-def test_samples_of_a_split_scan_cannot_be_taken_apart(plain_recipe):
-    splitting = {"method": "splitting", "group": ("rotation",)}
-    recipe = plain_recipe("mri", loss=splitting, contraction={"samples": 1})
-    state, context, _ = _prepare(recipe, torch.device("cpu"))
-    with pytest.raises(InputError, match=r"leave contraction\.samples out"):
-        train_step(state, context)
+def test_all_samples_are_looked_at_where_each_has_an_operator_of_its_own(small_recipe):
+    recipe = small_recipe("inpainting-ei-deq")
+    physics, model = recipe.build_physics(), recipe.build_model()
+    physics.update(mask=physics.mask.expand(4, -1, -1, -1).clone())
+    x = torch.rand(4, 1, 16, 16)
+    assert Contraction(samples=1).penalty(model, x, physics.A(x), physics)[1].shape == (4,)
 
 
-def stepped(recipe, expansion, seed=0):
+def stepped(prepared, expansion):
     """The values and the weights after one step of a model whose parameters are moved by so much noise."""
-    state, context, _ = _prepare(recipe, torch.device("cpu"))
-    torch.manual_seed(seed)
+    state, context = prepared
+    torch.manual_seed(0)
     with torch.no_grad():
         for parameter in state.model.parameters():
             parameter.add_(expansion * torch.randn_like(parameter))
-    return train_step(state, context), [parameter.detach() for parameter in state.model.parameters()]
+    return train_step(state, context), {k: v.detach() for k, v in state.model.named_parameters()}
 
 
 @pytest.mark.filterwarnings("ignore::eiwork.errors.ConvergenceWarning")
-def test_where_nothing_converges_a_rescue_follows_the_penalty_alone(plain_recipe):
-    def both(rescue, expansion):
-        recipes = (
-            plain_recipe("ct", contraction={"rescue": rescue}, loss={"method": "ei", "mc_weight": weight})
+def test_where_nothing_converges_a_rescue_follows_the_penalty_alone(small_recipe, prepare, same):
+    def both(rescue):
+        return [
+            stepped(prepare(small_recipe("mri-ei-deq", contraction__rescue=rescue, loss__weight=weight)), 0.3)
             for weight in (1.0, 9.0)
-        )
-        return [stepped(recipe, expansion) for recipe in recipes]
+        ]
 
-    (lost, one), (_, other) = both(rescue=True, expansion=0.4)
+    (lost, one), (_, other) = both(rescue=True)
     assert lost["rescued"] == 1
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    (plain, led), (_, astray) = both(rescue=False, expansion=0.4)
+    assert same(one, other)
+    (plain, led), (_, astray) = both(rescue=False)
     assert "rescued" not in plain
-    assert not all(torch.equal(a, b) for a, b in zip(led, astray, strict=True))
-    assert not all(torch.equal(a, b) for a, b in zip(one, led, strict=True))
+    assert not same(led, astray)
+    assert not same(one, led)
 
 
-def test_where_something_converges_a_rescue_changes_nothing(plain_recipe):
+def test_where_something_converges_a_rescue_changes_nothing(small_recipe, prepare, same):
     (values, one), (_, other) = (
-        stepped(plain_recipe("ct", contraction={"rescue": rescue}), 0.0) for rescue in (True, False)
+        stepped(prepare(small_recipe("mri-ei-deq", contraction__rescue=rescue)), 0.0) for rescue in (True, False)
     )
     assert values["rescued"] == 0
-    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert same(one, other)
+
+
+@pytest.mark.parametrize("fields", [{"weight": 0.0}, {"target": -1.0}, {"samples": 0}, {"krylov_size": 0}], ids=str)
+def test_values_out_of_range_are_told(fields):
+    with pytest.raises(InputError, match="must be positive, krylov_size and samples"):
+        Contraction(**fields)

@@ -1,0 +1,217 @@
+"""Training a recipe: what changes weights, what must not, and resuming bit for bit."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+
+import eiwork.training.contraction
+from eiwork.errors import CheckpointError, ConvergenceError, InputError
+from eiwork.training import evaluate_checkpoint, load_checkpoint, recipes, save_checkpoint
+from eiwork.training.measurements import training_set
+from eiwork.training.optimiser import Optimiser
+from eiwork.training.step import total_nfe, train_step
+
+
+def weights(run):
+    return load_checkpoint(run.checkpoint).weights
+
+
+def no_step(step, **values):
+    pytest.fail("a step was done")
+
+
+def press_ctrl_c(step, **values):
+    if step == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def plain(small_recipe, quietly, tmp_path_factory):
+    """The run of the small recipe as it is."""
+    return quietly(small_recipe(), tmp_path_factory.mktemp("plain"))
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, quietly, tmp_path):
+    cheaper = {"model__steps": 3} if name.endswith("unrolled") else {"model__solver__tol": 0.05}
+    recipe = small_recipe(name, monitor_every=4, data__n=3, **cheaper)
+    run = quietly(recipe, tmp_path)
+    assert not run.interrupted
+    checkpoint = load_checkpoint(run.checkpoint)
+    assert checkpoint.recipe == recipe
+    assert checkpoint.card["step"] == 4
+    assert checkpoint.card["history"] == run.history
+    assert [entry["step"] for entry in run.history] == [4]
+    assert {"loss", "held_out_psnr", "held_out_ssim", "held_out_misfit"} <= run.history[0].keys()
+    loaded = checkpoint.model()
+    assert not loaded.training
+    assert not run.model.training
+    assert all(torch.equal(value, run.model.state_dict()[key]) for key, value in loaded.state_dict().items())
+
+
+def test_same_seed_same_bits_other_seed_other_weights(plain, small_recipe, quietly, same):
+    again, other = (quietly(small_recipe(seed=seed)).model.state_dict() for seed in (0, 1))
+    assert same(weights(plain), again)
+    assert not same(weights(plain), other)
+
+
+def test_the_callers_random_state_neither_matters_nor_changes(plain, small_recipe, quietly, same):
+    torch.manual_seed(123)
+    before = torch.random.get_rng_state()
+    run = quietly(small_recipe())
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert same(run.model.state_dict(), weights(plain))
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(plain, small_recipe, quietly, same, tmp_path):
+    handler = signal.getsignal(signal.SIGINT)
+    stopped = quietly(small_recipe(), tmp_path, on_step=press_ctrl_c)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert stopped.interrupted
+    assert load_checkpoint(stopped.checkpoint).card["step"] == 2
+    assert not same(weights(stopped), weights(plain))
+    resumed = quietly(small_recipe(), tmp_path, resume=True)
+    assert not resumed.interrupted
+    assert same(weights(resumed), weights(plain))
+    untimed = [[{k: v for k, v in e.items() if "seconds" not in k} for e in r.history] for r in (resumed, plain)]
+    assert untimed[0] == untimed[1]
+    assert load_checkpoint(resumed.checkpoint).card["totals"] == load_checkpoint(plain.checkpoint).card["totals"]
+
+
+def test_noise_and_recorruption_resume_bit_for_bit_too(small_recipe, quietly, same, tmp_path):
+    loss = {"kind": "Recorrupted", "loss": small_recipe("mri-noisy-ei-cycle-deq").loss.model_dump()}
+    recipe = small_recipe("mri-noisy-ei-cycle-deq", loss=loss)
+    whole = quietly(recipe)
+    quietly(recipe, tmp_path, on_step=press_ctrl_c)
+    assert same(quietly(recipe, tmp_path, resume=True).model.state_dict(), whole.model.state_dict())
+
+
+def test_held_out_images_do_not_influence_a_training(plain, small_recipe, quietly, same):
+    often = quietly(small_recipe(monitor_every=1))
+    assert len(often.history) == 4 > len(plain.history)
+    assert 0 < plain.history[0]["seconds"] < plain.history[1]["seconds"]
+    assert same(often.model.state_dict(), weights(plain))
+
+
+def test_evaluations_are_counted_and_added_up(small_recipe, quietly):
+    free = quietly(small_recipe(model__gradient={"kind": "JacobianFree"}, monitor_every=1)).history
+    sums = [sum(entry["n_forward"] for entry in free[: n + 1]) for n in range(4)]
+    assert [entry["total_forward"] for entry in free] == sums
+    # EI calls the DEQ twice a step, and each call has one tracked evaluation and no adjoint solve.
+    assert [entry["total_tracked"] for entry in free] == [2, 4, 6, 8]
+    assert "total_adjoint" not in free[-1]
+    assert total_nfe(free[-1]) == sums[-1] + 16
+    implicit = quietly(small_recipe(monitor_every=1)).history
+    assert total_nfe(implicit[-1]) == sum(e["n_forward"] + e["n_adjoint"] + 2 * e["n_tracked"] for e in implicit)
+    phantom = quietly(small_recipe(steps=1, model__gradient={"kind": "Phantom", "steps": 3})).history
+    assert phantom[0]["n_tracked"] == 6
+    unrolled = quietly(small_recipe("inpainting-ei-unrolled", model__steps=3)).history
+    assert total_nfe(unrolled[-1]) == 2 * 3 * 2 * 4
+
+
+def test_a_checkpoint_is_evaluated_beside_the_linear_reconstructions(small_recipe, tmp_path):
+    recipe = small_recipe("ct-ei-deq")
+    weights, card = recipe.build_model().state_dict(), {"recipe": recipe.model_dump(mode="json")}
+    told, found = evaluate_checkpoint(save_checkpoint(tmp_path / "model", weights, card), device="cpu")
+    assert told == recipe
+    assert found.values.keys() == {"ct-ei-deq", "minimum-norm inverse", "filtered back-projection"}
+    assert found.summary["ct-ei-deq"]["converged_share"] == 1.0
+
+
+def test_self_supervised_training_never_sees_ground_truth(small_recipe):
+    for name, sees in (("ct-ei-deq", False), ("mri-mc-deq", False), ("mri-supervised-deq", True)):
+        recipe = small_recipe(name)
+        assert (training_set(recipe, recipe.build_physics()).x is not None) is sees
+
+
+def test_the_learning_rate_rises_and_falls_to_zero_on_a_cosine():
+    optimiser = Optimiser(learning_rate=0.2, warmup=0)
+    assert [optimiser.rate(step, 100) for step in (0, 50, 100)] == pytest.approx([0.2, 0.1, 0.0])
+    warm = Optimiser(learning_rate=0.2, warmup=10)
+    assert [warm.rate(step, 10**6) for step in (0, 4, 9, 10)] == pytest.approx([0.02, 0.1, 0.2, 0.2])
+
+
+def test_the_weights_kept_are_an_average_that_forgets_the_start(small_recipe, prepare):
+    recipe = small_recipe(optimiser__ema=0.5)
+    state, context = prepare(recipe)
+    name = "iterate.denoiser.network.0.weight"
+    expected = state.average[name].clone()
+    for step in range(3):
+        train_step(state, context)
+        decay = min(0.5, (2 + step) / (11 + step))
+        expected = decay * expected + (1 - decay) * state.model.state_dict()[name]
+    torch.testing.assert_close(state.average[name], expected)
+
+
+def test_an_occupied_folder_is_not_overwritten(plain, small_recipe, quietly):
+    before = plain.checkpoint.read_bytes()
+    with pytest.raises(CheckpointError, match="already holds a training: continue it with resume"):
+        quietly(small_recipe(seed=9), plain.checkpoint.parent)
+    assert plain.checkpoint.read_bytes() == before
+
+
+def test_resuming_needs_a_training_of_the_same_recipe(plain, small_recipe, quietly, tmp_path):
+    with pytest.raises(CheckpointError, match="no training to resume"):
+        quietly(small_recipe(), tmp_path / "empty", resume=True)
+    with pytest.raises(CheckpointError, match="another training: data, seed, steps differ"):
+        quietly(small_recipe(steps=8, seed=1), plain.checkpoint.parent, resume=True)
+    changed = small_recipe(contraction__target=0.5, loss__weight=2.0, optimiser__clip=1.0)
+    with pytest.raises(CheckpointError, match="contraction, loss, optimiser differ"):
+        quietly(changed, plain.checkpoint.parent, resume=True)
+
+
+def test_a_damaged_state_is_refused(small_recipe, quietly, tmp_path):
+    quietly(small_recipe(steps=1), tmp_path)
+    card = tmp_path / "state.json"
+    name = json.loads(card.read_text())["tensors"]
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[:-100])
+    with pytest.raises(CheckpointError, match=r"state-0000001.safetensors does not match.*truncated"):
+        quietly(small_recipe(steps=1), tmp_path, resume=True)
+    card.write_text(card.read_text().replace("eiwork-training-state-2", "eiwork-training-state-1"))
+    with pytest.raises(CheckpointError, match="state-1, and this version of eiwork reads eiwork-training-state-2"):
+        quietly(small_recipe(steps=1), tmp_path, resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_are_touched(small_recipe, prepare, monkeypatch):
+    def infinite(*arguments, **options):
+        return torch.tensor(float("inf"), requires_grad=True), torch.tensor([1.0])
+
+    monkeypatch.setattr(eiwork.training.contraction, "contraction_penalty", infinite)
+    state, context = prepare(small_recipe())
+    before = {name: value.clone() for name, value in state.model.state_dict().items()}
+    with pytest.raises(ConvergenceError, match=r"not finite at step 0.*Lower learning_rate"):
+        train_step(state, context)
+    assert state.step == 0
+    assert all(torch.equal(value, before[name]) for name, value in state.model.state_dict().items())
+
+
+@pytest.mark.filterwarnings("ignore::eiwork.errors.ConvergenceWarning")
+def test_an_iteration_that_runs_away_ends_the_training_before_the_weights_are_touched(small_recipe, prepare):
+    state, context = prepare(small_recipe("ct-ei-deq"))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        for parameter in state.model.parameters():
+            parameter.add_(0.5 * torch.randn_like(parameter))
+    before = [parameter.clone() for parameter in state.model.parameters()]
+    with pytest.raises(ConvergenceError, match=r"run away at step 0: .*RMS of .*Lower learning_rate"):
+        train_step(state, context)
+    assert state.step == 0
+    assert all(torch.equal(a, b) for a, b in zip(before, state.model.parameters(), strict=True))
+
+
+def test_cuda_where_there_is_none_is_one_clear_error(small_recipe, quietly, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match="--device cuda needs CUDA"):
+        quietly(small_recipe(), tmp_path / "x", device="cuda")
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_unwritable_output_folder_is_found_before_training(small_recipe, quietly, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("not a folder")
+    with pytest.raises(CheckpointError, match=r"Cannot write .*file"):
+        quietly(small_recipe(), file / "run", on_step=no_step)
