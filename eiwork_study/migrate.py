@@ -269,7 +269,6 @@ def main(folder: Path) -> None:
         run = converted_run(old)
         path.unlink()
         if run is None:
-            print("dropped", path)
             continue
         present = {key: value for key, value in run.items() if value is not None}
         (path.parent / file_name(run)).write_text(json.dumps(present, sort_keys=True) + "\n")
