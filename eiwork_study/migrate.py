@@ -1,6 +1,6 @@
 """Once: recipes and results of format 1 become those of format 2. Delete this file when nothing is left to convert.
 
-    python -m eiwork_study.migrate results/runs
+    python -m eiwork_study.migrate results
 
 `converted_recipe` serves the cards of the shipped models, too. It needs nothing of the package.
 """
@@ -260,18 +260,36 @@ def file_name(run: Values) -> str:
     return f"{run['method']}{variant}{start}-{run['seed']}.json"
 
 
-def main(folder: Path) -> None:
-    """Convert every run below a folder in place; runs of methods that are gone are deleted."""
-    for path in sorted(folder.glob("*/*.json")):
+def converted_report(old: Values) -> Values | None:
+    """A report of changed scans of format 1 in format 2; None where the training is gone."""
+    try:
+        recipe = converted_recipe(old["recipe"])
+    except ValueError:
+        return None
+    kept = {key: value for key, value in old.items() if key not in ("problem", "method")}
+    return kept | {"format": "eiwork-shifts-2", "recipe": recipe, "summary": recipe["summary"]}
+
+
+def main(results: Path) -> None:
+    """Convert every run and report in a folder of results in place; those of methods that are gone are deleted."""
+    for path in sorted(results.glob("runs/*/*.json")):
         old = json.loads(path.read_text())
-        if old["format"] != "eiwork-run-1":
-            continue
-        run = converted_run(old)
-        path.unlink()
-        if run is None:
-            continue
-        present = {key: value for key, value in run.items() if value is not None}
-        (path.parent / file_name(run)).write_text(json.dumps(present, sort_keys=True) + "\n")
+        if old["format"] == "eiwork-run-1":
+            run = converted_run(old)
+            _replace(path, None if run is None else path.parent / file_name(run), run)
+    for path in sorted((*results.glob("generalisation/*.json"), *results.glob("guarded/*.json"))):
+        old = json.loads(path.read_text())
+        if old["format"] == "eiwork-shifts-1":
+            report = converted_report(old)
+            name = f"{old['name']}-{old['seed']}.json"
+            _replace(path, None if report is None else path.parent / name, report)
+
+
+def _replace(path: Path, new: Path | None, values: Values | None) -> None:
+    path.unlink()
+    if new is not None and values is not None:
+        present = {key: value for key, value in values.items() if value is not None}
+        new.write_text(json.dumps(present, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
