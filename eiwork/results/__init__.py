@@ -2,17 +2,15 @@
 
 from eiwork.results.intervals import Interval, mean_interval, student_interval
 from eiwork.results.runs import Collection, RunResult, Runs, committed, label_of, load, load_result, results_folder
-from eiwork.results.table import Row, Table, ledger, table
+from eiwork.results.table import ledger, table
 from eiwork.results.verdict import Comparison, compare, gap_closure, measured, verdict_of
 
 __all__ = [
     "Collection",
     "Comparison",
     "Interval",
-    "Row",
     "RunResult",
     "Runs",
-    "Table",
     "committed",
     "compare",
     "gap_closure",

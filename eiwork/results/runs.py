@@ -102,11 +102,9 @@ class Runs:
 
     @property
     def title(self) -> str:
-        """The method in words: hyphens of a variant become spaces, but not those of 8e-3."""
+        """The method in words."""
         first = self.runs[0]
-        parts = [TITLES.get(first.method, first.method)]
-        parts += [re.sub(r"(?<![0-9]e)-", " ", first.variant)] if first.variant else []
-        return ", ".join(parts + ([_STARTS.get(first.start, first.start)] if first.start else []))
+        return title_of(first.method, first.start, first.variant)
 
     @property
     def trained(self) -> bool:
@@ -167,6 +165,13 @@ class Collection:
 def label_of(method: str, start: str | None = None, variant: str | None = None) -> str:
     """METHOD[+VARIANT][@START], as result files and tables call it."""
     return method + (f"+{variant}" if variant else "") + (f"@{start}" if start else "")
+
+
+def title_of(method: str, start: str | None = None, variant: str | None = None) -> str:
+    """A method in words, with its variant (hyphens become spaces, but not those of 8e-3) and its start."""
+    parts = [TITLES.get(method, method)]
+    parts += [re.sub(r"(?<![0-9]e)-", " ", variant)] if variant else []
+    return ", ".join(parts + ([_STARTS.get(start, start)] if start else []))
 
 
 def results_folder() -> Path:
