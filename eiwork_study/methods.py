@@ -155,9 +155,7 @@ VARIANTS: tuple[Variant, ...] = (
     _short("measurement-cycle", _always(loss__cycle=CYCLE)),
     _short("measurement-cycle-20", _always(loss__cycle=20.0)),
     _short("measurement-cycle-and-shifts", _always(loss__cycle=CYCLE, loss__group=[_ROTATION, _SHIFT])),
-    _short(
-        "measurement-cycle-tight-contraction", lambda values: {"loss__cycle": CYCLE, "contraction": _tight(values)}
-    ),
+    _short("measurement-cycle-tight-contraction", lambda values: {"loss__cycle": CYCLE, "contraction": _tight(values)}),
     _short(
         "measurement-cycle-weight-3-tight-contraction",
         lambda values: {"loss__cycle": CYCLE, "loss__weight": 3.0, "contraction": _tight(values)},
@@ -213,7 +211,7 @@ def method_recipe(
     if variant is not None:
         recipe = _changed(recipe, variant_of(method, variant), problem)
     if start is not None:
-        recipe = recipe.with_overrides(**_short_after(problem, seed))
+        recipe = recipe.with_overrides(**_short_after(recipe, problem, seed))
     label, first = label_of(method, start, variant), base.summary.split(",")[0]
     title = title_of(method, start, variant)
     return recipe.with_overrides(seed=seed, name=f"{problem}-{label}", summary=f"{first}, {title}.")
@@ -244,11 +242,12 @@ def _changed(recipe: Recipe, variant: Variant, problem: str) -> Recipe:
     return changed
 
 
-def _short_after(problem: str, seed: int) -> Values:
-    """A short training that begins with another model; its solves are precise.
+def _short_after(recipe: Recipe, problem: str, seed: int) -> Values:
+    """A short training that begins with another model; the solves of a DEQ are precise.
 
     The first looser ones lost 0.4 dB when what they had learnt was solved to the evaluation's tolerance.
     """
+    precise = {"model__solver__tol": 1e-4, "model__solver__max_iter": 120} if recipe.model.kind == "DEQ" else {}
     return {
         "start": start_name(problem, seed),
         "steps": 150,
@@ -256,6 +255,5 @@ def _short_after(problem: str, seed: int) -> Values:
         "optimiser__learning_rate": 1e-3,
         "optimiser__warmup": 10,
         "optimiser__ema": 0.98,
-        "model__solver__tol": 1e-4,
-        "model__solver__max_iter": 120,
+        **precise,
     }

@@ -29,8 +29,8 @@ def bench(
     Every library runs with its own best settings, which are searched for first. Each requirement is printed as met
     or NOT met; the exit status is 0 in either case. The full run takes hours, a quick one minutes to tens of minutes.
     """
-    from eiwork_study import benchmarks as benchmarking
     from eiwork.figures import figure_png
+    from eiwork_study import benchmarks as benchmarking
 
     chosen = benchmarking.check_axes(axes or [])
     check_json_path(json_path)
