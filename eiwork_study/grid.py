@@ -102,7 +102,7 @@ def grid(
     variants: Sequence[str | None] = (None,),
     overrides: dict[str, Any] | None = None,
 ) -> list[Task]:
-    """Every task of problems x methods x variants x seeds, seeds outermost: stopped early, tables are whole, of few seeds.
+    """Every task of problems x methods x variants x seeds, seeds outermost: stopped early, tables are whole.
 
     start: of all trainings. variants: names; None is the method's own way, "all" every variant there is. What does not
     apply to one of several problems or methods is left out there. A method without training runs with the first seed

@@ -211,6 +211,8 @@ def method_recipe(
     if variant is not None:
         recipe = _changed(recipe, variant_of(method, variant), problem)
     if start is not None:
+        if (variant or "").startswith(SHORT):
+            raise InputError(f"Variant {variant!r} is a short training from random weights: leave out the start.")
         recipe = recipe.with_overrides(**_short_after(recipe, problem, seed))
     label, first = label_of(method, start, variant), base.summary.split(",")[0]
     title = title_of(method, start, variant)

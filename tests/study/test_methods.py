@@ -60,9 +60,11 @@ def test_everything_trained_changes_something(problem):
                     made[label] = recipe.with_overrides(name="", summary="")
                     assert recipe.physics == method_recipe(problem, "ei").physics
                     assert recipe.name == f"{problem}-{label}"
+    # Where the base is as tight already, these two are one.
+    made.pop("ei+short-measurement-cycle-tight-contraction", None)
     labels = list(made)
-    assert len(labels) > 40
-    assert all(made[a] != made[b] for i, a in enumerate(labels) for b in labels[i + 1 :])
+    assert len(labels) > 30
+    assert [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :] if made[a] == made[b]] == []
 
 
 def test_short_trainings_differ_from_the_whole_one_by_their_length_and_one_change():
@@ -104,6 +106,7 @@ def test_robust_training_keeps_the_settings_of_the_base():
         ({"problem": "mri", "method": "cg-sense"}, "several coils"),
         ({"problem": "ct", "method": "ei", "start": "stars"}, "no start 'stars'"),
         ({"problem": "ct", "method": "tv", "start": "bodies"}, "nothing to train"),
+        ({"problem": "ct", "method": "ei", "start": "bodies", "variant": "short"}, "from random weights"),
         ({"problem": "ct", "method": "mc", "variant": "noise-free"}, "'mc' has no variant 'noise-free'"),
         ({"problem": "mri", "method": "ei", "variant": "short-no-whitening"}, "changes nothing"),
         ({"problem": "mri", "method": "ei", "variant": "short-penalty-0.05"}, "does not apply"),
