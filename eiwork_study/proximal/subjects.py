@@ -13,9 +13,11 @@ from eiwork.models import DEQ, GradientStepDenoiser, GroupAveraged, InputConvexP
 from eiwork.results.runs import title_of
 from eiwork.training import Checkpoint, Recipe, load_checkpoint, load_shipped, shipped_checkpoints
 from eiwork.training.measurements import clean_images
-from eiwork.training.randomness import batch_indices, seeded
+from eiwork.training.randomness import STREAMS, batch_indices, seeded
 from eiwork_study.problems import base_recipe
 
+# The stream that the committed controls were drawn from.
+STREAMS.setdefault("pretraining", 6)
 Image = Float[Tensor, "n channel height width"]
 ROTATION_STRENGTH = 0.1
 """Of the negative control: the size of the antisymmetric part that is put in."""
@@ -102,7 +104,7 @@ def fit_denoiser(
         optimiser.zero_grad(set_to_none=True)
         loss = (network(noisy) - x).square().mean()
         if not bool(loss.isfinite()):
-            raise ConvergenceError(f"The denoiser's loss is {float(loss)} at step {step}: lower the noise.")
+            raise ConvergenceError(f"The denoiser's loss is {float(loss.detach())} at step {step}: lower the noise.")
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()

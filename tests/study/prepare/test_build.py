@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from eiwork_study.prepare import build as build_module
 from eiwork.data import slices, store
 from eiwork.errors import DataFormatError, InputError
 from eiwork_study.prepare import archives, packages, photographs, sets, volumes
+from eiwork_study.prepare import build as build_module
 from eiwork_study.prepare.build import build
 
 

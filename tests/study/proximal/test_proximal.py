@@ -149,7 +149,7 @@ def test_the_survey_measures_every_statistic_and_says_what_it_depends_on(report,
     path = save_report(tmp_path / "ei-0.json", report)
     assert load_reports(tmp_path) == [json.loads(path.read_text())] == [report]
     path.write_text("{}")
-    with pytest.raises(DataFormatError, match="makes it anew|belongs to something else"):
+    with pytest.raises(DataFormatError, match="belongs to something else"):
         load_reports(tmp_path)
 
 
@@ -174,10 +174,10 @@ def _matrices(denoiser, x):
         yield matrix.reshape(image.numel(), image.numel())
 
 
-@pytest.mark.parametrize("name", ["n_images", "radius"])
-def test_settings_must_be_positive(name):
+@pytest.mark.parametrize(("name", "value"), [("n_images", 0), ("radius", -1.0)])
+def test_settings_must_be_positive(name, value):
     with pytest.raises(InputError, match=name):
-        SurveySettings(**{name: 0})
+        SurveySettings(**{name: value})
 
 
 def made(subject, seed, numbers, kind="trained"):
@@ -217,13 +217,12 @@ def test_the_command_makes_what_is_missing_and_prints_the_table(run, advice, tmp
     monkeypatch.setattr("eiwork_study.problems.base_recipe", lambda problem: recipe)
     monkeypatch.setattr(module, "base_recipe", lambda problem: recipe)
     monkeypatch.setattr("eiwork_study.proximal.survey.SurveySettings", lambda **_: TINY)
-    done = run(
-        "proximal", "mri", "--subject", "initial", "--seeds", 1, "--light", "--results", "out", "--json", "x.json"
-    )
+    asked = ("proximal", "mri", "--subject", "initial", "--seeds", 1, "--results", "out")
+    done = run(*asked, "--light", "--json", "x.json")
     assert done.exit_code == 0, done.output
     assert "the network before training" in done.stdout
     assert json.loads((tmp_path / "x.json").read_text())["reports"] == 1
-    again = run("proximal", "mri", "--subject", "initial", "--seeds", 1, "--results", "out")
+    again = run(*asked)
     assert "mri/initial-0" in done.stdout
     assert "mri/initial-0" not in again.stdout
     refused = run("proximal", "mri", "--subject", "magic")
