@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,14 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork import data
-from eiwork.errors import DataFormatError, EiworkError, InputError
+from eiwork.errors import EiworkError, InputError
 from eiwork.models import GuardedDEQ
 from eiwork.models.baselines import MinimumNormInverse
 from eiwork.provenance import code_version, machine
 from eiwork.symmetry import Rotation
 from eiwork.training import Checkpoint, Recipe, evaluate
 from eiwork.training.measurements import MeasurementSet, measured_set
-from eiwork_study.formats import read_json
 from eiwork_study.task import TOLERANCE, certified
 
 FORMAT = "eiwork-shifts-2"
@@ -200,43 +198,3 @@ def _inverted(size: int) -> Images:
     plain = data.load("mri", "test", size)
     inside = (plain / 0.1).clamp(max=1.0)
     return inside * (1 - plain)
-
-
-def convergence_of(checkpoint: Checkpoint, results: Path) -> dict[str, Any]:
-    """For the card of a trained DEQ: over how many sets of scans it has a fixed point for all, alone and guarded.
-
-    Keys: tol, n_sets (the one it was trained for among them), and of `alone` and `guarded` each: solved_sets, max_nfe,
-    unsolved (the other sets by name), milder_share (of all scans, by a milder operator). results: the folder of a
-    study. Raises InputError where a report is missing, of another training or without every set.
-    """
-    alone, guarded = (_rows_of(checkpoint, results / folder) for folder in ("generalisation", "guarded"))
-    found: dict[str, Any] = {"tol": TOLERANCE, "n_sets": len(alone)}
-    for name, rows in (("alone", alone), ("guarded", guarded)):
-        n_scans = sum(len(row["psnr"]) for row in rows)
-        milder = sum(row.get("milder_share", 0.0) * len(row["psnr"]) for row in rows)
-        found[name] = {
-            "solved_sets": sum(row["converged_share"] == 1 for row in rows),
-            "max_nfe": max(row["max_nfe"] for row in rows),
-            "unsolved": [row["shift"] for row in rows if row["converged_share"] < 1],
-            "milder_share": round(milder / n_scans, 4),
-        }
-    return found
-
-
-def _rows_of(checkpoint: Checkpoint, folder: Path) -> list[dict[str, Any]]:
-    card, recipe = checkpoint.card, checkpoint.recipe
-    path = folder / f"{recipe.name}-{recipe.seed}.json"
-    again = f"Run `eiwork-study generalise` with --json {path}."
-    try:
-        values = read_json(path, FORMAT)
-    except DataFormatError as error:
-        raise InputError(f"There is no report to read: {error} {again}") from None
-    other = [key for key in ("step", "data_hash") if values[key] != card[key]]
-    if Recipe.parse(values["recipe"]) != recipe:
-        other.append("recipe")
-    if other:
-        raise InputError(f"{path} is of another training than {recipe.name}: {', '.join(other)} differ. {again}")
-    rows: list[dict[str, Any]] = values["rows"]
-    if {shift.name for shift in shifts(recipe)} - {row["shift"] for row in rows}:
-        raise InputError(f"{path} has not every change of the problem. {again}")
-    return rows
