@@ -19,7 +19,7 @@ from eiwork.training.measurements import clean_images, measure, test_set
 
 SIZE, STEPS, UNROLLED, N_TRAIN, N_SCORED = 32, 400, 5, 1000, 32
 CLIP = 0.01  # every step is clipped: Adam on the direction of the gradient, which no group makes diverge
-PHYSICS = {
+PHYSICS: dict[str, tuple[str, dict[str, Any]]] = {
     "CT, 6 views": ("ct", {"physics__n_views": 6}),
     "MRI, 4x": ("mri", {}),
     "inpainting, 30 % kept": ("inpainting", {"physics__keep": 0.3}),

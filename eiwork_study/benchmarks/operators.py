@@ -7,7 +7,7 @@ import functools
 import statistics
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import deepinv
@@ -28,7 +28,7 @@ def seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def interleaved_medians(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def interleaved_medians(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each call, over rounds in which each runs once, after three rounds of warm-up."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(repeats + 3):
@@ -111,7 +111,7 @@ def _multicoil_rows(size: int, repeats: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _times(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def _times(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     with torch.no_grad():
         medians = interleaved_medians(calls, repeats)
     milliseconds = {f"{name}_ms": round(1e3 * value, 4) for name, value in medians.items()}
