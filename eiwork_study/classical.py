@@ -15,7 +15,7 @@ from eiwork.models.baselines import (
     MinimumNormInverse,
     TotalVariation,
 )
-from eiwork.training.evaluation import evaluate_model
+from eiwork.training import evaluate
 from eiwork.training.measurements import MeasurementSet
 
 _WEIGHTS = (1e-5, 1.0)
@@ -23,7 +23,7 @@ _N_TUNED = 8
 _GOLDEN = (math.sqrt(5) - 1) / 2
 _WEIGHTED: dict[str, Callable[[float], nn.Module]] = {
     "cg-sense": ConjugateGradientSENSE,
-    "total-variation": TotalVariation,
+    "tv": TotalVariation,
 }
 
 
@@ -53,7 +53,8 @@ def tuned_weight(build: Callable[[float], nn.Module], images: MeasurementSet, ph
     def quality(log_weight: float) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            values = evaluate_model(build(10**log_weight), subset, physics)["psnr"]
+            model = {"model": build(10**log_weight)}
+            values = evaluate(model, physics, subset.y, subset.x).values["model"]["psnr"]
         return sum(values) / len(values)
 
     low, high = (math.log10(value) for value in _WEIGHTS)

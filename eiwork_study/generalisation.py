@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from deepinv.physics import LinearPhysics
-from eiwork.training.build_loss import build_reconstructor
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,14 +15,11 @@ from eiwork.models import GuardedDEQ
 from eiwork.models.baselines import MinimumNormInverse
 from eiwork.provenance import code_version, machine
 from eiwork.symmetry import Rotation
-from eiwork.training import Checkpoint, Recipe, build_physics
-from eiwork.training.evaluation import evaluate_model, summarise
+from eiwork.training import Checkpoint, Recipe, evaluate
 from eiwork.training.measurements import MeasurementSet, measured_set
-from eiwork.training.randomness import seeded
-from eiwork_study.methods import origin
 from eiwork_study.task import TOLERANCE, certified
 
-FORMAT = "eiwork-shifts-1"
+FORMAT = "eiwork-shifts-2"
 AS_TRAINED = "as trained"
 
 Images = Float[Tensor, "n 1 height width"]
@@ -83,7 +79,7 @@ def generalisation_report(
 ) -> dict[str, Any]:
     """`generalise` with everything that it depends on, numbers with four decimals, ready for a file.
 
-    names: of shifts; None for all. guard: as in `generalise`. Keys: format, name, problem, method, seed, recipe, step,
+    names: of shifts; None for all. guard: as in `generalise`. Keys: format, name, summary, seed, recipe, step,
     data_hash, code, machine, tol, guard (its attempts and its budget; None without one), rows. Raises InputError for a
     name that the recipe has no shift of, and for a model that cannot be guarded.
     """
@@ -92,14 +88,12 @@ def generalisation_report(
     unknown = [name for name in names or () if name not in known]
     if unknown:
         raise InputError(f"There is no shift {unknown[0]!r} of {recipe.name}; choose from {', '.join(known)}.")
-    problem, method = origin(recipe.name)
     settings = None if guard is None else guard(certified(checkpoint.model())).settings()
     rows = generalise(checkpoint, [known[name] for name in names or known], guard)
     return {
         "format": FORMAT,
         "name": recipe.name,
-        "problem": problem,
-        "method": method,
+        "summary": recipe.summary,
         "seed": recipe.seed,
         "recipe": recipe.model_dump(mode="json"),
         "step": checkpoint.card.get("step"),
@@ -123,31 +117,29 @@ def scans_under(recipe: Recipe, shift: Shift, *, every: int = 1) -> tuple[Recipe
     shifted = recipe.with_overrides(**shift.overrides)
     size = shifted.data.image_size
     images = data.load(recipe.data.name, "test", size) if shift.images is None else shift.images(size)
-    physics = build_physics(shifted.physics, size)
+    physics = shifted.build_physics()
     return shifted, physics, measured_set(images[::every], shifted, physics, shift.name)
 
 
 def _evaluated(checkpoint: Checkpoint, recipe: Recipe, shift: Shift, guard: Guard | None) -> dict[str, Any]:
-    shifted, physics, measured = scans_under(recipe, shift)
+    _, physics, measured = scans_under(recipe, shift)
     trained = certified(checkpoint.model())
-    model = build_reconstructor(shifted, trained if guard is None else guard(trained))
-    with seeded(recipe.seed, "evaluation"):
-        values = evaluate_model(model, measured, physics)
-        inverse = evaluate_model(MinimumNormInverse(), measured, physics)
-    summary, linear = summarise(values), summarise(inverse)
-    found: dict[str, Any] = {
+    models = {"model": trained if guard is None else guard(trained), "inverse": MinimumNormInverse()}
+    found = evaluate(models, physics, measured.y, measured.x, seed=recipe.seed)
+    values, psnr = found.values["model"], {name: summary["psnr"] for name, summary in found.summary.items()}
+    row: dict[str, Any] = {
         "shift": shift.name,
         "overrides": shift.overrides,
         "n_images": len(measured),
         "psnr": values["psnr"],
-        "inverse_psnr": inverse["psnr"],
-        "gain": summary["psnr"] - linear["psnr"],
+        "inverse_psnr": found.values["inverse"]["psnr"],
+        "gain": psnr["model"] - psnr["inverse"],
     }
     if "nfe" in values:
-        found |= {"max_nfe": max(values["nfe"]), "converged_share": summary["converged_share"]}
+        row |= {"max_nfe": max(values["nfe"]), "converged_share": found.summary["model"]["converged_share"]}
     if "weights" in values:
-        found["milder_share"] = sum(weight < 1 for weight in values["weights"]) / len(measured)
-    return found
+        row["milder_share"] = sum(weight < 1 for weight in values["weights"]) / len(measured)
+    return row
 
 
 def _sampling(recipe: Recipe) -> list[Shift]:
@@ -159,7 +151,7 @@ def _sampling(recipe: Recipe) -> list[Shift]:
             n = max(1, round(factor * physics.n_views))
             found.append(Shift(name=f"{n} views", overrides={"physics__n_views": n}))
         return found
-    found.append(Shift(name="another mask", overrides={"physics__mask_seed": physics.mask_seed + 1}))
+    found.append(Shift(name="another mask", overrides={"physics__seed": physics.seed + 1}))
     if physics.kind == "mri":
         for factor in (0.5, 0.75, 1.5):
             rate = max(1.0, factor * physics.acceleration)
@@ -174,7 +166,7 @@ def _sampling(recipe: Recipe) -> list[Shift]:
 def _possible(recipe: Recipe, shift: Shift) -> bool:
     try:
         changed = recipe.with_overrides(**shift.overrides)
-        build_physics(changed.physics, changed.data.image_size)
+        changed.build_physics()
     except EiworkError:
         return False
     return True

@@ -1,20 +1,14 @@
-"""The problems of the study: each is the base recipe of the catalogue that trains its DEQ by equivariant imaging."""
+"""The problems of the study: each has the catalogue's recipe that trains its DEQ by equivariant imaging as its base."""
 
 from eiwork.errors import InputError
-from eiwork.training import Recipe, recipes
+from eiwork.training import Recipe, get_recipe
 
-_BASE = "-ei-deq"
-CORE_PROBLEMS = ("ct", "mri", "inpainting")
-
-
-def problems() -> dict[str, Recipe]:
-    """Problem -> base recipe: every recipe of the catalogue that is called PROBLEM-ei-deq."""
-    return {name.removesuffix(_BASE): recipe for name, recipe in recipes().items() if name.endswith(_BASE)}
+PROBLEMS = ("ct", "mri", "inpainting", "ct-noisy", "mri-noisy", "mri-coils")
+CORE_PROBLEMS = PROBLEMS[:3]
 
 
 def base_recipe(problem: str) -> Recipe:
     """The base recipe of a problem; raises InputError with the problems that there are."""
-    known = problems()
-    if problem not in known:
-        raise InputError(f"There is no problem {problem!r}; choose from {', '.join(known)}.")
-    return known[problem]
+    if problem not in PROBLEMS:
+        raise InputError(f"There is no problem {problem!r}; choose from {', '.join(PROBLEMS)}.")
+    return get_recipe(f"{problem}-ei-deq")

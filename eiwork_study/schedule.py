@@ -9,7 +9,7 @@ from typing import Any
 
 from eiwork.errors import EiworkError, InputError
 from eiwork_study.grid import Task
-from eiwork_study.task import Places, progress_of, run_task
+from eiwork_study.task import Places, ensure_start, progress_of, run_task
 
 _POLL_SECONDS = 1.0
 _STOP_SECONDS = 120.0
@@ -51,9 +51,20 @@ def run_tasks(
     places.work.mkdir(parents=True, exist_ok=True)
     places.stop_file.unlink(missing_ok=True)
     with _client(scheduler, min(n_workers, len(tasks))) as client:
+        # Trainings that begin with the same model of random images wait for one training of it.
+        before = {first.name: first for task in tasks if (first := task.before()) is not None}
+        starts = {name: client.submit(_start, first, places, key=f"start {name}") for name, first in before.items()}
         futures = {
             client.submit(
-                _attempt, task, places, replace_others, pure=False, retries=0, priority=-number, key=task.name
+                _attempt,
+                task,
+                places,
+                replace_others,
+                starts[first.name] if (first := task.before()) is not None else "",
+                pure=False,
+                retries=0,
+                priority=-number,
+                key=task.name,
             ): task
             for number, task in enumerate(tasks)
         }
@@ -68,12 +79,21 @@ def run_tasks(
     return progress
 
 
-def _attempt(task: Task, places: Places, replace_others: bool) -> str:
+def _start(task: Task, places: Places) -> str:
+    """Train the model that others begin with; the text of an error, as `_attempt`."""
+    return _text_of(lambda: ensure_start(task, places), places)
+
+
+def _attempt(task: Task, places: Places, replace_others: bool, before: str) -> str:
     """What a worker does; the text of an error, empty for none: exceptions need not survive the way back."""
+    return before or _text_of(lambda: run_task(task, places, replace_others=replace_others) == "done", places)
+
+
+def _text_of(work: Callable[[], bool], places: Places) -> str:
     if places.stop_file.exists():
         return "interrupted"
     try:
-        return "" if run_task(task, places, replace_others=replace_others) == "done" else "interrupted"
+        return "" if work() else "interrupted"
     except EiworkError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001  # a bug in one task must not stop the others

@@ -1,169 +1,149 @@
-"""The table of a study: one row per problem and method, with intervals, as data and as text."""
+"""Tables of a study, as files: methods, variants beside what they change, and methods at equal budgets."""
 
 import csv
 import io
-from dataclasses import asdict, dataclass
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
-from eiwork.training.counting import total_nfe
-from rich.table import Table
+import numpy as np
+from jaxtyping import Float
 
-from eiwork_study.collection import Collection
-from eiwork_study.compared import common_values
-from eiwork_study.methods import REFERENCE, oracle, title, zero
-from eiwork_study.statistics import Interval, gap_closure, mean_interval, paired_difference, share_text
+from eiwork.errors import DataFormatError, InputError
+from eiwork.figures.table import Table
+from eiwork.files import write_text_atomically
+from eiwork.results import Collection, RunResult, Runs, compare, mean_interval, table
+from eiwork_study.methods import SHORT
+
+Entry = dict[str, float]
+_TOTALS = ("total_forward", "total_adjoint", "total_tracked")
+BUDGETS: dict[str, Callable[[Entry], float]] = {
+    "steps": lambda entry: entry["step"],
+    "wall clock (s)": lambda entry: entry["seconds"],
+    "processor time (s)": lambda entry: entry["cpu_seconds"],
+    "NFE": lambda entry: sum(entry.get(name, 0.0) for name in _TOTALS),
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A method on a problem. psnr in dB; gap: closure between `zero` and `oracle`; difference: PSNR minus that of "ei".
+def write_report(collection: Collection, results: Path, note: str = "") -> list[Table]:
+    """Write tables/{methods,variants,budgets}.{json,md}, methods also as .csv; returns the tables of methods.
 
-    gap and difference are of the seeds that all their methods have.
-    nfe: mean and largest over images and seeds at tolerance 1e-4, with the share of images that reached it; seconds
-    of training, mean over seeds. None where it does not apply or a run that it needs is missing.
+    note: a sentence put into every table, such as that the run was a quick one. Raises DataFormatError where a file
+    cannot be written.
     """
-
-    problem: str
-    method: str
-    title: str
-    n_seeds: int
-    n_images: int
-    psnr: Interval
-    ssim: Interval
-    gap: Interval | None
-    difference: Interval | None
-    p_value: float | None
-    nfe: float | None
-    max_nfe: int | None
-    converged_share: float | None
-    seconds: float
-    training_nfe: float | None
-
-
-def table_rows(collection: Collection) -> list[Row]:
-    """A row for every problem and method with results."""
-    return [
-        _row(collection, problem, method) for problem in collection.problems() for method in collection.methods(problem)
-    ]
-
-
-def _row(collection: Collection, problem: str, method: str) -> Row:
-    runs = collection.of(problem, method)
-    psnr = collection.values(problem, method)
-    gap = difference = None
-    ends = common_values(collection, problem, [method, zero(problem), oracle(method)])
-    if ends is not None and ends[2].mean() > ends[1].mean():
-        gap = gap_closure(*ends)
-    pair = common_values(collection, problem, [method, REFERENCE])
-    if method != REFERENCE and pair is not None:
-        difference = paired_difference(*pair)
-    nfe = [n for run in runs for n in run.nfe or ()]
-    converged = [c for run in runs for c in run.converged or ()]
-    training = [total_nfe(run.totals) for run in runs if run.totals]
-    return Row(
-        problem=problem,
-        method=method,
-        title=title(method),
-        n_seeds=len(runs),
-        n_images=psnr.shape[1],
-        psnr=mean_interval(psnr),
-        ssim=mean_interval(collection.values(problem, method, lambda run: run.ssim)),
-        gap=gap,
-        difference=None if difference is None else difference.interval,
-        p_value=None if difference is None else difference.p_value,
-        nfe=sum(nfe) / len(nfe) if nfe else None,
-        max_nfe=max(nfe) if nfe else None,
-        converged_share=sum(converged) / len(converged) if converged else None,
-        seconds=sum(run.seconds for run in runs) / len(runs),
-        training_nfe=sum(training) / len(training) if training else None,
-    )
+    folder, problems = results / "tables", collection.problems()
+    methods = [table(problem, runs=collection) for problem in problems if _plain(collection, problem)]
+    found = {"methods": methods}
+    for name, title, of in (
+        ("variants", "Variants, minus what they change", variant_rows),
+        ("budgets", "Implicit minus Jacobian-free gradients at equal budgets", budget_rows),
+    ):
+        rows = [row for problem in problems for row in of(collection, problem)]
+        found[name] = [Table(rows, title)] if rows else []
+    for name, tables in found.items():
+        if tables:
+            values = {"note": note, "tables": {own.title: own.rows for own in tables}}
+            _write(folder / f"{name}.json", json.dumps(values, indent=1) + "\n")
+            _write(folder / f"{name}.md", "\n\n".join([note] * bool(note) + [markdown(own) for own in tables]) + "\n")
+    if methods:
+        flat = [{"problem": own.title.partition(",")[0]} | row for own in methods for row in own.rows]
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, list(flat[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(flat)
+        _write(folder / "methods.csv", buffer.getvalue())
+    return methods
 
 
-_COLUMNS = (
-    ("method", lambda row: row.title),
-    ("seeds", lambda row: str(row.n_seeds)),
-    ("PSNR (dB)", lambda row: _interval(row.psnr, 2)),
-    ("SSIM", lambda row: _interval(row.ssim, 3)),
-    ("gap closure", lambda row: _interval(row.gap, 2)),
-    ("minus EI (dB)", lambda row: _interval(row.difference, 2)),
-    ("p", lambda row: "" if row.p_value is None else f"{row.p_value:.1g}"),
-    ("NFE", lambda row: "" if row.nfe is None else f"{row.nfe:.1f} (max {row.max_nfe})"),
-    ("converged", lambda row: "" if row.converged_share is None else share_text(row.converged_share)),
-    ("training (s)", lambda row: f"{row.seconds:.0f}"),
-)
+def variant_rows(collection: Collection, problem: str) -> list[dict[str, Any]]:
+    """Every variant of a problem minus what it changes: the short ones minus the short training, the rest in full."""
+    rows = []
+    for label in (label for label in collection.labels(problem) if "+" in label):
+        own = collection.get(problem, label)
+        first = own.runs[0]
+        variant = first.variant or ""
+        short = f"{first.method}+{SHORT}" if variant.startswith(f"{SHORT}-") else ""
+        start = f"@{first.start}" if first.start else ""
+        reference = collection.of(problem, short or first.method + start)
+        if variant == SHORT or not {run.seed for run in own} & {run.seed for run in reference}:
+            continue
+        found = compare(own, Runs(tuple(reference)))
+        rows.append(
+            {
+                "problem": problem,
+                "training": own.title,
+                "trainings": found.n_trainings,
+                "PSNR (dB)": float(own.values().mean()),
+                "difference": found.text,
+                "processor time": _cost(own, [run for run in reference if run.seed in {r.seed for r in own}]),
+            }
+        )
+    return rows
 
 
-_WIDE = 170
-# What a terminal of 80 columns can show without cutting a number.
-_NARROW_COLUMNS = (
-    ("method", lambda row: row.method),
-    ("seeds", lambda row: str(row.n_seeds)),
-    ("PSNR", lambda row: f"{row.psnr.mean:.2f}"),
-    ("SSIM", lambda row: f"{row.ssim.mean:.3f}"),
-    ("gap", lambda row: "" if row.gap is None else f"{row.gap.mean:.2f}"),
-    ("minus EI", lambda row: "" if row.difference is None else f"{row.difference.mean:+.2f}"),
-    ("NFE", lambda row: "" if row.max_nfe is None else str(row.max_nfe)),
-    ("solved", lambda row: "" if row.converged_share is None else share_text(row.converged_share)),
-)
+def curve(run: RunResult, budget: str) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """(spent, held-out PSNR) along a training; raises InputError for a run without history or an unknown budget."""
+    if budget not in BUDGETS:
+        raise InputError(f"There is no budget {budget!r}; choose from {', '.join(BUDGETS)}.")
+    if not run.history:
+        raise InputError(f"{run.problem}/{run.label}-{run.seed} has no training curve.")
+    spent = [BUDGETS[budget](entry) for entry in run.history]
+    return np.asarray(spent), np.asarray([entry["held_out_psnr"] for entry in run.history])
 
 
-def _interval(interval: Interval | None, digits: int) -> str:
-    if interval is None:
-        return ""
-    return f"{interval.mean:.{digits}f} [{interval.lower:.{digits}f}, {interval.upper:.{digits}f}]"
+def psnr_at(run: RunResult, budget: str, spent: float) -> float:
+    """Held-out PSNR after a budget, linear between monitored steps; raises InputError beyond the curve."""
+    x, y = curve(run, budget)
+    if not x[0] <= spent <= x[-1] * (1 + 1e-9):
+        raise InputError(f"The curve over {budget} spans {x[0]:g} to {x[-1]:g}; {spent:g} is not on it.")
+    return float(np.interp(spent, x, y))
 
 
-def rich_tables(rows: list[Row], width: int = _WIDE) -> list[Table]:
-    """One table per problem for a terminal of `width` characters; below 170 means alone, and the caption says so."""
-    narrow, tables = width < _WIDE, []
-    columns = _NARROW_COLUMNS if narrow else _COLUMNS
-    caption = "Means; largest NFE. Intervals: tables/methods.md, or a wider terminal." if narrow else None
-    for problem in dict.fromkeys(row.problem for row in rows):
-        of = "means" if narrow else "means with 95 % bootstrap intervals"
-        table = Table(title=f"{problem}: {of} over images and seeds", caption=caption)
-        for name, _ in columns:
-            table.add_column(name, justify="left" if name == "method" else "right", no_wrap=narrow)
-        for row in rows:
-            if row.problem == problem:
-                table.add_row(*(text(row) for _, text in columns))
-        tables.append(table)
-    return tables
+def budget_rows(collection: Collection, problem: str, one: str = "ei", other: str = "ei-jfb") -> list[dict[str, Any]]:
+    """One method minus another in held-out PSNR (dB) at equal steps, time and evaluations, seed by seed.
 
-
-def markdown(rows: list[Row]) -> str:
-    """The tables as Markdown, a heading per problem."""
-    parts = []
-    for problem in dict.fromkeys(row.problem for row in rows):
-        own = [row for row in rows if row.problem == problem]
-        lines = [
-            "| " + " | ".join(name for name, _ in _COLUMNS) + " |",
-            "|" + "|".join("---" if name == "method" else "---:" for name, _ in _COLUMNS) + "|",
-            *("| " + " | ".join(text(row) for _, text in _COLUMNS) + " |" for row in own),
+    The budget of a seed is what the cheaper of its two trainings spent in all; the dearer one is read where it had
+    spent as much. Its learning rate, on a schedule over all steps, is then still high, to its disadvantage.
+    """
+    first, second = ({run.seed: run for run in collection.of(problem, label)} for label in (one, other))
+    pairs = [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
+    rows: list[dict[str, Any]] = []
+    for budget in BUDGETS if pairs else ():
+        spent = [min(curve(run, budget)[0][-1] for run in pair) for pair in pairs]
+        differences = [
+            psnr_at(a, budget, limit) - psnr_at(b, budget, limit) for (a, b), limit in zip(pairs, spent, strict=True)
         ]
-        parts.append(f"### {problem} ({own[0].n_images} test images)\n\n" + "\n".join(lines))
-    return "\n\n".join(parts) + "\n"
+        own = mean_interval(np.asarray(differences)[:, None])
+        row = {"problem": problem, "at equal": budget, "spent": float(np.mean(spent)), "difference (dB)": own.mean}
+        ends = {"95 %": f"[{own.lower:+.2f}, {own.upper:+.2f}]"}
+        rows.append(row | ends | {"by seed": ", ".join(f"{value:+.2f}" for value in differences)})
+    return rows
 
 
-def as_data(rows: list[Row]) -> list[dict[str, Any]]:
-    """The rows as plain values for JSON."""
-    return [asdict(row) for row in rows]
+def markdown(own: Table) -> str:
+    """A table as Markdown, under its title."""
+
+    def text(value: Any) -> str:
+        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = [list(own.columns), ["---"] * len(own.columns)]
+    lines += [[text(row.get(name)) for name in own.columns] for row in own.rows]
+    return f"### {own.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def as_csv(rows: list[Row]) -> str:
-    """The rows as CSV, intervals as three columns each."""
-    flat = []
-    for row in as_data(rows):
-        values: dict[str, Any] = {}
-        for key, value in row.items():
-            if isinstance(value, dict):
-                values |= {key: value["mean"], f"{key}_lower": value["lower"], f"{key}_upper": value["upper"]}
-            elif key in ("gap", "difference"):
-                values |= {key: None, f"{key}_lower": None, f"{key}_upper": None}
-            else:
-                values[key] = value
-        flat.append(values)
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(flat[0]) if flat else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(flat)
-    return buffer.getvalue()
+def _plain(collection: Collection, problem: str) -> bool:
+    return any("+" not in label for label in collection.labels(problem))
+
+
+def _cost(own: Runs, reference: Sequence[RunResult]) -> float | None:
+    """Processor time over the reference's, of the same seeds; None where they ran on several kinds of processor."""
+    seeds = {run.seed for run in reference}
+    runs = [run for run in own if run.seed in seeds]
+    if len({run.machine.get("processor") for run in (*runs, *reference)}) > 1:
+        return None
+    return sum(run.cpu_seconds for run in runs) / sum(run.cpu_seconds for run in reference)
+
+
+def _write(path: Path, text: str) -> None:
+    write_text_atomically(path, text, DataFormatError)

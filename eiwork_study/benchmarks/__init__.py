@@ -1,32 +1,15 @@
-"""Side by side with deepinv's DEQ and torchdeq: same weights, physics, data and iteration, in one run."""
+"""Side by side with other libraries, and what no training says: each a function that returns plain data."""
 
-from eiwork_study.benchmarks.comparison import (
-    AXES,
-    BenchSettings,
-    as_json,
-    bars,
-    check_axes,
-    quick_settings,
-    run,
-)
-from eiwork_study.benchmarks.figure import bars_figure
-from eiwork_study.benchmarks.installed import has_torchdeq, libraries
-from eiwork_study.benchmarks.outcome import Bar, Outcome
-from eiwork_study.benchmarks.table import bar_line, outcome_table
+from collections.abc import Callable
+from typing import Any
 
-__all__ = [
-    "AXES",
-    "Bar",
-    "BenchSettings",
-    "Outcome",
-    "as_json",
-    "bar_line",
-    "bars",
-    "bars_figure",
-    "check_axes",
-    "has_torchdeq",
-    "libraries",
-    "outcome_table",
-    "quick_settings",
-    "run",
-]
+from eiwork_study.benchmarks import accuracy, identifiability, memory, operators
+
+BENCHMARKS: dict[str, Callable[[], dict[str, Any]]] = {
+    "accuracy": accuracy.run,
+    "tomography": operators.tomography_benchmark,
+    "multicoil": operators.multicoil_benchmark,
+    "memory": memory.run,
+    "identifiability": identifiability.run,
+}
+"""Name -> what measures it. Keys of the data: rows, requirement (figures and whether it passed), settings."""

@@ -1,62 +1,48 @@
-"""`eiwork bench`: the engine side by side with deepinv's DEQ and torchdeq."""
+"""`eiwork-study bench`: side by side with other libraries, and other figures that no training gives."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
+from eiwork.cli.reporting import console, write_json
 from eiwork.errors import InputError
-from eiwork.files import ensure_output_folder, write_atomically
+from eiwork.figures.table import Table
+from eiwork.files import ensure_output_folder
+from eiwork.provenance import code_version, machine
 
 
 def bench(
-    axes: Annotated[
+    names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[AXIS]...", help="accuracy, nfe, step, memory, profile; all by default."),
+        typer.Argument(metavar="[NAME]...", help="accuracy, tomography, multicoil, memory, identifiability; or all."),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer images and a smaller step: a look, not a verdict.")
-    ] = False,
-    json_path: JsonPath = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="PATH", dir_okay=False, help="Also draw the bars (PNG)."),
-    ] = None,
+    output: Annotated[Path, typer.Option(metavar="DIR", file_okay=False, help="Where NAME.json is written.")] = Path(
+        "results/benchmarks"
+    ),
+    threads: Annotated[int, typer.Option(metavar="N", min=1, help="PyTorch threads.")] = 1,
 ) -> None:
-    """Compare with deepinv's DEQ and torchdeq in one run: same weights, physics, data and iteration.
+    """Measure what the committed benchmarks say, print the rows and whether the requirement is met.
 
-    Every library runs with its own best settings, which are searched for first. Each requirement is printed as met
-    or NOT met; the exit status is 0 in either case. The full run takes hours, a quick one minutes to tens of minutes.
+    The exit status is 1 where one is not. accuracy takes minutes (torchdeq is compared where it is installed),
+    identifiability hours, the others less than a minute each.
     """
-    from eiwork.figures import figure_png
-    from eiwork_study import benchmarks as benchmarking
+    import torch
 
-    chosen = benchmarking.check_axes(axes or [])
-    check_json_path(json_path)
-    if figure is not None:
-        ensure_output_folder(figure.parent, InputError)
-    terminal = console()
-    if not benchmarking.has_torchdeq():
-        terminal.print(
-            'torchdeq is not installed: the comparison is with deepinv alone. pip install "eiwork[bench]" adds it.',
-            style="yellow",
-            markup=False,
-        )
-    libraries = benchmarking.libraries()
+    from eiwork_study.benchmarks import BENCHMARKS
 
-    def show(outcome: benchmarking.Outcome) -> None:
-        terminal.print(benchmarking.outcome_table(outcome))
-        for bar in outcome.bars:
-            terminal.print(benchmarking.bar_line(bar))
-
-    settings = benchmarking.quick_settings() if quick else benchmarking.BenchSettings()
-    outcomes = benchmarking.run(libraries, chosen, settings, show)
-    if quick:
-        terminal.print("A quick run: the requirements are meant for the full problems.", style="yellow")
-    if figure is not None:
-        picture = benchmarking.bars_figure(benchmarking.bars(outcomes))
-        png = figure_png(picture, dots_per_inch=150)
-        write_atomically(figure, lambda path: path.write_bytes(png), InputError)
-        terminal.print(f"Figure written to {figure}", soft_wrap=True, highlight=False)
-    write_json(json_path, benchmarking.as_json(libraries, outcomes, quick))
+    if unknown := [name for name in names or () if name not in BENCHMARKS]:
+        raise InputError(f"There is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")
+    ensure_output_folder(output, InputError)
+    torch.set_num_threads(threads)
+    terminal, passed = console(), True
+    for name in names or BENCHMARKS:
+        terminal.print(f"{name} ...", highlight=False)
+        found = BENCHMARKS[name]()
+        print(Table(found["rows"], found["title"]))  # noqa: T201  # wider than a terminal that wraps
+        met = found["requirement"]["passed"]
+        terminal.print(f"{'met' if met else 'NOT met'}: {found['requirement']}", soft_wrap=True, highlight=False)
+        write_json(output / f"{name}.json", {"benchmark": name, "machine": machine(), "code": code_version(), **found})
+        passed = passed and met
+    if not passed:
+        raise typer.Exit(1)

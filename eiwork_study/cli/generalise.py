@@ -1,4 +1,4 @@
-"""`eiwork generalise`: a trained model on problems that it was not trained for."""
+"""`eiwork-study generalise`: a trained model on problems that it was not trained for."""
 
 from pathlib import Path
 from typing import Annotated
@@ -30,12 +30,12 @@ def generalise(
 ) -> None:
     """Measure a checkpoint under other sampling, noise and images, beside the minimum-norm inverse.
 
-    Solves go to a tolerance of 1e-4. With --json results/generalisation/PROBLEM-METHOD-SEED.json (with --guarded:
+    Solves go to a tolerance of 1e-4. With --json results/generalisation/RECIPE-SEED.json (with --guarded:
     results/guarded/...) the figures join those of the study.
     """
     from eiwork.models import GuardedDEQ
     from eiwork.training import load_checkpoint
-    from eiwork_study import generalisation_report
+    from eiwork_study.generalisation import generalisation_report
 
     check_json_path(json_path)
     guard = GuardedDEQ.prompt if guarded else None

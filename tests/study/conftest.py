@@ -1,27 +1,43 @@
 """Studies small enough for a test."""
 
+import re
+from collections.abc import Callable
+
 import pytest
+from typer.testing import CliRunner, Result
 
-from eiwork_study import Places, RunResult, grid
+from eiwork_study.cli.application import app
+from eiwork_study.grid import grid
+from eiwork_study.task import Places
 
+TINY = {"kind": "ResidualCNN", "width": 4, "depth": 2}
 SMALL = {
     "data__image_size": 16,
-    "data__n_train": 8,
+    "data__n": 8,
     "steps": 4,
     "monitor_every": 2,
     "optimiser__batch_size": 2,
-    "model__iteration__network": "plain",
-    "model__iteration__width": 4,
-    "model__iteration__depth": 2,
 }
+_STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @pytest.fixture
-def small_grid():
-    """The function that makes tasks at 16x16 with a tiny network."""
+def small() -> Callable[..., dict]:
+    """Overrides of recipes at 16x16 with a tiny network."""
 
-    def make(problems=("mri",), methods=("ei", "inverse"), seeds=(0,), **overrides):
-        return grid(problems, methods, seeds, SMALL | overrides)
+    def make(problem: str = "mri", **more: object) -> dict:
+        channels = 2 if problem.startswith("mri") else 1
+        return SMALL | {"model__iteration__denoiser": TINY | {"channels": channels}} | more
+
+    return make
+
+
+@pytest.fixture
+def small_grid(small):
+    """The function that makes tasks of one problem, small."""
+
+    def make(problem="mri", methods=("ei", "inverse"), seeds=(0,), *, start=None, variants=(None,), **overrides):
+        return grid([problem], methods, seeds, start=start, variants=variants, overrides=small(problem, **overrides))
 
     return make
 
@@ -33,21 +49,22 @@ def places(tmp_path):
 
 
 @pytest.fixture
-def make_result():
-    """A result with given PSNRs, without training anything."""
+def run(monkeypatch, tmp_path) -> Callable[..., Result]:
+    """Run `eiwork-study` with the given arguments in an empty folder, on a wide terminal without colours."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
-    def make(method="ei", seed=0, psnr=(20.0, 22.0), problem="mri", **fields):
-        values = {
-            "recipe": {"name": "made up"},
-            "data_hash": "a",
-            "test_data_hash": "b",
-            "code": {},
-            "machine": {},
-            "n_parameters": 1,
-            "ssim": [0.5] * len(psnr),
-            "seconds": 1.0,
-            "cpu_seconds": 1.0,
-        }
-        return RunResult(problem=problem, method=method, seed=seed, psnr=list(psnr), **(values | fields))
 
-    return make
+@pytest.fixture
+def advice() -> Callable[[Result], str]:
+    """What a command that failed told on standard error: one line, and no traceback."""
+
+    def read(result: Result) -> str:
+        text = _STYLES.sub("", result.stderr).strip()
+        assert text.startswith("Error: "), result.output
+        assert "\n" not in text
+        return text
+
+    return read

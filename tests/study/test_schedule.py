@@ -5,8 +5,9 @@ import os
 import pytest
 
 from eiwork.errors import InputError
-from eiwork_study import collect, run_task, run_tasks, schedule
-from eiwork_study.task import Places
+from eiwork_study import schedule
+from eiwork_study.schedule import run_tasks
+from eiwork_study.task import Places, collect, run_task
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 
@@ -67,9 +68,22 @@ def test_a_grid_that_was_interrupted_and_run_again_equals_one_that_was_not(small
     again = run_tasks(tasks, places, scheduler=scheduler)
     assert (len(again.done), again.failed) == (2, {})
     one, other = (collect(tasks, p.results).runs for p in (whole, places))
-    assert one.keys() == other.keys()
-    for key, run in one.items():
-        assert (run.psnr, run.nfe, run.totals) == (other[key].psnr, other[key].nfe, other[key].totals)
+    for run, same in zip(one, other, strict=True):
+        assert (run.label, run.psnr, run.nfe, run.totals) == (same.label, same.psnr, same.nfe, same.totals)
+
+
+def test_one_training_of_the_start_serves_all_and_its_failure_is_told(small_grid, places, scheduler, monkeypatch):
+    tasks = small_grid("inpainting", ("ei", "mc"), start="bodies")
+    asked = []
+
+    def refuse(task, places):
+        asked.append(task.name)
+        raise InputError("no bodies today")
+
+    monkeypatch.setattr(schedule, "ensure_start", refuse)
+    progress = run_tasks(tasks, places, scheduler=scheduler)
+    assert asked == ["inpainting/supervised+bodies-alone-0"]
+    assert progress.failed == dict.fromkeys((task.name for task in tasks), "no bodies today")
 
 
 def test_a_cluster_that_does_not_answer_is_told(small_grid, places, monkeypatch):

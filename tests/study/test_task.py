@@ -6,22 +6,21 @@ from dataclasses import replace
 
 import pytest
 import torch
-from eiwork.training.counting import total_nfe
 
 import eiwork_study.task as task_module
 from eiwork.errors import DataFormatError, InputError
 from eiwork.models.baselines import ConjugateGradientSENSE, TotalVariation
-from eiwork.training import load_checkpoint
-from eiwork_study import classical, existing_result, run_task
+from eiwork.training import evaluate, load_checkpoint
+from eiwork.training.measurements import test_set as images_of_test
+from eiwork_study import classical
 from eiwork_study.classical import golden_section
-from eiwork_study.task import TOLERANCE, progress_of
+from eiwork_study.task import TOLERANCE, collect, existing_result, progress_of, run_task
 
 
 def kept(result):
     """What must be the same in two runs: everything but the time that they took."""
     values = result.model_dump(exclude={"seconds", "cpu_seconds", "history"})
-    history = [{k: v for k, v in e.items() if "seconds" not in k} for e in result.history]
-    return values | {"history": history}
+    return values | {"history": [{k: v for k, v in e.items() if "seconds" not in k} for e in result.history]}
 
 
 def test_a_result_says_everything_that_it_depends_on(small_grid, places):
@@ -37,23 +36,16 @@ def test_a_result_says_everything_that_it_depends_on(small_grid, places):
     assert {"eiwork", "commit"} <= result.code.keys()
     assert result.n_parameters > 10
     assert [entry["step"] for entry in result.history] == [2, 4]
-    totals = [total_nfe(entry) for entry in result.history]
-    assert 0 < totals[0] < totals[1] == total_nfe(result.totals)
+    forward = [entry["total_forward"] for entry in result.history]
+    assert 0 < forward[0] < forward[1] == result.totals["total_forward"]
     assert result.history[-1]["seconds"] <= result.seconds
     assert progress_of(task, places) >= 1
-
-
-def test_a_result_names_the_scans_that_it_was_trained_on(small_grid, places):
-    (task,) = small_grid(methods=("ei-scan",))
-    run_task(task, places)
-    result = existing_result(task, places.results)
-    assert result.data_hash == result.test_data_hash
 
 
 def test_a_run_that_is_done_is_not_done_again(small_grid, places, monkeypatch):
     (task,) = small_grid(methods=("inverse",))
     run_task(task, places)
-    monkeypatch.setattr(task_module, "evaluate_model", lambda *_: pytest.fail("done again"))
+    monkeypatch.setattr(task_module, "evaluate", lambda *_, **__: pytest.fail("done again"))
     assert run_task(task, places) == "done"
 
 
@@ -61,20 +53,44 @@ def test_an_interrupted_run_continues_to_the_same_result(small_grid, places, tmp
     (task,) = small_grid(methods=("ei-jfb",))
     run_task(task, places)
     parts = task_module.Places(results=tmp_path / "other", work=tmp_path / "parts")
-    answers = iter([False, False, True])
     trained = task_module.train
 
-    def stop_after_two(*arguments, **options):
-        return trained(*arguments, **(options | {"should_stop": lambda: next(answers, False)}))
+    def stop_after_two(*arguments, on_step, **options):
+        return trained(*arguments, **options, on_step=lambda step, **values: on_step(step, **values) or step == 2)
 
-    monkeypatch.setattr(task_module, "train", stop_after_two)
-    assert run_task(task, parts) == "interrupted"
+    with monkeypatch.context() as patch:
+        patch.setattr(task_module, "train", stop_after_two)
+        assert run_task(task, parts) == "interrupted"
     assert existing_result(task, parts.results) is None
-    state = json.loads((parts.training(task) / "state.json").read_text())
-    assert state["step"] == 2
+    assert json.loads((parts.training(task) / "state.json").read_text())["step"] == 2
     assert run_task(task, parts) == "done"
     whole, resumed = (existing_result(task, p.results) for p in (places, parts))
     assert kept(resumed) == kept(whole)
+
+
+def test_a_training_after_random_bodies_trains_their_model_first_and_once(small_grid, places, monkeypatch, small):
+    tasks = small_grid("inpainting", ("ei", "mc"), start="bodies")
+    made = []
+    trained, first_task = task_module.train, type(tasks[0]).before
+
+    def before(task):
+        first = first_task(task)
+        return first and replace(first, recipe=first.recipe.with_overrides(**small("inpainting")))
+
+    def train(recipe, *arguments, **options):
+        made.append((recipe.name, recipe.start))
+        return trained(recipe, *arguments, **options)
+
+    monkeypatch.setattr(type(tasks[0]), "before", before)
+    monkeypatch.setattr(task_module, "train", train)
+    assert [run_task(task, places) for task in tasks] == ["done", "done"]
+    start = str(places.training(before(tasks[0])))
+    assert made == [
+        ("inpainting-supervised+bodies-alone", None),
+        ("inpainting-ei@bodies", start),
+        ("inpainting-mc@bodies", start),
+    ]
+    assert existing_result(tasks[0], places.results).recipe["start"] == "inpainting-synthetic-deq"
 
 
 def test_the_model_is_kept_where_asked_for(small_grid, places, tmp_path):
@@ -86,7 +102,7 @@ def test_the_model_is_kept_where_asked_for(small_grid, places, tmp_path):
     assert all(torch.equal(kept_model.weights[name], w) for name, w in trained.weights.items())
 
 
-def test_the_stop_file_ends_a_training_before_its_next_step(small_grid, places):
+def test_the_stop_file_ends_a_training(small_grid, places):
     (task,) = small_grid(methods=("ei",))
     places.work.mkdir()
     places.stop_file.touch()
@@ -95,12 +111,26 @@ def test_the_stop_file_ends_a_training_before_its_next_step(small_grid, places):
 
 
 def test_a_result_of_another_recipe_is_replaced_only_on_request(small_grid, places):
-    (task,), (other,) = small_grid(methods=("inverse",)), small_grid(methods=("inverse",), data__n_train=9)
+    (task,), (other,) = small_grid(methods=("inverse",)), small_grid(methods=("inverse",), data__n=9)
     run_task(other, places)
-    with pytest.raises(DataFormatError, match=r"data\.n_train differ"):
+    with pytest.raises(DataFormatError, match=r"data\.n differ"):
         run_task(task, places)
+    assert collect([task], places.results).problems_found[0].startswith(str(task.result_path(places.results)))
     assert run_task(task, places, replace_others=True) == "done"
-    assert existing_result(task, places.results).recipe["data"]["n_train"] == 8
+    assert existing_result(task, places.results).recipe["data"]["n"] == 8
+
+
+def test_numbers_are_written_with_six_digits_and_what_is_none_as_null(small_grid, places):
+    (task,) = small_grid(methods=("inverse",))
+    run_task(task, places)
+    result = existing_result(task, places.results)
+    path = places.results / "again.json"
+    changed = result.model_copy(update={"psnr": [20.123456789] * len(result.psnr), "error_bound": [float("nan")]})
+    task_module.save_result(path, changed)
+    written = json.loads(path.read_text())
+    assert written["psnr"][0] == 20.1235
+    assert written["error_bound"] == [None]
+    assert written["recipe"] == result.recipe
 
 
 def test_trainings_of_different_recipes_have_folders_of_their_own(small_grid, places):
@@ -128,20 +158,19 @@ def short_total_variation(weight):
 
 @pytest.mark.parametrize(
     ("problem", "method", "build"),
-    [("mri", "total-variation", short_total_variation), ("mri-coils", "cg-sense", ConjugateGradientSENSE)],
+    [("mri", "tv", short_total_variation), ("mri-coils", "cg-sense", ConjugateGradientSENSE)],
 )
 def test_a_baseline_with_a_weight_gets_the_best_one(problem, method, build, small_grid, places, monkeypatch):
     monkeypatch.setitem(classical._WEIGHTED, method, build)
     monkeypatch.setattr(classical, "_N_TUNED", 2)
-    (task,) = small_grid((problem,), (method,), physics__noise_sigma=0.05)
+    (task,) = small_grid(problem, (method,), physics__noise_sigma=0.05)
     run_task(task, places)
     found = existing_result(task, places.results).details
-    physics = task_module.build_physics(task.recipe.physics, 16)
-    images = task_module.test_set(task.recipe, physics)[[0, -1]]
+    physics = task.recipe.build_physics()
+    images = images_of_test(task.recipe, physics)[[0, -1]]
     for factor in (0.1, 10):
-        weight = found["weight"] * factor
-        other = task_module.evaluate_model(build(weight), images, physics)
-        assert sum(other["psnr"]) / 2 < found["psnr_of_tuning"]
+        other = evaluate({"it": build(found["weight"] * factor)}, physics, images.y, images.x)
+        assert other.summary["it"]["psnr"] < found["psnr_of_tuning"]
 
 
 def test_an_unknown_reconstruction_is_told():

@@ -4,28 +4,18 @@ import json
 
 import pytest
 
-import eiwork_study as study
-from eiwork_study import Progress, existing_result, run_task
-from eiwork_study import quick as small
+from eiwork_study.cli import reproduce as command
+from eiwork_study.methods import CLASSICAL, CORE_METHODS
+from eiwork_study.schedule import Progress
+from eiwork_study.task import run_task
 
-SMALL = {
-    "data__image_size": 16,
-    "physics__noise_sigma": 0.0,
-    "data__n_train": 8,
-    "steps": 2,
-    "monitor_every": 1,
-    "optimiser__batch_size": 2,
-    "model__iteration__network": "plain",
-    "model__iteration__width": 4,
-    "model__iteration__depth": 2,
-}
 PLACES = ("--results", "results", "--work", "work")
 
 
 @pytest.fixture
-def runs(monkeypatch):
+def runs(monkeypatch, small):
     """Replaces Dask: tasks are done here, one after the other, and recorded with the options."""
-    monkeypatch.setattr(small, "OVERRIDES", SMALL)
+    monkeypatch.setattr(command, "QUICK", small(physics__noise_sigma=0.0))
     calls = []
 
     def run_tasks(tasks, places, **options):
@@ -37,7 +27,7 @@ def runs(monkeypatch):
             options["on_progress"](progress)
         return progress
 
-    monkeypatch.setattr(study, "run_tasks", run_tasks)
+    monkeypatch.setattr(command, "run_tasks", run_tasks)
     return calls
 
 
@@ -45,18 +35,18 @@ def quick(run, *more, methods="inverse"):
     return run("reproduce", "--quick", "--problems", "mri", "--methods", methods, *PLACES, *more)
 
 
-def test_a_quick_run_says_that_it_is_small_and_leaves_tables_and_figures(run, runs, tmp_path):
+def test_a_quick_run_says_that_it_is_small_and_leaves_tables(run, runs, tmp_path):
     result = quick(run, "--json", "figures.json", methods="ei-jfb,inverse")
     assert result.exit_code == 0, result.output
-    assert "A quick run: 16x16 images" in result.stdout
+    assert "A quick run: 32x32 images" in result.stdout
     assert "2 runs: 0 done, 2 to do." in result.stdout
-    assert "minimum-norm inverse" in result.stdout
+    assert "linear inverse" in result.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert (figures["runs"], figures["tasks"], figures["failed"]) == (2, 2, {})
     assert "quick" in figures["note"]
-    assert {row["method"] for row in figures["rows"]} == {"ei-jfb", "inverse"}
+    (rows,) = figures["tables"].values()
+    assert {row["label"] for row in rows} == {"ei-jfb", "inverse"}
     assert "A quick run" in (tmp_path / "results/tables/methods.md").read_text()
-    assert (tmp_path / "results/figures/mri-curves.png").exists()
 
 
 def test_running_it_again_does_only_what_is_missing(run, runs):
@@ -83,18 +73,23 @@ def test_every_option_changes_something(run, runs, tmp_path):
     assert (tmp_path / "results/runs/mri/inverse-0.json").exists()
     run("reproduce", "--quick", "--problems", "mri", "--problems", "ct", "--methods", "inverse", *PLACES)
     assert runs[1][0] == ["ct/inverse-0"]
+    done = run("reproduce", "--quick", "--problems", "mri", "--methods", "ei", "--variants", "short", *PLACES)
+    assert done.exit_code == 0, done.output
+    assert runs[2][0] == ["mri/ei+short-0"]
+    after = run("reproduce", "--problems", "mri", "--methods", "tv", "--start", "bodies", *PLACES)
+    assert "nothing to train" in after.stderr
 
 
 def test_the_default_is_the_core_table_and_the_methods_without_training(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(study, "run_tasks", lambda tasks, *_, **__: asked.extend(tasks) or Progress(len(tasks), 0))
+    monkeypatch.setattr(command, "run_tasks", lambda tasks, *_, **__: asked.extend(tasks) or Progress(len(tasks), 0))
     run("reproduce", *PLACES)
-    trained = [task for task in asked if task.method in study.CORE_METHODS]
+    trained = [task for task in asked if task.method in CORE_METHODS]
     assert len(trained) == 3 * 6 * 3
-    assert {task.method for task in asked} == {*study.CORE_METHODS, *study.CLASSICAL} - {"cg-sense"}
+    assert {task.method for task in asked} == {*CORE_METHODS, *CLASSICAL} - {"cg-sense"}
     asked.clear()
     run("reproduce", "--problems", "mri-coils", *PLACES)
-    assert {task.method for task in asked} == {*study.CORE_METHODS, *study.CLASSICAL} - {"fbp"}
+    assert {task.method for task in asked} == {*CORE_METHODS, *CLASSICAL} - {"fbp"}
 
 
 def test_tables_only_trains_nothing(run, runs, advice):
@@ -113,7 +108,7 @@ def test_a_damaged_result_is_reported_and_replaced_on_request(run, runs, tmp_pat
     result = quick(run, methods="inverse,ei-jfb")
     assert result.exit_code == 1
     assert "Failed: mri/inverse-0" in result.stdout
-    assert "EI DEQ" in result.stdout
+    assert "EI Jacobian-free" in result.stdout
     assert path.read_text() == "{"
     assert quick(run, "--replace", methods="inverse,ei-jfb").exit_code == 0
     assert json.loads(path.read_text())["method"] == "inverse"
@@ -121,17 +116,17 @@ def test_a_damaged_result_is_reported_and_replaced_on_request(run, runs, tmp_pat
 
 def test_a_result_of_another_recipe_is_told(run, runs, monkeypatch):
     quick(run)
-    monkeypatch.setattr(small, "OVERRIDES", SMALL | {"data__n_train": 9})
+    monkeypatch.setitem(command.QUICK, "data__n", 9)
     result = quick(run)
     assert result.exit_code == 1
-    assert "result of another recipe: data.n_train differ" in result.stdout
+    assert "result of another recipe: data.n differ" in result.stdout
 
 
 def test_failures_are_reported_at_the_end_with_status_one(run, monkeypatch):
     def fail(tasks, places, **_):
         return Progress(len(tasks), 0, failed={"mri/inverse-0": "ConvergenceError: it diverged"})
 
-    monkeypatch.setattr(study, "run_tasks", fail)
+    monkeypatch.setattr(command, "run_tasks", fail)
     result = quick(run)
     assert result.exit_code == 1
     assert "Failed: mri/inverse-0: ConvergenceError: it diverged" in result.stdout
@@ -141,7 +136,7 @@ def test_ctrl_c_says_that_the_same_command_continues(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study, "run_tasks", interrupt)
+    monkeypatch.setattr(command, "run_tasks", interrupt)
     result = quick(run)
     assert result.exit_code == 130
     assert "The same command continues" in result.stdout
@@ -162,9 +157,3 @@ def test_what_is_asked_wrongly_is_told_before_anything_runs(run, advice, runs, t
     assert match in advice(result)
     assert runs == []
     assert not (tmp_path / "results").exists()
-
-
-def test_a_result_can_be_loaded_by_its_task(run, runs, tmp_path):
-    quick(run)
-    (task,) = study.grid(["mri"], ["inverse"], [0], SMALL)
-    assert existing_result(task, tmp_path / "results").psnr
