@@ -23,6 +23,8 @@ from eiwork.training.step import physics_of
 
 Image = Float[Tensor, "n channel height width"]
 _SSIM_WINDOW = 11
+_TITLES = {"psnr": "PSNR (dB)", "ssim": "SSIM", "misfit": "misfit"}
+_TITLES |= {"n_evaluations": "NFE", "max_residual": "residual", "converged_share": "converged"}
 
 
 def image_quality(x_hat: Image, x: Image) -> dict[str, list[float]]:
@@ -41,7 +43,7 @@ def evaluate_model(
     device: torch.device | None = None,
     keep: list[Tensor] | None = None,
 ) -> dict[str, Any]:
-    """What is measured of each sample, as lists; the outputs are appended to `keep`.
+    """What is measured of each sample, as lists; the images of the first batch are put into `keep`.
 
     psnr, ssim: with x. misfit: ||A x_hat - y|| / ||y||. Where the model is a DEQ: n_evaluations, per solve of a batch;
     nfe, until the sample's own residual reached the tolerance `tol`; residual, converged, sigma_min, error_bound,
@@ -65,7 +67,7 @@ def evaluate_model(
                 found["tol"] = reports[0].tol
             for key, per_sample in values.items():
                 found.setdefault(key, []).extend(per_sample)
-            if keep is not None:
+            if keep == []:
                 keep.append(x_hat.cpu())
     return found
 
@@ -119,18 +121,8 @@ class Evaluation:
 
     def table(self) -> Table:
         """One row a method: text in a terminal, a table in a notebook."""
-        names = {
-            "psnr": "PSNR (dB)",
-            "ssim": "SSIM",
-            "misfit": "misfit",
-            "n_evaluations": "NFE",
-            "max_residual": "residual",
-            "converged_share": "converged",
-        }
-        rows = [
-            {"method": name} | {names[key]: value for key, value in row.items()} for name, row in self.summary.items()
-        ]
-        return Table(rows, f"Means over {self._n} samples")
+        rows = [{"method": name} | {_TITLES[k]: v for k, v in row.items()} for name, row in self.summary.items()]
+        return Table(rows, f"Means over {len(next(iter(self.values.values()))['misfit'])} samples")
 
     def plot(self) -> DescribedFigure:
         """A dot a method at its mean PSNR (without the truth, its misfit), with the samples as faint dots."""
@@ -149,10 +141,6 @@ class Evaluation:
         return image_row(
             [p.numpy() for p in pictures.values()], list(pictures), reference=None if truth is None else truth.numpy()
         )
-
-    @property
-    def _n(self) -> int:
-        return len(next(iter(self.values.values()))["misfit"])
 
 
 def evaluate(
@@ -198,5 +186,5 @@ def evaluate(
             ) from error
         finally:
             model.train(was_training)
-        shown[name] = torch.cat(outputs)[:2]
+        shown[name] = outputs[0][:2]
     return Evaluation(values, shown)

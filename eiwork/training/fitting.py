@@ -91,10 +91,11 @@ def fit(
     """Train a model on measurements by any loss, and return it with its history.
 
     model: anything called as model(y, physics), trained in place: a DEQ, or a network of yours. physics: any linear
-    physics of deepinv. y: measurements (n, ...), or a torch Dataset with a length, which need not fit into memory:
-    dictionaries {"y"} with "x" and "params" (of the physics, for each sample) where there are any, or deepinv's tuples
-    (x, y, params). loss: of eiwork.losses, such as EI(Rotation()), of deepinv or a list of them, or a function (model,
-    y, physics, x) that returns one number. x: the images behind y, for a loss that looks at them.
+    physics of deepinv; both are moved to the device. y: measurements (n, ...), or a torch Dataset with a length, which
+    need not fit into memory: dictionaries {"y"} with "x" and "params" (of the physics, for each sample) where there are
+    any, or deepinv's tuples (x, y, params). loss: of eiwork.losses, such as EI(Rotation()), of deepinv or a list of
+    them, or a function (model, y, physics, x) that returns one number. x: the images behind y, for a loss that looks at
+    them.
 
     steps, batch_size, learning_rate, warmup, clip, ema, scalar_rate: see `Optimiser`. contraction: keeps a DEQ's
     iteration a contraction; None for no control. held_out: (y, x), or y alone, or a data set, looked at every
@@ -152,8 +153,8 @@ def fit(
     extra = {"data_hash": settings["data"], "recipe": None} | (card or {})
     keeper = _Keeper(folder, settings, extra)
     title = str(card["recipe"]["name"]) if card and card.get("recipe") else type(model).__name__
-    _train(state, context, keeper, held, monitor_every, tqdm(
-        total=steps, initial=state.step, desc=title, disable=not progress, unit="step"), on_step)  # fmt: skip
+    bar = tqdm(total=steps, initial=state.step, desc=title, disable=not progress, unit="step")
+    _train(state, context, keeper, held, monitor_every, bar, on_step)
     checkpoint = keeper.save(state)
     model.load_state_dict(state.average)
     return Run(model.eval(), state.history, checkpoint, state.step < steps)
@@ -201,21 +202,10 @@ class _Keeper:
             return None
         state.save(self.folder, self.settings)
         self.saved = time.monotonic()
-        counted = {
-            "step": state.step,
-            "seconds": round(state.seconds, 1),
-            "history": state.history,
-            "totals": state.totals,
-        }
-        told = {
-            "seed": self.settings["seed"],
-            "model": self.settings["model"],
-            "code": code_version(),
-            "machine": machine(),
-        }
-        return save_checkpoint(
-            self.folder / "model", state.average, {"settings": self.settings, **counted, **told, **self.card}
-        )
+        card = {name: self.settings[name] for name in ("seed", "model")}
+        card |= {"settings": self.settings, "step": state.step, "seconds": round(state.seconds, 1)}
+        card |= {"history": state.history, "totals": state.totals, "code": code_version(), "machine": machine()}
+        return save_checkpoint(self.folder / "model", state.average, card | self.card)
 
 
 @contextmanager

@@ -68,7 +68,9 @@ class Samples:
             merged = default_collate(items)
         except (RuntimeError, TypeError, KeyError) as error:
             raise InputError(f"Samples of {self.name} do not make a batch ({error}): all need one shape.") from None
-        _check_finite(merged["y"], f"{self.name} at {indices.tolist()}")
+        for part in ("y", "x"):
+            if part in merged:
+                _check_finite(merged[part], f"{self.name} at {indices.tolist()} ({part})")
         return Batch(merged["y"], merged.get("x"), merged.get("params", {}))
 
     def digest(self) -> str:

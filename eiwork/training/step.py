@@ -166,12 +166,3 @@ def evaluations(reports: list[Report], tracked: int) -> dict[str, float]:
             values[f"error_{kind}"] = max(bounds)
     sigmas = [s for r in reports if r.sigma_min is not None for s in r.sigma_min.tolist() if math.isfinite(s)]
     return values | ({"sigma_min": min(sigmas)} if sigmas else {})
-
-
-def total_nfe(entry: dict[str, float]) -> float:
-    """All evaluations of F and of its vector-Jacobian product up to a history entry: the budget of a training.
-
-    forward + adjoint + 2 tracked: a tracked evaluation costs one more product.
-    """
-    forward, adjoint, tracked = (entry.get(f"total_{kind}", 0.0) for kind in ("forward", "adjoint", "tracked"))
-    return forward + adjoint + 2 * tracked

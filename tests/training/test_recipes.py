@@ -210,7 +210,7 @@ def test_a_wrong_field_is_named(fields, match):
         ({"physics__n_views": -3}, "physics: n_views = -3 is not possible"),
         ({"model__iteration__penalty": -1.0}, "model: penalty=-1.0: must be positive"),
         ({"model__iteration__denoiser": CNN | {"shrinkage": 2.0}}, r"model: ResidualCNN\(shrinkage=2.0\)"),
-        ({"model__iteration__denoiser": CNN | {"width": 0}}, "model: ResidualCNN: .*width=0"),
+        ({"model__iteration__denoiser": CNN | {"width": 0}}, "model: ResidualCNN.*width=0"),
         ({"model": {"kind": "UnrolledNetwork", "steps": 0, **NEEDED["DEQ"]}, "contraction": None}, "at least one step"),
     ],
 )

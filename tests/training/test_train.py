@@ -12,7 +12,7 @@ from eiwork.errors import CheckpointError, ConvergenceError, InputError
 from eiwork.training import evaluate_checkpoint, load_checkpoint, recipes, save_checkpoint
 from eiwork.training.measurements import training_set
 from eiwork.training.optimiser import Optimiser
-from eiwork.training.step import total_nfe, train_step
+from eiwork.training.step import train_step
 
 
 def weights(run):
@@ -103,13 +103,12 @@ def test_evaluations_are_counted_and_added_up(small_recipe, quietly):
     # EI calls the DEQ twice a step, and each call has one tracked evaluation and no adjoint solve.
     assert [entry["total_tracked"] for entry in free] == [2, 4, 6, 8]
     assert "total_adjoint" not in free[-1]
-    assert total_nfe(free[-1]) == sums[-1] + 16
     implicit = quietly(small_recipe(monitor_every=1)).history
-    assert total_nfe(implicit[-1]) == sum(e["n_forward"] + e["n_adjoint"] + 2 * e["n_tracked"] for e in implicit)
+    assert implicit[-1]["total_adjoint"] == sum(entry["n_adjoint"] for entry in implicit) > 0
     phantom = quietly(small_recipe(steps=1, model__gradient={"kind": "Phantom", "steps": 3})).history
     assert phantom[0]["n_tracked"] == 6
     unrolled = quietly(small_recipe("inpainting-ei-unrolled", model__steps=3)).history
-    assert total_nfe(unrolled[-1]) == 2 * 3 * 2 * 4
+    assert unrolled[-1]["total_tracked"] == 3 * 2 * 4
 
 
 def test_a_checkpoint_is_evaluated_beside_the_linear_reconstructions(small_recipe, tmp_path):
