@@ -18,33 +18,26 @@ data__seed=5 data__kind="bodies" model__solver__tol=0.1 model__solver={"kind":"B
 model__solver={"kind":"Picard","tol":0.1,"max_iter":60} model__gradient__solver__tol=0.9
 model__gradient={"kind":"JacobianFree"} model__gradient={"kind":"Neumann"} model__gradient={"kind":"Phantom"}
 """
-ROTATION, SHIFT, REFLECTION = (
-    {"kind": "Rotation", "interpolation": "fourier"},
-    {"kind": "Shift"},
-    {"kind": "Reflection"},
-)
+ROTATION, SHIFT = {"kind": "Rotation", "interpolation": "fourier"}, {"kind": "Shift"}
+REFLECTION = {"kind": "Reflection"}
 EI = {"kind": "EI", "group": [ROTATION], "noisy": True}
 SURE, RECORRUPTED = {"kind": "Sure", "sigma": 0.05}, {"kind": "Recorrupted", "loss": EI}
 PHANTOM, NEUMANN = {"kind": "Phantom"}, {"kind": "Neumann"}
 CNN = {"kind": "ResidualCNN", "width": 4, "channels": 2, "depth": 2}
-CONVEX = CNN | {"kind": "InputConvexPotential"}
 PLAIN, ADMM = {"kind": "ProximalGradient", "denoiser": CNN}, {"kind": "ADMM", "denoiser": CNN}
 DESCENT, SPLITTING = ADMM | {"kind": "GradientDescent"}, ADMM | {"kind": "HalfQuadraticSplitting"}
 # (recipe, field, one value, another).
 PAIRS = [
     ("ct-ei-deq", "loss__fit__whitening", None, 0.1),
     ("ct-mc-deq", "loss__whitening", None, 0.1),
-    ("ct-ei-deq", "physics__n_views", 6, 8),
     ("inpainting-ei-deq", "physics__keep", 0.4, 0.5),
     ("mri-ei-deq", "loss__group", [ROTATION], [ROTATION | {"max_degrees": 20.0}]),
-    ("mri-ei-deq", "loss__group", [ROTATION], [ROTATION | {"multiples_of": 30.0}]),
     ("mri-ei-deq", "loss__group", [ROTATION], [ROTATION | {"interpolation": "bicubic"}]),
     ("mri-ei-deq", "loss__group", [REFLECTION], [REFLECTION | {"axes": ["vertical"]}]),
     ("mri-ei-deq", "loss__group", [SHIFT], [SHIFT | {"max_fraction": 0.3}]),
     ("mri-ei-deq", "loss__group", [SHIFT], [SHIFT, REFLECTION]),
     ("mri-noisy-ei-deq", "loss__fit", {"kind": "Fit"}, SURE),
     ("mri-noisy-ei-deq", "loss__fit", SURE, SURE | {"tau": 0.3}),
-    ("mri-noisy-ei-deq", "loss__fit", SURE, SURE | {"sigma": 0.2}),
     ("mri-noisy-ei-deq", "loss", EI, RECORRUPTED),
     ("mri-noisy-ei-deq", "loss", RECORRUPTED, RECORRUPTED | {"alpha": 0.2}),
     ("mri-noisy-ei-deq", "loss", RECORRUPTED, RECORRUPTED | {"loss": EI | {"cycle": 1.0}}),
@@ -52,7 +45,7 @@ PAIRS = [
     ("mri-ei-deq", "model__gradient", PHANTOM, PHANTOM | {"damping": 0.9}),
     ("mri-ei-deq", "model__gradient", NEUMANN, NEUMANN | {"terms": 1}),
     ("mri-ei-deq", "model__iteration", PLAIN, PLAIN | {"denoiser": CNN | {"shrinkage": 0.3}}),
-    ("mri-ei-deq", "model__iteration", PLAIN, PLAIN | {"denoiser": CONVEX}),
+    ("mri-ei-deq", "model__iteration", PLAIN, PLAIN | {"denoiser": CNN | {"kind": "InputConvexPotential"}}),
     ("mri-ei-deq", "model__iteration", PLAIN, PLAIN | {"data_step": {"kind": "GradientStep", "step_size": 0.5}}),
     ("mri-ei-deq", "model__iteration", SPLITTING, PLAIN | {"data_step": {"kind": "ProximalStep", "penalty": 0.2}}),
     ("mri-ei-deq", "model__iteration", SPLITTING, SPLITTING | {"penalty": 0.3}),

@@ -50,11 +50,10 @@ def test_shipped_models_are_those_of_their_recipes(name):
     if recipe.data.kind == "scans":  # the others are there to begin with
         assert checkpoint.card["metrics"]["model"]["converged_share"] == 1.0
         assert checkpoint.card["metrics"]["model"]["max_nfe"] < 60
-    # What the catalogue does not name begins with a model of the package, or is one to begin with.
+    # Of the others the catalogue names none: they begin with random images, or are there to begin with.
     assert name in recipes() or "synthetic" in name or "noise-free" in name
     if name in recipes():
-        plain = {"start": None, "steps": 500, "seed": 0}
-        assert recipe.with_overrides(**plain) == get_recipe(name).with_overrides(**plain)
+        assert recipe == get_recipe(name).with_overrides(start=recipe.start, steps=recipe.steps, seed=recipe.seed)
 
 
 def test_a_model_follows_from_the_seed_alone_and_every_iteration_has_the_same_weights(same):
@@ -86,8 +85,7 @@ def test_every_part_is_built_from_its_constructors_defaults(role, target):
     part = parse_part(role, {"kind": target.__name__} | NEEDED.get(target.__name__, {}))
     assert parse_part(role, part) is part
     assert parse_part(role, part.model_dump(mode="json")) == part
-    given = {"image_size": 16} if role == "physics" else {}
-    built = part.build(**given)
+    built = part.build(**({"image_size": 16} if role == "physics" else {}))
     assert isinstance(built, target if isinstance(target, type) else nn.Module)
     assert settings_of(target) is type(part)
 
@@ -125,12 +123,9 @@ def test_an_override_is_a_validated_copy():
             setattr(frozen, field, 3)
 
 
-def test_an_unknown_recipe_suggests_its_neighbours():
+def test_every_wrong_field_is_named_in_one_error_and_an_unknown_name_has_neighbours():
     with pytest.raises(RecipeError, match=r"no recipe 'mri-ei-dec'. The nearest are mri-ei-deq"):
         get_recipe("mri-ei-dec")
-
-
-def test_every_wrong_field_is_named_in_one_error():
     values = get_recipe("ct-ei-deq").model_dump()
     values["physics"]["n_views"], values["loss"]["weight"], values["data"]["colour"] = "many", "x", 1
     with pytest.raises(RecipeError) as caught:
@@ -139,16 +134,10 @@ def test_every_wrong_field_is_named_in_one_error():
         assert field in str(caught.value)
 
 
-SURE = {"kind": "Sure", "sigma": 0.1}
-
-
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
         ({"steps": 0}, "steps: .*greater than or equal to 1"),
-        ({"data__image_size": 4}, "data.image_size"),
-        ({"optimiser__ema": 1.0}, r"optimiser: .*ema in \[0, 1\)"),
-        ({"contraction__weight": 0.0}, "contraction: .*must be positive"),
         ({"contraction__samples": 0}, "samples .*>= 1"),
         ({"colour": "blue"}, "no field 'colour'; it has"),
         ({"physics__acceleration": 4}, "no field 'physics__acceleration'; it has .*n_views"),
@@ -156,17 +145,14 @@ SURE = {"kind": "Sure", "sigma": 0.1}
         ({"physics": {"kind": "radar"}}, "kind 'radar' is no physics: choose one of tomography, mri, inpainting"),
         ({"model__solver": {"kind": "Andersen"}}, "model.solver: .*did you mean 'Anderson'"),
         ({"model__iteration": {"kind": "ADMM", "denoiser": CNN, "data_step": None}}, "iteration.data_step: Extra"),
-        ({"loss__group": [{"kind": "Scaling"}]}, "loss.group: kind 'Scaling' is no group"),
-        ({"loss__group": []}, "loss.group: a group needs at least one transform"),
         ({"loss": "EI"}, "loss: 'EI' is no loss: write {\"kind\""),
         ({"model__solver__tol": -1.0}, r"model.solver: Anderson\(tol=-1.0\): the tolerance must be positive"),
-        ({"model__gradient__solver__tol": 0.0}, "model.gradient.solver: .*must be positive"),
         ({"loss__weight": -1.0}, "loss: EI.*the weight must be positive"),
         ({"loss__fit__whitening": 0.0}, "loss.fit: whitening=0.0: must be positive"),
         ({"loss__group": [{"kind": "Rotation", "interpolation": "magic"}]}, "interpolation = 'magic' is unknown"),
         ({"model": {"kind": "UnrolledNetwork", **NEEDED["DEQ"]}}, "only a DEQ has a fixed point to control"),
         ({"physics": {"kind": "mri"}}, "physics.kind='mri' does not measure data.name='ct'"),
-        ({"loss": {"kind": "Recorrupted", "loss": SURE}, "physics__noise_sigma": 0.0}, "are for noise"),
+        ({"loss": {"kind": "Sure", "sigma": 0.1}, "physics__noise_sigma": 0.0}, "are for noise"),
     ],
 )
 def test_a_wrong_field_is_named(fields, match):
@@ -174,19 +160,17 @@ def test_a_wrong_field_is_named(fields, match):
         get_recipe("ct-ei-deq").with_overrides(**fields)
 
 
-@pytest.mark.parametrize(
-    ("fields", "match"),
-    [
+def test_what_a_constructor_refuses_is_told_before_anything_is_written(tmp_path, quietly):
+    unrolled = {"model": {"kind": "UnrolledNetwork", "steps": 0, **NEEDED["DEQ"]}, "contraction": None}
+    for fields, match in (
         ({"physics__n_views": -3}, "physics: n_views = -3 is not possible"),
         ({"model__iteration__penalty": -1.0}, "model: penalty=-1.0: must be positive"),
         ({"model__iteration__denoiser": CNN | {"shrinkage": 2.0}}, r"model: ResidualCNN\(shrinkage=2.0\)"),
-        ({"model": {"kind": "UnrolledNetwork", "steps": 0, **NEEDED["DEQ"]}, "contraction": None}, "at least one step"),
-    ],
-)
-def test_what_a_constructor_refuses_is_told_when_it_is_built(fields, match, tmp_path, quietly):
-    recipe = get_recipe("ct-ei-deq").with_overrides(data__image_size=16, data__n=2, **fields)
-    with pytest.raises(RecipeError, match=f"The recipe 'ct-ei-deq' is not valid: .*{match}"):
-        quietly(recipe, tmp_path / "run")
+        (unrolled, "at least one step"),
+    ):
+        recipe = get_recipe("ct-ei-deq").with_overrides(data__image_size=16, data__n=2, **fields)
+        with pytest.raises(RecipeError, match=f"The recipe 'ct-ei-deq' is not valid: .*{match}"):
+            quietly(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
