@@ -191,7 +191,6 @@ def test_what_does_not_apply_is_refused():
         (lambda: Sure(0.1, tau=0), "both must be positive"),
         (lambda: Sure(0.1, whitening=0.0), "must be positive, in units of"),
         (lambda: Fit(R)(Blur(), y, physics), "Inpainting lacks.*0 or 1 already"),
-        (lambda: Sure(0.1, R)(Blur(), y, physics), "leave whitening out"),
         (lambda: Recorrupted(Fit(), alpha=0.0), "alpha=0.0.*must be positive"),
         (lambda: Recorrupted(Recorrupted(Fit())), "takes a loss of measurements"),
         (lambda: Recorrupted(EI(Shift()))(Blur(), y, physics), "this physics adds none"),

@@ -61,9 +61,7 @@ def test_supervised_is_the_squared_error_and_needs_the_truth(scene):
 
 
 def test_losses_of_deepinv_are_added_and_equal_ours_with_the_same_random_state(scene):
-    _, y, physics, x = scene
-    model = small_deq()
-    found = []
+    (_, y, physics, x), model, found = scene, small_deq(), []
     for loss in (EI(Rotation(), noisy=True, weight=2.0), [MCLoss(), EILoss(Rotation(), weight=2.0)]):
         torch.manual_seed(5)
         terms = as_loss(loss)(model, y, physics, x)

@@ -12,11 +12,8 @@ from eiwork.training.step import train_step
 
 def clustered_map(outlier):
     """A linear map on 12x12 images: eigenvalue 0.9 everywhere but in one hidden direction."""
-    n = 144
-    q = torch.linalg.qr(torch.randn(n, n, dtype=torch.float64))[0]
-    values = torch.full((n,), 0.9, dtype=torch.float64)
-    values[0] = outlier
-    matrix = q @ torch.diag(values) @ q.T
+    q = torch.linalg.qr(torch.randn(144, 144, dtype=torch.float64))[0]
+    matrix = q @ torch.diag(torch.tensor([outlier] + [0.9] * 143, dtype=torch.float64)) @ q.T
     return lambda z: (z.flatten(1) @ matrix.T).view_as(z)
 
 
