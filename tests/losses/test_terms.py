@@ -10,7 +10,7 @@ from torch import nn
 
 from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson
-from eiwork.losses import EI, Fit, Loss, Recorrupted, Supervised, Terms, as_loss
+from eiwork.losses import EI, Loss, Recorrupted, Supervised, Terms, as_loss
 from eiwork.models import DEQ, ProximalGradient, ResidualCNN
 from eiwork.models.baselines import UnrolledNetwork
 from eiwork.physics import inpainting
@@ -48,8 +48,6 @@ def test_terms_are_reached_by_name_and_add_up():
     assert copy.deepcopy(terms).values == terms.values
     with pytest.raises(AttributeError, match="no term 'cycle'; it has fit, ei"):
         _ = terms.cycle
-    with pytest.raises(KeyError, match="cycle"):
-        terms["cycle"]
 
 
 def test_supervised_is_the_squared_error_and_needs_the_truth(scene):
@@ -63,9 +61,7 @@ def test_supervised_is_the_squared_error_and_needs_the_truth(scene):
 
 
 def test_losses_of_deepinv_are_added_and_equal_ours_with_the_same_random_state(scene):
-    _, y, physics, x = scene
-    model = small_deq()
-    found = []
+    (_, y, physics, x), model, found = scene, small_deq(), []
     for loss in (EI(Rotation(), noisy=True, weight=2.0), [MCLoss(), EILoss(Rotation(), weight=2.0)]):
         torch.manual_seed(5)
         terms = as_loss(loss)(model, y, physics, x)
@@ -79,15 +75,11 @@ def test_losses_of_deepinv_are_added_and_equal_ours_with_the_same_random_state(s
     assert float((gradient - reference).norm() / reference.norm()) < 1e-3
 
 
-def test_one_loss_of_deepinv_sees_the_truth_and_two_of_a_kind_have_numbers(scene):
+def test_deepinvs_supervision_needs_the_truth_and_two_of_a_kind_have_numbers(scene):
     model, y, physics, x = scene
-    adapted = as_loss(SupLoss())
-    assert adapted.needs_x
-    assert not as_loss(MCLoss()).needs_x
-    torch.testing.assert_close(adapted(model, y, physics, x).total, Supervised()(model, y, physics, x).total)
-    doubled = as_loss((MCLoss(), MCLoss()))(model, y, physics)
-    assert doubled.values.keys() == {"MCLoss0", "MCLoss1"}
-    torch.testing.assert_close(doubled.total, 2 * Fit()(model, y, physics).total)
+    assert [as_loss(loss).needs_x for loss in (SupLoss(), MCLoss())] == [True, False]
+    torch.testing.assert_close(as_loss(SupLoss())(model, y, physics, x).total, Supervised()(model, y, physics, x).total)
+    assert as_loss((MCLoss(), MCLoss()))(model, y, physics).values.keys() == {"MCLoss0", "MCLoss1"}
 
 
 def test_a_function_is_a_loss_with_the_terms_it_returns(scene):
@@ -105,9 +97,7 @@ MASKS = BernoulliSplittingMaskGenerator((1, 8, 8), 0.6, rng=torch.default_genera
 
 
 @pytest.mark.parametrize("loss", [R2RLoss(alpha=0.4), SplittingLoss(mask_generator=MASKS)], ids=["r2r", "splitting"])
-@pytest.mark.parametrize(
-    "make", [Scaled, small_deq, lambda: UnrolledNetwork(small_deq().iterate, 2)], ids=["plain", "deq", "unrolled"]
-)
+@pytest.mark.parametrize("make", [Scaled, small_deq, lambda: UnrolledNetwork(small_deq().iterate, 2)])
 def test_losses_that_change_how_the_model_is_called_train_it(loss, make, scene):
     """Their random part is drawn anew in each call, and nothing of a call stays in the loss."""
     _, y, physics, _ = scene
@@ -120,15 +110,12 @@ def test_losses_that_change_how_the_model_is_called_train_it(loss, make, scene):
     assert not torch.equal(values[0], values[1])
     before = [p.detach().clone() for p in model.parameters()]
     gradients = torch.autograd.grad(values[0], list(model.parameters()))
-    assert all(bool(g.isfinite().all()) for g in gradients)
-    assert any(bool(g.any()) for g in gradients)
+    assert 0 < float(sum(g.abs().sum() for g in gradients)) < float("inf")
     run = fit(model, physics, y, loss, steps=1, device="cpu", progress=False, batch_size=2, ema=0.0)
     assert not all(torch.equal(p, old) for p, old in zip(run.model.parameters(), before, strict=True))
 
 
-@pytest.mark.parametrize(
-    "wrong", [None, "ei", 3.0, [], [MCLoss(), "ei"], [EI(Rotation())], EI, MCLoss, nn.MSELoss()], ids=repr
-)
+@pytest.mark.parametrize("wrong", [None, "ei", [], [MCLoss(), "ei"], [EI(Rotation())], EI, nn.MSELoss()], ids=repr)
 def test_what_is_no_loss_is_told_what_is(wrong):
     with pytest.raises(InputError, match="cannot be trained with: take one of eiwork"):
         as_loss(wrong)

@@ -44,10 +44,10 @@ def prepare():
 
     def prepared(recipe: Recipe) -> tuple[TrainingState, StepContext]:
         physics, model = recipe.build_physics(), recipe.build_model()
-        seen = training_set(recipe, physics)
         average = {name: value.clone() for name, value in model.state_dict().items()}
         state = TrainingState(model, recipe.optimiser.adam(model), average)
-        seen, place = Samples(seen.y, seen.x), torch.device("cpu")
+        measured, place = training_set(recipe, physics), torch.device("cpu")
+        seen = Samples(measured.y, measured.x)
         fixed = (recipe.optimiser, recipe.contraction, recipe.steps, recipe.seed)
         return state, StepContext(physics, recipe.build_loss(), seen, *fixed, place)
 
@@ -57,8 +57,4 @@ def prepare():
 @pytest.fixture(scope="session")
 def same():
     """Whether two sets of weights are equal to the bit."""
-
-    def equal(a, b) -> bool:
-        return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
-
-    return equal
+    return lambda a, b: a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

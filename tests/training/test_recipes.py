@@ -15,24 +15,16 @@ from eiwork.training.measurements import clean_images, training_set
 from eiwork.training.parts import PARTS, parse_part, settings_of
 
 
-def test_names_are_keys_and_recipes_survive_json():
+def test_every_recipe_survives_json_and_builds_what_it_describes():
     assert len(recipes()) == 36
     for name, recipe in recipes().items():
         assert recipe.name == name
         assert recipe.summary.endswith(".")
         assert Recipe.parse(json.loads(json.dumps(recipe.model_dump(mode="json")))) == recipe
-
-
-@pytest.mark.parametrize("name", sorted(recipes()))
-def test_every_recipe_builds_what_it_describes(name):
-    recipe = get_recipe(name).with_overrides(data__image_size=16)
-    physics, model = recipe.build_physics(), recipe.build_model()
-    assert type(model).__name__ == recipe.model.kind
-    assert type(model.iterate).__name__ == recipe.model.iteration.kind
-    assert type(recipe.build_loss()).__name__ == recipe.loss.kind
-    with torch.no_grad():
-        y = physics.A(torch.rand(1, recipe.channels, 16, 16))
-        assert model(y, physics).shape == (1, recipe.channels, 16, 16)
+        physics, model = recipe.with_overrides(data__image_size=16).build_physics(), recipe.build_model()
+        assert (physics.noise_model.sigma > 0, type(model).__name__) == (True, recipe.model.kind)
+        assert type(model.iterate).__name__ == recipe.model.iteration.kind
+        assert type(recipe.build_loss()).__name__ == recipe.loss.kind
 
 
 @pytest.mark.parametrize("problem", ["ct", "mri", "inpainting", "ct-noisy", "mri-noisy", "mri-coils"])
@@ -58,30 +50,23 @@ def test_shipped_models_are_those_of_their_recipes(name):
     if recipe.data.kind == "scans":  # the others are there to begin with
         assert checkpoint.card["metrics"]["model"]["converged_share"] == 1.0
         assert checkpoint.card["metrics"]["model"]["max_nfe"] < 60
-    # What the catalogue does not name begins with a model of the package, or is one to begin with.
+    # Of the others the catalogue names none: they begin with random images, or are there to begin with.
     assert name in recipes() or "synthetic" in name or "noise-free" in name
     if name in recipes():
-        plain = {"start": None, "steps": 500, "seed": 0}
-        assert recipe.with_overrides(**plain) == get_recipe(name).with_overrides(**plain)
+        assert recipe == get_recipe(name).with_overrides(start=recipe.start, steps=recipe.steps, seed=recipe.seed)
 
 
-def test_a_model_is_built_from_the_seed_alone():
-    recipe = get_recipe("ct-ei-deq")
-    torch.manual_seed(3)
-    expected = torch.rand(2)
-    torch.manual_seed(3)
-    first, again, other = (r.build_model().state_dict() for r in (recipe, recipe, recipe.with_overrides(seed=1)))
-    assert torch.equal(torch.rand(2), expected)
-    assert all(torch.equal(first[key], again[key]) for key in first)
-    assert not all(torch.equal(first[key], other[key]) for key in first)
-
-
-def test_the_choice_of_iteration_draws_the_same_weights():
+def test_a_model_follows_from_the_seed_alone_and_every_iteration_has_the_same_weights(same):
     recipe = get_recipe("mri-ei-deq")
-    denoiser = recipe.model.iteration.denoiser
-    splitting = recipe.with_overrides(model__iteration={"kind": "ADMM", "denoiser": denoiser.model_dump()})
-    states = [r.build_model().iterate.denoiser.state_dict() for r in (recipe, splitting)]
-    assert all(torch.equal(a, b) for a, b in zip(states[0].values(), states[1].values(), strict=True))
+    admm = {"kind": "ADMM", "denoiser": recipe.model.iteration.denoiser.model_dump()}
+    state = torch.random.get_rng_state()
+    first, again, other = (
+        r.build_model().iterate.denoiser.state_dict()
+        for r in (recipe, recipe.with_overrides(model__iteration=admm), recipe.with_overrides(seed=1))
+    )
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert same(first, again)
+    assert not same(first, other)
 
 
 CNN = {"kind": "ResidualCNN", "width": 4, "depth": 2}
@@ -100,62 +85,47 @@ def test_every_part_is_built_from_its_constructors_defaults(role, target):
     part = parse_part(role, {"kind": target.__name__} | NEEDED.get(target.__name__, {}))
     assert parse_part(role, part) is part
     assert parse_part(role, part.model_dump(mode="json")) == part
-    given = {"image_size": 16} if role == "physics" else {}
-    built = part.build(**given)
+    built = part.build(**({"image_size": 16} if role == "physics" else {}))
     assert isinstance(built, target if isinstance(target, type) else nn.Module)
     assert settings_of(target) is type(part)
 
 
 def test_settings_reach_the_objects_they_describe():
-    loss = {
-        "kind": "Recorrupted",
-        "alpha": 0.2,
-        "loss": {
-            "kind": "EI",
-            "group": [{"kind": "Rotation", "interpolation": "bilinear", "max_degrees": 45}, {"kind": "Reflection"}],
-            "weight": 2,
-            "stop_gradient": True,
-        },
+    turns = {"kind": "Rotation", "interpolation": "bilinear", "max_degrees": 45}
+    ei = {"kind": "EI", "group": [turns, {"kind": "Reflection"}], "weight": 2, "stop_gradient": True}
+    settings = {
+        "loss": {"kind": "Recorrupted", "alpha": 0.2, "loss": ei},
+        "model__solver": {"kind": "Broyden", "tol": 1e-2, "memory": 7},
+        "model__gradient": {"kind": "Neumann", "terms": 3},
     }
-    solver = {"kind": "Broyden", "tol": 1e-2, "memory": 7}
-    recipe = get_recipe("mri-noisy-ei-deq").with_overrides(
-        loss=loss, model__solver=solver, model__gradient={"kind": "Neumann", "terms": 3}
-    )
+    recipe = get_recipe("mri-noisy-ei-deq").with_overrides(**settings)
     assert (recipe.physics.acceleration, recipe.loss.loss.weight, recipe.model.solver.memory) == (4.0, 2, 7)
     built, model = recipe.build_loss(), recipe.build_model()
-    assert isinstance(built, Recorrupted)
-    assert isinstance(built.loss, EI)
-    assert (built.alpha, built.loss.weight, built.loss.stop_gradient, built.loss.fit) == (0.2, 2, True, Fit())
     group = built.loss.group
+    assert built == Recorrupted(EI(group, Fit(), weight=2, stop_gradient=True), alpha=0.2)
     assert isinstance(group, Composition)
     assert (type(group.first), type(group.second)) == (Rotation, Reflection)
     assert (group.first.interpolation, group.first.max_degrees) == ("bilinear", 45)
-    assert model.solver == fixed_point.Broyden(tol=1e-2, memory=7)
-    assert model.gradient == fixed_point.Neumann(3)
+    assert (model.solver, model.gradient) == (fixed_point.Broyden(tol=1e-2, memory=7), fixed_point.Neumann(3))
     plain = recipe.with_overrides(model__solver=None, model__gradient=None).build_model()
     assert (plain.solver, plain.gradient) == (fixed_point.Anderson(), fixed_point.Implicit())
 
 
 def test_an_override_is_a_validated_copy():
-    recipe = get_recipe("ct-ei-deq")
-    control, optimiser = Contraction(target=0.5), Optimiser(batch_size=3)
-    picard = parse_part("solver", {"kind": "Picard"})
-    other = recipe.with_overrides(contraction=control, optimiser=optimiser, data__n=5, model__solver=picard)
-    assert (other.contraction, other.optimiser, other.data.n) == (control, optimiser, 5)
-    assert other.model.solver.kind == "Picard"
+    recipe, picard = get_recipe("ct-ei-deq"), parse_part("solver", {"kind": "Picard"})
+    parts = {"contraction": Contraction(target=0.5), "optimiser": Optimiser(batch_size=3), "data__n": 5}
+    other = recipe.with_overrides(**parts, model__solver=picard)
+    assert (other.contraction, other.optimiser, other.data.n) == tuple(parts.values())
+    assert other.model.solver == picard
     assert recipe == get_recipe("ct-ei-deq") != other
-    with pytest.raises(ValueError, match="frozen"):
-        recipe.steps = 3
-    with pytest.raises(ValueError, match="frozen"):
-        recipe.physics.n_views = 3
+    for frozen, field in ((recipe, "steps"), (recipe.physics, "n_views"), (recipe.data, "n")):
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(frozen, field, 3)
 
 
-def test_an_unknown_recipe_suggests_its_neighbours():
+def test_every_wrong_field_is_named_in_one_error_and_an_unknown_name_has_neighbours():
     with pytest.raises(RecipeError, match=r"no recipe 'mri-ei-dec'. The nearest are mri-ei-deq"):
         get_recipe("mri-ei-dec")
-
-
-def test_every_wrong_field_is_named_in_one_error():
     values = get_recipe("ct-ei-deq").model_dump()
     values["physics"]["n_views"], values["loss"]["weight"], values["data"]["colour"] = "many", "x", 1
     with pytest.raises(RecipeError) as caught:
@@ -164,39 +134,24 @@ def test_every_wrong_field_is_named_in_one_error():
         assert field in str(caught.value)
 
 
-SURE = {"kind": "Sure", "sigma": 0.1}
-
-
 @pytest.mark.parametrize(
     ("fields", "match"),
     [
         ({"steps": 0}, "steps: .*greater than or equal to 1"),
-        ({"data__image_size": 4}, "data.image_size"),
-        ({"data__kind": "both"}, "data.kind: .*'scans' or 'bodies'"),
-        ({"optimiser__ema": 1.0}, r"optimiser: .*ema in \[0, 1\)"),
-        ({"optimiser__batch_size": 0}, "batch_size=0"),
-        ({"contraction__weight": 0.0}, "contraction: .*must be positive"),
         ({"contraction__samples": 0}, "samples .*>= 1"),
         ({"colour": "blue"}, "no field 'colour'; it has"),
         ({"physics__acceleration": 4}, "no field 'physics__acceleration'; it has .*n_views"),
-        ({"physics__mask__size": 4}, "no settings 'mask'"),
         ({"physics": {"kind": "tomography", "n_views": 8, "angle": 3}}, "physics.angle: Extra inputs"),
         ({"physics": {"kind": "radar"}}, "kind 'radar' is no physics: choose one of tomography, mri, inpainting"),
         ({"model__solver": {"kind": "Andersen"}}, "model.solver: .*did you mean 'Anderson'"),
-        ({"model__iteration": {"kind": "newton"}}, "model.iteration: kind 'newton' is no iteration"),
         ({"model__iteration": {"kind": "ADMM", "denoiser": CNN, "data_step": None}}, "iteration.data_step: Extra"),
-        ({"loss__group": [{"kind": "Scaling"}]}, "loss.group: kind 'Scaling' is no group"),
-        ({"loss__group": []}, "loss.group: a group needs at least one transform"),
         ({"loss": "EI"}, "loss: 'EI' is no loss: write {\"kind\""),
         ({"model__solver__tol": -1.0}, r"model.solver: Anderson\(tol=-1.0\): the tolerance must be positive"),
-        ({"model__gradient__solver__tol": 0.0}, "model.gradient.solver: .*must be positive"),
         ({"loss__weight": -1.0}, "loss: EI.*the weight must be positive"),
-        ({"loss__fit__whitening": 0.0}, "loss.fit: whitening=0.0: must be positive"),
         ({"loss__group": [{"kind": "Rotation", "interpolation": "magic"}]}, "interpolation = 'magic' is unknown"),
-        ({"loss__group": [{"kind": "Reflection", "axes": ["z"]}]}, "axes = .*horizontal"),
         ({"model": {"kind": "UnrolledNetwork", **NEEDED["DEQ"]}}, "only a DEQ has a fixed point to control"),
         ({"physics": {"kind": "mri"}}, "physics.kind='mri' does not measure data.name='ct'"),
-        ({"loss": {"kind": "Recorrupted", "loss": SURE}, "physics__noise_sigma": 0.0}, "are for noise"),
+        ({"loss": {"kind": "Sure", "sigma": 0.1}, "physics__noise_sigma": 0.0}, "are for noise"),
     ],
 )
 def test_a_wrong_field_is_named(fields, match):
@@ -204,20 +159,17 @@ def test_a_wrong_field_is_named(fields, match):
         get_recipe("ct-ei-deq").with_overrides(**fields)
 
 
-@pytest.mark.parametrize(
-    ("fields", "match"),
-    [
+def test_what_a_constructor_refuses_is_told_before_anything_is_written(tmp_path, quietly):
+    unrolled = {"model": {"kind": "UnrolledNetwork", "steps": 0, **NEEDED["DEQ"]}, "contraction": None}
+    for fields, match in (
         ({"physics__n_views": -3}, "physics: n_views = -3 is not possible"),
         ({"model__iteration__penalty": -1.0}, "model: penalty=-1.0: must be positive"),
         ({"model__iteration__denoiser": CNN | {"shrinkage": 2.0}}, r"model: ResidualCNN\(shrinkage=2.0\)"),
-        ({"model__iteration__denoiser": CNN | {"width": 0}}, "model: ResidualCNN.*width=0"),
-        ({"model": {"kind": "UnrolledNetwork", "steps": 0, **NEEDED["DEQ"]}, "contraction": None}, "at least one step"),
-    ],
-)
-def test_what_a_constructor_refuses_is_told_when_it_is_built(fields, match, tmp_path, quietly):
-    recipe = get_recipe("ct-ei-deq").with_overrides(data__image_size=16, data__n=2, **fields)
-    with pytest.raises(RecipeError, match=f"The recipe 'ct-ei-deq' is not valid: .*{match}"):
-        quietly(recipe, tmp_path / "run")
+        (unrolled, "at least one step"),
+    ):
+        recipe = get_recipe("ct-ei-deq").with_overrides(data__image_size=16, data__n=2, **fields)
+        with pytest.raises(RecipeError, match=f"The recipe 'ct-ei-deq' is not valid: .*{match}"):
+            quietly(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -235,7 +187,6 @@ def test_training_on_random_bodies_sees_their_truth_and_loads_no_image(monkeypat
     assert blind.x is None
     assert torch.equal(blind.y, seen.y)
     others = training_set(recipe.with_overrides(data__seed=1), physics)
-    assert len(seen.data_hash) == 64
     assert seen.data_hash == again.data_hash != others.data_hash
     leaves = get_recipe("inpainting-supervised-deq").with_overrides(data=BODIES | {"name": "natural"})
     assert torch.equal(clean_images(leaves), data.dead_leaves(5, 16, seed=0))
