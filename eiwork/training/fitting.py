@@ -1,5 +1,6 @@
 """Training anyone's network on anyone's measurements: resumable, interruptible, deterministic."""
 
+import copy
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -23,14 +24,13 @@ from eiwork.models import DEQ
 from eiwork.provenance import code_version, machine
 from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.contraction import Contraction
-from eiwork.training.describe import described
 from eiwork.training.evaluation import evaluate_model, summarise
 from eiwork.training.interrupt import interruptible
 from eiwork.training.optimiser import Optimiser
 from eiwork.training.randomness import seeded
 from eiwork.training.samples import Batch, Samples, check_fits
-from eiwork.training.state import TrainingState
-from eiwork.training.step import MAX_RMS, StepContext, physics_of, train_step
+from eiwork.training.state import TrainingState, described
+from eiwork.training.step import MAX_RMS, StepContext, physics_of, train_step, watched
 
 _SAVE_EVERY_SECONDS = 60.0
 _DEFAULT_CONTRACTION = Contraction()
@@ -270,11 +270,9 @@ def _checked_folder(output: Path | str | None, resume: bool) -> Path | None:
 
 def _try_out(model: nn.Module, loss: Any, batch: Batch, physics: LinearPhysics, seed: int) -> float:
     """The RMS of the untrained model's images, from one call of the loss on two samples; InputError where it fails."""
-    found: list[Tensor] = []
-    handle = model.register_forward_hook(lambda _, __, output: found.append(output) if not found else None)
-    kept = {name: value.clone() for name, value in model.state_dict().items()}
+    model = copy.deepcopy(model)  # a running mean, for instance, must not see these samples twice
     try:
-        with torch.no_grad(), seeded(seed, "probe"), warnings.catch_warnings():
+        with torch.no_grad(), seeded(seed, "probe"), warnings.catch_warnings(), watched(model) as calls:
             warnings.simplefilter("ignore", ConvergenceWarning)
             loss(model, batch.y, physics_of(physics, batch.params), batch.x)
     except EiworkError:
@@ -284,24 +282,16 @@ def _try_out(model: nn.Module, loss: Any, batch: Batch, physics: LinearPhysics, 
             f"The loss cannot be computed for the first samples: {type(error).__name__}: {error} The model is "
             "called as model(y, physics) and returns images (batch, channel, height, width) in the type of y."
         ) from error
-    finally:
-        handle.remove()
-        model.load_state_dict(kept)  # a running mean, for instance, must not see these samples twice
-    return float(found[0].detach().square().mean().sqrt()) if found and isinstance(found[0], Tensor) else 1.0
+    return 1.0 if calls.first is None else float(calls.first[2].detach().square().mean().sqrt())
 
 
 def _monitor(state: TrainingState, context: StepContext, held: Samples | None) -> dict[str, float]:
     if held is None:
         return {}
-    model = state.model
-    trained = {name: value.clone() for name, value in model.state_dict().items()}
+    model = copy.deepcopy(state.model).eval()
     model.load_state_dict(state.average)
-    try:
-        with seeded(context.seed, "evaluation", state.step):
-            summary = summarise(evaluate_model(model.eval(), held, context.physics, device=context.device))
-    finally:
-        model.load_state_dict(trained)
-        model.train()
+    with seeded(context.seed, "evaluation", state.step):
+        summary = summarise(evaluate_model(model, held, context.physics, device=context.device))
     return {f"held_out_{key}": value for key, value in summary.items()}
 
 

@@ -1,7 +1,7 @@
 """The whole state of a training, saved so that resuming it equals never having stopped, bit for bit."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from eiwork.files import write_text_atomically
 from eiwork.training.checkpoints import load_weights, read_card, read_tensors, write_tensors
 
 FORMAT = "eiwork-training-state-2"
+_PLAIN = int | float | bool | str | None
 
 
 @dataclass
@@ -94,3 +95,18 @@ def _check_same(saved: dict[str, Any], current: dict[str, Any], path: Path) -> N
             f"{path} was written by another training: {', '.join(differing)} differ. Resume with the data, settings "
             "and options it was started with, or choose a new output folder."
         )
+
+
+def described(thing: Any) -> Any:
+    """A loss, group or other object as plain values: its class, and its own settings."""
+    if isinstance(thing, _PLAIN):
+        return thing
+    if isinstance(thing, list | tuple):
+        return [described(inner) for inner in thing]
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return {"kind": type(thing).__name__} | {f.name: described(getattr(thing, f.name)) for f in fields(thing)}
+    if isinstance(thing, nn.Module):
+        own = {name: value for name, value in vars(thing).items() if not name.startswith("_") and name != "training"}
+        inner = {name: described(module) for name, module in thing.named_children()}
+        return {"kind": type(thing).__name__} | {k: v for k, v in own.items() if isinstance(v, _PLAIN)} | inner
+    return getattr(thing, "__qualname__", type(thing).__name__)
