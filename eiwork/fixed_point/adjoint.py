@@ -7,21 +7,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
-from eiwork.fixed_point.arnoldi import orthogonalise_
 from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.record import LinearResult, Method, publish_solution, report_failure
+from eiwork.fixed_point.record import LinearResult, Method, conclude
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
-from eiwork.fixed_point.vectors import Vectors
+from eiwork.fixed_point.vectors import Vectors, orthogonalise_
 
 
 @dataclass(frozen=True, kw_only=True)
 class GMRES(Method):
     """Generalised minimal residual method for (I - M) v = b, every sample its own Krylov space.
 
-    The residual never grows with the evaluations, whatever the spectrum, which is why it is the default for
-    adjoint systems. Arnoldi vectors are orthogonalised twice, so the running residual stays true. The smallest
-    singular value of the Hessenberg matrices estimates sigma_min(I - M), from above, and so the error of v.
+    The residual never grows with the evaluations, whatever the spectrum. Arnoldi vectors are orthogonalised twice, so
+    the running residual stays true. The smallest singular value of the Hessenberg matrices estimates sigma_min(I - M).
 
     tol: relative residual at which a sample is solved, > 0. max_iter: largest number of products with M.
     restart: size of the Krylov space; each product keeps a vector of the state's size (float32 or better) until then.
@@ -53,17 +51,15 @@ AdjointSolver = GMRES | FixedPointSolver
 
 
 def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
-    """Solve (I - J^T) v = g per sample, publish the report, warn or raise on failure.
+    """Solve (I - J^T) v = g per sample (v = 0 where g = 0), publish the report, warn or raise on failure.
 
-    g is scaled to unit norm first, so the answer does not depend on the scale of the loss. Samples with g = 0
-    have v = 0.
+    g is scaled to unit norm first, so the answer does not depend on the scale of the loss.
     """
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     b = g / safe
     result = solver.solve_linear(product, b)
-    publish_solution(result, solver, kind="adjoint")
-    report_failure(result, "adjoint", solver)
+    conclude(result, "adjoint", solver)
     return result.value * safe
 
 
@@ -146,8 +142,7 @@ class _Run:
 class HessenbergProblem:
     """min_y ||start e_1 - H y|| of each sample, H upper Hessenberg, given one column at a time; float64, on the CPU.
 
-    A Givens rotation a column keeps the minimum at hand; y is solved for once, at the end. A sample stops
-    counting columns when it is no longer active.
+    A Givens rotation a column keeps the minimum at hand; a sample that is no longer active counts no more columns.
     """
 
     def __init__(self, start: Float[Tensor, " batch"], size: int) -> None:

@@ -6,8 +6,7 @@ import torch
 from eiwork.errors import ConvergenceError
 from eiwork.fixed_point import GMRES
 from eiwork.fixed_point.adjoint import HessenbergProblem
-from eiwork.fixed_point.arnoldi import most_amplified, orthogonalise_
-from eiwork.fixed_point.vectors import Vectors
+from eiwork.fixed_point.vectors import Vectors, most_amplified, orthogonalise_
 
 
 def contraction(n: int, batch: int = 3, radius: float = 0.9, dtype: torch.dtype = torch.float64):

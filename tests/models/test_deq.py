@@ -12,7 +12,7 @@ from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson, Implicit, JacobianFree, Picard, record
 from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN, WhitenedStep
-from eiwork.models.batch_map import BatchMap
+from eiwork.models.deq import BatchMap
 from eiwork.physics import inpainting, mri, tomography
 
 

@@ -6,7 +6,7 @@ from eiwork.training.build import build_model, build_physics
 from eiwork.training.trainer import _prepare
 
 from eiwork.errors import InputError
-from eiwork.models.batch_map import BatchMap
+from eiwork.models.deq import BatchMap
 from eiwork.training.contraction import contraction_penalty, sampled_penalty
 from eiwork.training.step import train_step
 
