@@ -6,8 +6,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import Anderson, FixedPointSolver, GradientMode, Implicit, Solution
-from eiwork.fixed_point import fixed_point, solve_fixed_point
+from eiwork.fixed_point import (
+    Anderson,
+    FixedPointSolver,
+    GradientMode,
+    Implicit,
+    Solution,
+    fixed_point,
+    solve_fixed_point,
+)
 from eiwork.fixed_point.state import State, as_tuple
 from eiwork.models.iterations import Iteration
 from eiwork.physics.checks import is_traced

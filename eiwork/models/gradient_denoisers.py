@@ -44,8 +44,8 @@ class GradientStepDenoiser(nn.Module):
     training can leave a start near zero. One evaluation costs about three of R. Source: Hurault, Leclaire &
     Papadakis, arXiv 2110.03220, with another g; the shrinkage is ours, as in `ResidualCNN`.
 
-    network: R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes. shrinkage: in [0, 1), else
-    InputError.
+    network: R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes. shrinkage: in [0, 1).
+    Raises InputError for another one.
     """
 
     def __init__(self, network: nn.Module, shrinkage: float | int = 0.1) -> None:

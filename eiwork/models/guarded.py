@@ -100,7 +100,11 @@ class GuardedDEQ(nn.Module):
     def settings(self) -> dict[str, Any]:
         """The attempts in order (weight, max_iter, give_up with its residuals) and the budget, for a file."""
         attempts = [
-            {"weight": float(own.weight), "max_iter": solver.max_iter, "give_up": [list(pair) for pair in solver.give_up]}
+            {
+                "weight": float(own.weight),
+                "max_iter": solver.max_iter,
+                "give_up": [list(pair) for pair in solver.give_up],
+            }
             for own, solver in zip(self.attempts, self.solvers, strict=True)
         ]
         return {"attempts": attempts, "budget": self.budget}

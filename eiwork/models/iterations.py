@@ -146,8 +146,8 @@ class ADMM(_Splitting):
     step size 1 / rho, whatever rho. If D is firmly nonexpansive, such as a proximal map, F does not expand ||v||^2 +
     ||u||^2 and converges; if D is also linear, symmetric and below the identity, the spectral radius of F is below 1.
 
-    denoiser: D, any module image -> image of the same shape. penalty: initial rho > 0, learnt, relative to ||A||^2, else
-    InputError. Source: Boyd et al., Found. Trends Mach. Learn. 3 (2011), section 3.1.1; with a denoiser,
+    denoiser: D, any module image -> image of the same shape. penalty: initial rho > 0, learnt, relative to ||A||^2;
+    InputError for others. Source: Boyd et al., Found. Trends Mach. Learn. 3 (2011), section 3.1.1; with a denoiser,
     Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; convergence, Eckstein & Bertsekas, Math. Program. 55 (1992).
     """
 
