@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -197,26 +198,21 @@ def test_a_blend_lies_between():
     torch.testing.assert_close(Blended(denoiser, 0.25)(x), (0.25 * 0.3 + 0.75 * 0.9) * x)
 
 
-@pytest.mark.parametrize("weights", [(), (0.9, 0.5), (1.0, 1.0), (1.0, -0.1), (1.0, 0.5, 0.6)])
-def test_weights_fall_from_one(weights):
-    with pytest.raises(InputError, match="must fall from 1"):
-        GuardedDEQ(steep(), [Attempt(weight) for weight in weights])
-
-
 def test_what_cannot_be_guarded_is_an_error():
     class Descent(nn.Module):
         """An iteration without a denoiser."""
 
         start = image = state_from = forward = lambda self, *_: None
 
-    for guard in (GuardedDEQ, GuardedDEQ.prompt):
-        for model in (nn.Identity(), DEQ(Descent())):
-            with pytest.raises(InputError, match="guards a DEQ whose iteration has a denoiser"):
-                guard(model)
-    with pytest.raises(InputError, match="give_up"):
-        GuardedDEQ(steep(), [Attempt(1.0, 20, ((30, 2.0),))])
-    with pytest.raises(InputError, match="budget=0"):
-        GuardedDEQ(steep(), budget=0)
+    weights = ((), (0.9, 0.5), (1.0, 1.0), (1.0, -0.1), (1.0, 0.5, 0.6))
     physics, y = measured(1.0)
-    with pytest.raises(InputError, match=r"differentiate the DEQ inside"):
-        GuardedDEQ(steep())(y.requires_grad_(), physics)
+    kinds = [(guard, model) for guard in (GuardedDEQ, GuardedDEQ.prompt) for model in (nn.Identity(), DEQ(Descent()))]
+    for call, match in (
+        *((partial(guard, model), "guards a DEQ whose iteration has a denoiser") for guard, model in kinds),
+        *((partial(GuardedDEQ, steep(), [Attempt(w) for w in some]), "must fall from 1") for some in weights),
+        (lambda: GuardedDEQ(steep(), [Attempt(1.0, 20, ((30, 2.0),))]), "give_up"),
+        (lambda: GuardedDEQ(steep(), budget=0), "budget=0"),
+        (lambda: GuardedDEQ(steep())(y.requires_grad_(), physics), "differentiate the DEQ inside"),
+    ):
+        with pytest.raises(InputError, match=match):
+            call()
