@@ -38,12 +38,8 @@ class GMRES(Method):
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
         run = _Run(product, b, self.tol)
-        while run.n_evaluations < self.max_iter and run.unsolved:
-            if run.n_evaluations:
-                run.refresh()
-            size = min(self.restart, self.max_iter - run.n_evaluations)
-            if size and run.unsolved:
-                run.cycle(size)
+        while run.n_evaluations < self.max_iter and bool((run.residual > self.tol).any()):
+            run.cycle(self.restart, self.max_iter)
         return run.result()
 
 
@@ -80,23 +76,21 @@ class _Run:
         self.trace: list[list[float]] = []
         self.n_evaluations = 0
 
-    @property
-    def unsolved(self) -> bool:
-        return bool((self.residual > self.tol).any())
-
     def product(self, v: Flat) -> Flat:
         self.n_evaluations += 1
         return self._product(v.to(self.dtype)).to(self.b.dtype)
 
-    def refresh(self) -> None:
-        """After a restart the true residual replaces the running one."""
-        self.remainder = self.b - (self.value - self.product(self.value))
-        self.length = norms(self.remainder)
-        self.residual = self.length.double().cpu() / self.reference
-        self.trace.append(self.residual.tolist())
-
-    def cycle(self, size: int) -> None:
-        """Correct the answer within one Krylov space of at most `size` dimensions."""
+    def cycle(self, restart: int, max_iter: int) -> None:
+        """Correct the answer within one Krylov space, of at most `restart` dimensions."""
+        if self.n_evaluations:
+            # After a restart the true residual replaces the running one.
+            self.remainder = self.b - (self.value - self.product(self.value))
+            self.length = norms(self.remainder)
+            self.residual = self.length.double().cpu() / self.reference
+            self.trace.append(self.residual.tolist())
+        size = min(restart, max_iter - self.n_evaluations)
+        if size == 0 or not bool((self.residual > self.tol).any()):
+            return
         tiny, eps = torch.finfo(self.b.dtype).tiny, torch.finfo(self.b.dtype).eps
         basis = Vectors().append(self.remainder, 1 / self.length.clamp(min=tiny)[:, None], keep=size)
         problem = HessenbergProblem(self.residual * self.reference, size)

@@ -18,8 +18,6 @@ from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, check_damping
 from eiwork.fixed_point.state import (
-    Flat,
-    FlatMap,
     PackedMap,
     Packing,
     State,
@@ -109,26 +107,23 @@ class Neumann(_AfterSolve):
 
         def backward(gradients: Tensors) -> Tensors:
             product = packing.on_parts(lambda v: evaluation.pull(state, v))
-            return as_tuple(packing.unpack(self._sum(product, packing.pack(gradients))))
+            total = term = g = packing.pack(gradients)
+            for _ in range(self.terms):
+                term = product(term)
+                total = total + term
+            last = relative(norms(term), norms(g))
+            settled = publish_residual("adjoint", "Neumann", 1.0, last, self.terms)
+            if not bool(settled.all()):
+                warnings.warn(
+                    f"The Neumann series grows for {int((~settled).sum())} of {settled.numel()} samples: its last term "
+                    f"is {float(last.max()):.1e} times dL/dz, so the gradient is wrong. f is not a contraction there: "
+                    "use gradient=Implicit(), or control the Lipschitz constant of the operator.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
+            return as_tuple(packing.unpack(total))
 
         return _first_order(outputs, "Neumann", backward)
-
-    def _sum(self, product: FlatMap, g: Flat) -> Flat:
-        total = term = g
-        for _ in range(self.terms):
-            term = product(term)
-            total = total + term
-        last = relative(norms(term), norms(g))
-        settled = publish_residual("adjoint", "Neumann", 1.0, last, self.terms)
-        if not bool(settled.all()):
-            warnings.warn(
-                f"The Neumann series grows for {int((~settled).sum())} of {settled.numel()} samples: its last term is "
-                f"{float(last.max()):.1e} times dL/dz, so the gradient is wrong. f is not a contraction there: use "
-                "gradient=Implicit(), or control the Lipschitz constant of the operator.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return total
 
 
 def refuse_second_derivative(mode: str) -> None:

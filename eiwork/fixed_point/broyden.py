@@ -36,13 +36,11 @@ class InverseEstimate:
     direction: Flat
     slot: int
 
-    def apply(self, x: Flat) -> Flat:
-        """H x, close to (I - J)^{-1} x."""
-        return self._product(self.u, self.v, x)
-
-    def apply_transpose(self, x: Flat) -> Flat:
-        """H^T x, close to (I - J^T)^{-1} x."""
-        return self._product(self.v, self.u, x)
+    def apply(self, x: Flat, *, transpose: bool = False) -> Flat:
+        """H x, close to (I - J)^{-1} x, or H^T x."""
+        left, right = (self.v, self.u) if transpose else (self.u, self.v)
+        weights = torch.einsum("bmn,bn->bm", right, x)
+        return self.damping[:, None] * x + torch.einsum("bm,bmn->bn", weights, left)
 
     def norm(self) -> Float[Tensor, " batch"]:
         """The spectral norm of H, from its restriction to the span of all u and v; 0 without any pair."""
@@ -73,10 +71,6 @@ class InverseEstimate:
             damping=damping,
             direction=torch.where(which[:, None], damping[:, None] * self.r, self.direction),
         )
-
-    def _product(self, left: Tensor, right: Tensor, x: Flat) -> Flat:
-        weights = torch.einsum("bmn,bn->bm", right, x)
-        return self.damping[:, None] * x + torch.einsum("bm,bmn->bn", weights, left)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +139,7 @@ class Broyden(FixedPointSolver):
         sign = torch.where(shrinkage < 0, -_SINGULAR, _SINGULAR)
         theta = torch.where(shrinkage.abs() < _SINGULAR, (1 - sign) / (1 - shrinkage), 1.0)
         u = theta * (s - h_y) / (1 - theta + theta * shrinkage)
-        v = past.apply_transpose(s)
+        v = past.apply(s, transpose=True)
         direction = h_r + u * (v * r).sum(dim=1, keepdim=True)
         usable = moved & direction.isfinite().all(dim=1)
         direction = torch.where(usable[:, None], direction, h_r)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -120,11 +119,12 @@ class Reversible:
     def run(self, f: FlatMap, start: Flat, image: Flat, tol: float) -> tuple[Flat, Flat]:
         """z and y after the steps, in wide precision; `image` is f(start)."""
         y = z = _wide(start)
+        keep = 1 - self.damping
         for step in range(self.steps):
-            y = self.mix(y, image if step == 0 else f(z.to(start.dtype)))
+            y = keep * y + self.damping * (image if step == 0 else f(z.to(start.dtype)))
             image = f(y.to(start.dtype))
             residual = relative(norms(_wide(image) - y), norms(_wide(image)))
-            z = self.mix(z, image)
+            z = keep * z + self.damping * image
         # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
         publish_residual("forward", "Reversible", tol, residual, 2 * self.steps)
         if not bool(z.isfinite().all()):
@@ -135,27 +135,9 @@ class Reversible:
             )
         return z, y
 
-    def mix(self, state: Flat, image: Flat) -> Flat:
-        """Half a step: (1 - damping) state + damping image."""
-        return (1 - self.damping) * state + self.damping * image
-
-    def report_drift(self, drift: Float[Tensor, " batch"]) -> None:
-        """Publish how far the recomputed start is from the known one, and warn if that is too far."""
-        if not bool(publish_residual("adjoint", "Reversible", _DRIFT, drift, 2 * self.steps).all()):
-            warnings.warn(
-                f"Undoing {self.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
-                "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
-                "or gradient=Unrolled(steps, checkpoint_every=...).",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-
 
 class _ClosedOver:
-    """The differentiable tensors behind a map on flat states, found at one evaluation, and its partial derivatives.
-
-    value: (batch, n) f(z) of that evaluation. attached: the closed-over tensors, attached to the graphs behind them.
-    """
+    """The differentiable tensors behind a flat map, found at one evaluation, and its partial derivatives."""
 
     def __init__(self, f: FlatMap, z: Flat) -> None:
         self.f = f
@@ -214,7 +196,15 @@ class _Steps(torch.autograd.Function):
             of_y, of_z = of_y + partial, (1 - mode.damping) * of_z
             of_values = [total + part for total, part in zip(of_values, parts, strict=True)]
             z, y, of_z, of_y = y, z, of_y, of_z
-        mode.report_drift(relative(torch.maximum(norms(z - start), norms(y - start)), length))
+        drift = relative(torch.maximum(norms(z - start), norms(y - start)), length)
+        if not bool(publish_residual("adjoint", "Reversible", _DRIFT, drift, 2 * mode.steps).all()):
+            warnings.warn(
+                f"Undoing {mode.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
+                "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
+                "or gradient=Unrolled(steps, checkpoint_every=...).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return None, None, None, (of_z + of_y).to(narrow), *of_values
 
 

@@ -55,7 +55,8 @@ class FixedPointSolver(Method, ABC):
     """A method for z = f(z), usable step by step: `init`, then `step` until `terminate`.
 
     tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, and stays, if it has fallen at all
-    (a fixed point at zero counts as found when the residual is far below the rounding of the start). give_up: each (n, r) stops the samples whose residual has not come down to r within n evaluations.
+    (a fixed point at zero counts as found when the residual is far below the rounding of the start). give_up: each
+    (n, r) stops the samples whose residual has not come down to r within n evaluations.
     """
 
     # Evaluations after which a sample that has not even halved its residual is given up; None: never.

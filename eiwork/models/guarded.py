@@ -25,8 +25,8 @@ Image = Float[Tensor, "batch channel height width"]
 class Attempt:
     """One try of a `GuardedDEQ`: the weight in [0, 1] of the trained operator, and the limits of its solve.
 
-    max_iter: the most evaluations, the solver's own where None. give_up: each (n, t) ends the try for the scans that
-    are not within t tolerances after n evaluations.
+    max_iter: None for the solver's own. give_up: each (n, t) ends the try of scans not within t tolerances after n
+    evaluations.
     """
 
     weight: float | int
@@ -100,12 +100,8 @@ class GuardedDEQ(nn.Module):
     def settings(self) -> dict[str, Any]:
         """The attempts in order (weight, max_iter, give_up with its residuals) and the budget, for a file."""
         attempts = [
-            {
-                "weight": float(own.weight),
-                "max_iter": solver.max_iter,
-                "give_up": [list(pair) for pair in solver.give_up],
-            }
-            for own, solver in zip(self.attempts, self.solvers, strict=True)
+            {"weight": float(one.weight), "max_iter": solver.max_iter, "give_up": list(map(list, solver.give_up))}
+            for one, solver in zip(self.attempts, self.solvers, strict=True)
         ]
         return {"attempts": attempts, "budget": self.budget}
 
@@ -123,7 +119,10 @@ class GuardedDEQ(nn.Module):
         found, left, start = None, everyone, z0
         for attempt, solver in zip(self.attempts, self.solvers, strict=True):
             if found is not None:
-                left = self._to_try(found, attempt, solver)
+                unsolved = ~found.converged
+                if self.budget is not None and attempt is not self.attempts[-1]:
+                    unsolved = unsolved & (found.evaluations + solver.max_iter <= self.budget)
+                left = unsolved.nonzero().flatten()
                 if len(left) == 0:
                     continue
                 start = rows_of(found.value, left if separable else everyone)
@@ -143,13 +142,6 @@ class GuardedDEQ(nn.Module):
         assert found is not None
         self._report(found)
         return found
-
-    def _to_try(self, found: GuardedSolution, attempt: Attempt, solver: FixedPointSolver) -> Tensor:
-        """The samples without a fixed point that can afford another attempt."""
-        left = ~found.converged
-        if self.budget is not None and attempt is not self.attempts[-1]:
-            left = left & (found.evaluations + solver.max_iter <= self.budget)
-        return torch.nonzero(left).flatten()
 
     def _report(self, found: GuardedSolution) -> None:
         solver = self.model.solver

@@ -1,6 +1,6 @@
 """Iterations F(z, y) whose fixed points are reconstructions."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -32,6 +32,12 @@ class Iteration(Protocol):
 
 class _OfImages(nn.Module):
     """An iteration whose state is the image."""
+
+    data_step: Any
+
+    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
+        """The data step's first image."""
+        return self.data_step.start(y, physics)
 
     def image(self, z: Image) -> Image:
         """The state is the image."""
@@ -75,10 +81,6 @@ class ProximalGradient(_OfImages):
     def forward(self, z: Image, y: Tensor, physics: LinearPhysics) -> Image:
         """One application of F."""
         return self.denoiser(self.data_step(z, y, physics))
-
-    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """The data step's first image."""
-        return self.data_step.start(y, physics)
 
 
 class GradientDescent(_OfImages):
@@ -125,17 +127,12 @@ class HalfQuadraticSplitting(_Splitting, _OfImages):
     The fixed point is that of GradientDescent (RED) with weight rho, not that of ProximalGradient. If D is the proximal
     map of R / rho, x minimises ||A x - y||^2 / 2 plus the Moreau envelope min over v of R(v) + rho / 2 ||x - v||^2.
 
-    denoiser, penalty: as in ADMM. Source: Geman & Yang, IEEE Trans. Image Process. 4 (1995); with a learned denoiser,
-    Zhang et al. (DPIR), arXiv 2008.13751.
+    denoiser, penalty: as in ADMM. Source: Geman & Yang, IEEE Trans. Image Process. 4 (1995); DPIR, arXiv 2008.13751.
     """
 
     def forward(self, z: Image, y: Tensor, physics: LinearPhysics) -> Image:
         """One application of F."""
         return self.data_step(self.denoiser(z), y, physics)
-
-    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """The Tikhonov solution."""
-        return self.data_step.start(y, physics)
 
 
 class ADMM(_Splitting):

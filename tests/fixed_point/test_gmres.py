@@ -34,10 +34,8 @@ def test_the_residual_is_true_and_every_sample_solved(n, restart):
 
 def test_restarts_cost_evaluations_and_the_trace_never_grows_within_a_cycle():
     m, b, v = contraction(60)
-    runs = [
-        GMRES(tol=1e-8, restart=restart, max_iter=400).solve_linear(lambda u: torch.einsum("bij,bj->bi", m, u), b)
-        for restart in (10, 100)
-    ]
+    solvers = (GMRES(tol=1e-8, restart=restart, max_iter=400) for restart in (10, 100))
+    runs = [solver.solve_linear(lambda u: torch.einsum("bij,bj->bi", m, u), b) for solver in solvers]
     assert runs[0].n_evaluations > runs[1].n_evaluations
     assert bool((torch.stack(runs[1].trace).diff(dim=0) <= 0).all())
     for run in runs:

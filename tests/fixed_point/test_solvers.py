@@ -199,14 +199,16 @@ def test_the_inverse_that_broyden_learns_maps_the_last_change_and_is_exact_where
         # H is close to (I - J)^{-1}, and the sign is that of I - J.
         torch.testing.assert_close(estimate.apply(change), after.z - before.z, rtol=1e-9, atol=1e-14)
         g = torch.randn_like(change)
-        torch.testing.assert_close((estimate.apply_transpose(g) * change).sum(1), (g * estimate.apply(change)).sum(1))
+        torch.testing.assert_close(
+            (estimate.apply(g, transpose=True) * change).sum(1), (g * estimate.apply(change)).sum(1)
+        )
         # f moves z along one direction only, which the steps span: H is exact there and the identity elsewhere.
         u = torch.linspace(1, 2, 7, dtype=torch.float64)
         jacobian = 0.6 * torch.outer(u, u) / u.square().sum()
         _, estimate = solver.propose(solver.run(lambda z: z @ jacobian.T + u, torch.zeros(1, 7, dtype=torch.float64)))
         g = torch.randn(1, 7, dtype=torch.float64)
         exact = torch.linalg.solve(torch.eye(7, dtype=torch.float64) - jacobian.T, g.T).T
-        torch.testing.assert_close(estimate.apply_transpose(g), exact, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(estimate.apply(g, transpose=True), exact, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("tol", [1e-12, 1e-14])
@@ -216,7 +218,7 @@ def test_steps_within_rounding_teach_broyden_nothing(tol):
     solver = Broyden(tol=tol)
     with torch.no_grad():
         plain, scaled = (
-            solver.propose(solver.run(g, z0))[1].apply_transpose(torch.ones_like(z0))
+            solver.propose(solver.run(g, z0))[1].apply(torch.ones_like(z0), transpose=True)
             for g in (f, lambda z: 3 * f(z / 3))
         )
     assert relative_error(scaled, plain) < 1e-4

@@ -39,12 +39,9 @@ def test_with_the_network_silenced_it_is_a_shrinkage_and_at_the_start_close_to_i
 def test_every_option_changes_the_output(kind, options):
     deeper = "depth" if kind is ResidualCNN else "blocks"
     outputs = []
-    for extra in ({}, options):
+    for chosen in ({"width": 4, "deeper": 2}, {"width": 4, "deeper": 2} | options):
         torch.manual_seed(0)
-        chosen = {"width": 4, "deeper": 2} | extra
-        outputs.append(
-            kind(1, **{deeper if key == "deeper" else key: value for key, value in chosen.items()})(X.float())
-        )
+        outputs.append(kind(1, **{deeper if key == "deeper" else key: n for key, n in chosen.items()})(X.float()))
     assert not torch.allclose(*outputs)
 
 
