@@ -8,7 +8,7 @@ from deepinv.transform import Transform
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.fixed_point.state import Packing, State, as_tuple, detach
+from eiwork.fixed_point.state import PackedMap, Packing, State, as_tuple, detach
 from eiwork.models import DEQ
 
 StateMap = Callable[[State], State]
@@ -22,7 +22,7 @@ def dense_jacobian(f: StateMap, z: State) -> Float[Tensor, "batch n n"]:
     packing = Packing.of(z)
     flat = packing.pack(z).detach().requires_grad_()
     with torch.enable_grad():
-        out = packing.flat_map(f)(flat)
+        out = PackedMap(f, packing)(flat)
         rows = [
             torch.autograd.grad(out[:, i].sum(), flat, retain_graph=True, materialize_grads=True)[0]
             for i in range(out.shape[1])

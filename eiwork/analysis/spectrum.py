@@ -11,9 +11,8 @@ from torch import Tensor
 from eiwork.analysis.jacobian import Jacobian
 from eiwork.analysis.quadrature import inner
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point.arnoldi import orthogonalise_
 from eiwork.fixed_point.state import Flat, Packing, norms
-from eiwork.fixed_point.vectors import Vectors
+from eiwork.fixed_point.vectors import Vectors, orthogonalise_
 
 Vector = Float[Tensor, " batch"]
 Image = Float[Tensor, "batch channel height width"]

@@ -5,13 +5,16 @@ The package is callable: `eiwork.fixed_point(f, z0, ...)` is `eiwork.fixed_point
 
 import sys
 from types import ModuleType
+from typing import Protocol, runtime_checkable
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
+from eiwork.fixed_point.approximate import JacobianFree, Neumann, Phantom
 from eiwork.fixed_point.broyden import Broyden
 from eiwork.fixed_point.capture import weights_evaluated_once
-from eiwork.fixed_point.gradients import GradientMode, Implicit, JacobianFree, Neumann, Phantom, Reversible, Unrolled
+from eiwork.fixed_point.finite import Reversible, Unrolled
+from eiwork.fixed_point.implicit import Implicit
 from eiwork.fixed_point.record import Report, Solution, record
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, Picard
@@ -38,11 +41,16 @@ __all__ = [
 ]
 
 
+@runtime_checkable
+class GradientMode(Protocol):
+    """How a fixed point is differentiated: an object with its own settings."""
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f, attached to the autograd graph of whatever f closes over."""
+
+
 def fixed_point(
-    f: StateMap,
-    z0: State,
-    solver: FixedPointSolver | None = None,
-    gradient: GradientMode | None = None,
+    f: StateMap, z0: State, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
 ) -> State:
     """The fixed point of f from z0, differentiable with respect to every tensor that f closes over.
 

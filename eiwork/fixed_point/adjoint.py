@@ -7,21 +7,19 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError, InputError
-from eiwork.fixed_point.arnoldi import orthogonalise_
 from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.record import LinearResult, Method, publish_solution, report_failure
+from eiwork.fixed_point.record import LinearResult, Method, conclude
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
-from eiwork.fixed_point.vectors import Vectors
+from eiwork.fixed_point.vectors import Vectors, orthogonalise_
 
 
 @dataclass(frozen=True, kw_only=True)
 class GMRES(Method):
     """Generalised minimal residual method for (I - M) v = b, every sample its own Krylov space.
 
-    The residual never grows with the evaluations, whatever the spectrum, which is why it is the default for
-    adjoint systems. Arnoldi vectors are orthogonalised twice, so the running residual stays true. The smallest
-    singular value of the Hessenberg matrices estimates sigma_min(I - M), from above, and so the error of v.
+    The residual never grows with the evaluations, whatever the spectrum. Arnoldi vectors are orthogonalised twice, so
+    the running residual stays true. The smallest singular value of the Hessenberg matrices estimates sigma_min(I - M).
 
     tol: relative residual at which a sample is solved, > 0. max_iter: largest number of products with M.
     restart: size of the Krylov space; each product keeps a vector of the state's size (float32 or better) until then.
@@ -40,12 +38,8 @@ class GMRES(Method):
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
         run = _Run(product, b, self.tol)
-        while run.n_evaluations < self.max_iter and run.unsolved:
-            if run.n_evaluations:
-                run.refresh()
-            size = min(self.restart, self.max_iter - run.n_evaluations)
-            if size and run.unsolved:
-                run.cycle(size)
+        while run.n_evaluations < self.max_iter and bool((run.residual > self.tol).any()):
+            run.cycle(self.restart, self.max_iter)
         return run.result()
 
 
@@ -53,17 +47,15 @@ AdjointSolver = GMRES | FixedPointSolver
 
 
 def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
-    """Solve (I - J^T) v = g per sample, publish the report, warn or raise on failure.
+    """Solve (I - J^T) v = g per sample (v = 0 where g = 0), publish the report, warn or raise on failure.
 
-    g is scaled to unit norm first, so the answer does not depend on the scale of the loss. Samples with g = 0
-    have v = 0.
+    g is scaled to unit norm first, so the answer does not depend on the scale of the loss.
     """
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     b = g / safe
     result = solver.solve_linear(product, b)
-    publish_solution(result, solver, kind="adjoint")
-    report_failure(result, "adjoint", solver)
+    conclude(result, "adjoint", solver)
     return result.value * safe
 
 
@@ -84,23 +76,21 @@ class _Run:
         self.trace: list[list[float]] = []
         self.n_evaluations = 0
 
-    @property
-    def unsolved(self) -> bool:
-        return bool((self.residual > self.tol).any())
-
     def product(self, v: Flat) -> Flat:
         self.n_evaluations += 1
         return self._product(v.to(self.dtype)).to(self.b.dtype)
 
-    def refresh(self) -> None:
-        """After a restart the true residual replaces the running one."""
-        self.remainder = self.b - (self.value - self.product(self.value))
-        self.length = norms(self.remainder)
-        self.residual = self.length.double().cpu() / self.reference
-        self.trace.append(self.residual.tolist())
-
-    def cycle(self, size: int) -> None:
-        """Correct the answer within one Krylov space of at most `size` dimensions."""
+    def cycle(self, restart: int, max_iter: int) -> None:
+        """Correct the answer within one Krylov space, of at most `restart` dimensions."""
+        if self.n_evaluations:
+            # After a restart the true residual replaces the running one.
+            self.remainder = self.b - (self.value - self.product(self.value))
+            self.length = norms(self.remainder)
+            self.residual = self.length.double().cpu() / self.reference
+            self.trace.append(self.residual.tolist())
+        size = min(restart, max_iter - self.n_evaluations)
+        if size == 0 or not bool((self.residual > self.tol).any()):
+            return
         tiny, eps = torch.finfo(self.b.dtype).tiny, torch.finfo(self.b.dtype).eps
         basis = Vectors().append(self.remainder, 1 / self.length.clamp(min=tiny)[:, None], keep=size)
         problem = HessenbergProblem(self.residual * self.reference, size)
@@ -146,8 +136,7 @@ class _Run:
 class HessenbergProblem:
     """min_y ||start e_1 - H y|| of each sample, H upper Hessenberg, given one column at a time; float64, on the CPU.
 
-    A Givens rotation a column keeps the minimum at hand; y is solved for once, at the end. A sample stops
-    counting columns when it is no longer active.
+    A Givens rotation a column keeps the minimum at hand; a sample that is no longer active counts no more columns.
     """
 
     def __init__(self, start: Float[Tensor, " batch"], size: int) -> None:

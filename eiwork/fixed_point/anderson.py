@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn.functional import pad
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.certificate import sigma_from_secants
@@ -47,16 +48,14 @@ class Anderson(FixedPointSolver):
     """Anderson acceleration: combine the last residuals so that their sum is smallest, and step from there.
 
     With r_k = f(z_k) - z_k and differences dz_j, dr_j of the last `memory` steps, the weights g minimise
-    ||r_k - sum_j g_j dr_j||, and z_{k+1} = z_k + b r_k - sum_j g_j (dz_j + b dr_j). The differences are
-    normalised before the small system is solved in float64, so `regularisation` is relative to the Gram matrix and
-    means the same at every scale of the problem; it doubles with the age of a difference. When the residual grows
-    fourfold over the best one, the sample returns to its best iterate, forgets its history, halves its damping and
-    takes plain damped steps for a while, twice as many each time.
+    ||r_k - sum_j g_j dr_j||, and z_{k+1} = z_k + b r_k - sum_j g_j (dz_j + b dr_j). The differences are normalised
+    before the small system is solved in float64. When the residual grows fourfold over the best one, the sample returns
+    to its best iterate, forgets its history, halves its damping and takes plain damped steps for a while, twice as many
+    each time. A sample that has not halved its residual in 90 evaluations is given up.
 
     memory: number of differences kept, >= 1, each two vectors of the state's size. damping: b in (0, 1].
-    regularisation: >= 0; where it is below the rounding of the state's type, that rounding takes its place.
-    A sample that has not halved its residual in 90 evaluations is given up. The default tolerance is that of a gradient
-    right to 1e-3 near spectral radius 1, where errors are many times the residual: see `Solution.error_bound`.
+    regularisation: >= 0, relative to the Gram matrix, at least the rounding of the state's type; it doubles with the
+    age of a difference. tol: the default is that of a gradient right to 1e-3 near spectral radius 1.
     Source: Anderson (1965); Walker & Ni, SIAM J. Numer. Anal. 49 (2011).
     """
 
@@ -82,9 +81,8 @@ class Anderson(FixedPointSolver):
         past: _History | None = progress.memory
         if past is None:
             damping = torch.full_like(progress.residual, self.damping)
-            none = torch.zeros(z.shape[0], 0, 0, dtype=torch.float64, device=z.device)
-            empty = torch.zeros(z.shape[0], 0, dtype=torch.bool, device=z.device)
-            rest = torch.zeros(z.shape[0], dtype=torch.long, device=z.device)
+            none, rest = z.new_zeros(len(z), 0, 0, dtype=torch.float64), z.new_zeros(len(z), dtype=torch.long)
+            empty = z.new_zeros(len(z), 0, dtype=torch.bool)
             history = _History(Vectors(), Vectors(), none, none, empty, z, r, damping, rest, rest + 1)
             return _step(z, r, damping), history
 
@@ -117,35 +115,31 @@ class Anderson(FixedPointSolver):
         return sigma_from_secants(last.gram_r, last.gram_z, last.valid, eps).to(progress.residual)
 
     def _remember(
-        self,
-        past: _History,
-        z: Flat,
-        r: Flat,
-        misled: Bool[Tensor, " batch"],
-        damping: Float[Tensor, " batch"],
+        self, past: _History, z: Flat, r: Flat, misled: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]
     ) -> _History:
         """The history with the newest difference; a misled sample forgets all of its differences."""
-        delta_z, delta_r = z - past.z, r - past.r
+        delta_r = r - past.r
         length = norms(delta_r)
         moved = length > 0
         # In units of the residual difference no square over- or underflows, whatever the scale of the problem.
         unit = torch.where(moved, 1 / torch.where(moved, length, 1.0), 0.0).to(z.dtype)[:, None]
-        every_z = past.delta_z.append(delta_z, unit, keep=self.memory, size=min(self.memory, _BLOCK))
-        every_r = past.delta_r.append(delta_r, unit, keep=self.memory, size=min(self.memory, _BLOCK))
+        size = min(self.memory, _BLOCK)
+        every_z = past.delta_z.append(z - past.z, unit, keep=self.memory, size=size)
+        every_r = past.delta_r.append(delta_r, unit, keep=self.memory, size=size)
         # A difference below the rounding of f(z) says nothing of f.
         telling = length > torch.finfo(z.dtype).eps * norms(z + r)
-        valid = torch.cat([past.valid, telling[:, None]], dim=1)[:, -self.memory :] & ~misled[:, None]
-        return _History(
-            every_z,
-            every_r,
-            _bordered(past.gram_z, every_z.dots(every_z.last).double(), moved),
-            _bordered(past.gram_r, every_r.dots(every_r.last).double(), moved),
-            torch.where(moved[:, None], valid, _kept(past.valid, valid.shape[1]) & ~misled[:, None]),
-            z,
-            r,
-            damping,
-            past.rest,
-            past.next_rest,
+        valid = torch.cat([past.valid, telling[:, None]], dim=1)[:, -self.memory :]
+        kept = pad(past.valid, (0, valid.shape[1] - past.valid.shape[1]))
+        return replace(
+            past,
+            delta_z=every_z,
+            delta_r=every_r,
+            gram_z=_bordered(past.gram_z, every_z.dots(every_z.last).double(), moved),
+            gram_r=_bordered(past.gram_r, every_r.dots(every_r.last).double(), moved),
+            valid=torch.where(moved[:, None], valid, kept) & ~misled[:, None],
+            z=z,
+            r=r,
+            damping=damping,
         )
 
     def _weights(self, history: _History) -> Float[Tensor, "batch k"]:
@@ -170,11 +164,6 @@ def _bordered(
     """The Gram matrix of the last m vectors, whose newest row is `row`; that of a resting sample stays."""
     m = row.shape[1]
     kept = old[:, old.shape[1] - m + 1 :, old.shape[1] - m + 1 :]
-    upper = torch.cat([kept, row[:, :-1, None]], dim=2)
-    new = torch.cat([upper, row[:, None]], dim=1)
-    pad = m - old.shape[1]
-    return torch.where(moved[:, None, None], new, torch.nn.functional.pad(old, (0, pad, 0, pad)))
-
-
-def _kept(old: Bool[Tensor, "batch k"], m: int) -> Bool[Tensor, "batch m"]:
-    return torch.nn.functional.pad(old, (0, m - old.shape[1]))
+    new = torch.cat([torch.cat([kept, row[:, :-1, None]], dim=2), row[:, None]], dim=1)
+    more = m - old.shape[1]
+    return torch.where(moved[:, None, None], new, pad(old, (0, more, 0, more)))

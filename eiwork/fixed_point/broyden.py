@@ -24,9 +24,8 @@ _RESOLUTION = 2 / 3
 class InverseEstimate:
     """H = damping I + sum_j u_j v_j^T per sample, close to the inverse (I - J)^{-1} with J = df/dz.
 
-    u, v: (batch, pairs, n), in float32 or better; damping: (batch,). The sign is that of I - J: the Jacobian of
-    the residual r(z) = f(z) - z is J - I, so H is close to MINUS the inverse of the Jacobian of r.
-    z, r, direction: the last iterate, its residual r and H r. slot: where the next pair goes.
+    u, v: (batch, pairs, n), in float32 or better; damping: (batch,). z, r, direction: the last iterate, its residual
+    r = f(z) - z, whose Jacobian is J - I (H is close to MINUS its inverse), and H r. slot: where the next pair goes.
     """
 
     u: Float[Tensor, "batch pairs n"]
@@ -37,13 +36,11 @@ class InverseEstimate:
     direction: Flat
     slot: int
 
-    def apply(self, x: Flat) -> Flat:
-        """H x, close to (I - J)^{-1} x."""
-        return self._product(self.u, self.v, x)
-
-    def apply_transpose(self, x: Flat) -> Flat:
-        """H^T x, close to (I - J^T)^{-1} x."""
-        return self._product(self.v, self.u, x)
+    def apply(self, x: Flat, *, transpose: bool = False) -> Flat:
+        """H x, close to (I - J)^{-1} x, or H^T x."""
+        left, right = (self.v, self.u) if transpose else (self.u, self.v)
+        weights = torch.einsum("bmn,bn->bm", right, x)
+        return self.damping[:, None] * x + torch.einsum("bm,bmn->bn", weights, left)
 
     def norm(self) -> Float[Tensor, " batch"]:
         """The spectral norm of H, from its restriction to the span of all u and v; 0 without any pair."""
@@ -75,21 +72,16 @@ class InverseEstimate:
             direction=torch.where(which[:, None], damping[:, None] * self.r, self.direction),
         )
 
-    def _product(self, left: Tensor, right: Tensor, x: Flat) -> Flat:
-        weights = torch.einsum("bmn,bn->bm", right, x)
-        return self.damping[:, None] * x + torch.einsum("bm,bmn->bn", weights, left)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Broyden(FixedPointSolver):
     """Broyden's "good" method for z - f(z) = 0: z <- z + H (f(z) - z), with H learnt from the steps.
 
     H starts as damping * I and is corrected after every step so that it maps the change of z - f(z) to the change of
-    z: superlinear where the map is smooth. Powell's safeguard keeps H regular where the correction would divide by
-    almost nothing, and a step within rounding teaches nothing. With `memory` corrections stored, H is forgotten and
-    learnt anew, which needs fewer evaluations near spectral radius 1 than dropping the oldest correction or keeping
-    all. When the residual grows a hundredfold over the best one, the sample returns to its best iterate, forgets H and
-    halves its damping.
+    z. Powell's safeguard keeps H regular, and a step within rounding teaches nothing. With `memory` corrections stored,
+    H is learnt anew: fewer evaluations near spectral radius 1 than without the oldest correction or with all. When the
+    residual grows a hundredfold over the best one, the sample returns to its best iterate, forgets H and halves its
+    damping.
 
     memory: corrections kept, >= 1, each two vectors of the state's size. damping: in (0, 1].
     Sources: Broyden, Math. Comp. 19 (1965); limited memory: Kelley, Solving Nonlinear Equations with Newton's Method
@@ -112,13 +104,17 @@ class Broyden(FixedPointSolver):
     def propose(self, progress: Progress) -> tuple[Flat, InverseEstimate]:
         """The quasi-Newton step, or the damped step from the best iterate where the residual has grown."""
         past: InverseEstimate | None = progress.memory
+        # Half precision has too few digits for sums over many pairs.
+        wide = torch.promote_types(progress.z.dtype, torch.float32)
         if past is None:
-            estimate = self._start(progress)
+            z, r = progress.z.to(wide), progress.fz.to(wide) - progress.z.to(wide)
+            none, damping = z.new_zeros(len(z), 0, z.shape[1]), z.new_full((len(z),), self.damping)
+            estimate = InverseEstimate(none, none, damping, z, r, self.damping * r, 0)
         else:
             # Not the relative residual: f(z) grows with z, so that one stays near 1 however far a step has gone astray.
             misled = progress.absolute > _GROWTH * norms(progress.best_fz - progress.best_z)
-            z = torch.where(misled[:, None], progress.best_z, progress.z).to(past.z.dtype)
-            fz = torch.where(misled[:, None], progress.best_fz, progress.fz).to(past.z.dtype)
+            z = torch.where(misled[:, None], progress.best_z, progress.z).to(wide)
+            fz = torch.where(misled[:, None], progress.best_fz, progress.fz).to(wide)
             estimate = self._learn(past, z, fz - z, misled)
         return (estimate.z + estimate.direction).to(progress.z.dtype), estimate
 
@@ -127,14 +123,6 @@ class Broyden(FixedPointSolver):
         _, estimate = self.propose(progress)
         norm = estimate.norm().to(progress.residual)
         return torch.where(norm > 0, 1 / torch.where(norm > 0, norm, 1.0), torch.nan)
-
-    def _start(self, progress: Progress) -> InverseEstimate:
-        # Half precision has too few digits for sums over many pairs.
-        wide = torch.promote_types(progress.z.dtype, torch.float32)
-        z = progress.z.to(wide)
-        r = progress.fz.to(wide) - z
-        none = z.new_zeros(z.shape[0], 0, z.shape[1])
-        return InverseEstimate(none, none, z.new_full(z.shape[:1], self.damping), z, r, self.damping * r, 0)
 
     def _learn(self, past: InverseEstimate, z: Flat, r: Flat, misled: Bool[Tensor, " batch"]) -> InverseEstimate:
         length = norms(z - past.z)
@@ -151,25 +139,16 @@ class Broyden(FixedPointSolver):
         sign = torch.where(shrinkage < 0, -_SINGULAR, _SINGULAR)
         theta = torch.where(shrinkage.abs() < _SINGULAR, (1 - sign) / (1 - shrinkage), 1.0)
         u = theta * (s - h_y) / (1 - theta + theta * shrinkage)
-        v = past.apply_transpose(s)
+        v = past.apply(s, transpose=True)
         direction = h_r + u * (v * r).sum(dim=1, keepdim=True)
         usable = moved & direction.isfinite().all(dim=1)
         direction = torch.where(usable[:, None], direction, h_r)
-        return InverseEstimate(
-            _write(past.u, u, past.slot, usable),
-            _write(past.v, v, past.slot, usable),
-            past.damping,
-            z,
-            r,
-            direction,
-            past.slot + 1,
-        )
 
+        def written(pairs: Tensor, new: Flat) -> Tensor:
+            """`pairs` with `new` in the slot, which is appended where it does not exist yet."""
+            old = pairs[:, past.slot] if past.slot < pairs.shape[1] else torch.zeros_like(new)
+            row = torch.where(usable[:, None], new, old)
+            return torch.cat([pairs[:, : past.slot], row[:, None], pairs[:, past.slot + 1 :]], dim=1)
 
-def _write(
-    pairs: Float[Tensor, "batch pairs n"], new: Flat, slot: int, usable: Bool[Tensor, " batch"]
-) -> Float[Tensor, "batch slots n"]:
-    """`pairs` with `new` in its slot, which is appended where it does not exist yet."""
-    old = pairs[:, slot] if slot < pairs.shape[1] else torch.zeros_like(new)
-    row = torch.where(usable[:, None], new, old)
-    return torch.cat([pairs[:, :slot], row[:, None], pairs[:, slot + 1 :]], dim=1)
+        pairs = written(past.u, u), written(past.v, v)
+        return InverseEstimate(*pairs, past.damping, z, r, direction, past.slot + 1)

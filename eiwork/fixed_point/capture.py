@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 from typing import Any, cast
 
@@ -38,68 +38,7 @@ def is_wrapped(tensor: Tensor) -> bool:
 
 def not_compiled() -> AbstractContextManager:
     """Where compiled functions run as they were written: watching them would compile them anew each time."""
-    if "torch._dynamo" not in sys.modules:
-        return nullcontext()
-    return torch.compiler.set_stance("force_eager")
-
-
-class Capture(TorchFunctionMode):
-    """Watches an evaluation with gradients and puts an alias in the place of each tensor from outside.
-
-    After `with Capture(state) as capture: outputs = f(state)`:
-
-    attached: one tensor for each differentiable tensor that f closes over, still attached to the graph behind it.
-    aliases: what f has seen instead, one step further; the graph of `outputs` ends in them, so that
-    `torch.autograd.grad(outputs, aliases)` gives partial derivatives even where one closed-over tensor was computed
-    from another.
-
-    A tensor comes from outside if it is a leaf or was computed before this object was made. Tensors that enter only as
-    direct arguments of a custom `autograd.Function` are out of sight; `unseen` finds them.
-    """
-
-    def __init__(self, state: Iterable[Tensor]) -> None:
-        super().__init__()
-        self.attached: list[Tensor] = []
-        self.aliases: list[Tensor] = []
-        # The state itself is no closed-over tensor.
-        self._alias_of = {id(part): part for part in state}
-        # Originals are held so that their ids stay their own.
-        self._held: list[Tensor] = list(self._alias_of.values())
-        self._start = _sequence_number()
-
-    @property
-    def originals(self) -> list[Tensor]:
-        """The tensors from outside, one for each alias."""
-        return self._held[len(self._held) - len(self.aliases) :]
-
-    def __torch_function__(
-        self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        """Call `func` on aliases of what comes from outside."""
-        kwargs = kwargs or {}
-        if not torch.is_grad_enabled():
-            return func(*args, **kwargs)
-        args, kwargs = tree_map_only(Tensor, self._seen, (tuple(args), kwargs))
-        return func(*args, **kwargs)
-
-    def _seen(self, tensor: Tensor) -> Tensor:
-        # An enclosing watch would answer for its own alias: look at the tensor itself.
-        with torch._C.DisableTorchFunction():  # noqa: SLF001
-            if not tensor.requires_grad:
-                return tensor
-            known = self._alias_of.get(id(tensor))
-            if known is not None:
-                return known
-            node = tensor.grad_fn
-        if node is not None and node._sequence_nr() >= self._start:  # noqa: SLF001
-            return tensor
-        attached = tensor.view_as(tensor)
-        alias = attached.view_as(attached)
-        self.attached.append(attached)
-        self.aliases.append(alias)
-        self._held.append(tensor)
-        self._alias_of[id(tensor)] = self._alias_of[id(alias)] = alias
-        return alias
+    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
 
 
 class Substitute(TorchFunctionMode):
@@ -109,22 +48,62 @@ class Substitute(TorchFunctionMode):
         super().__init__()
         self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
 
+    def seen(self, tensor: Tensor) -> Tensor:
+        """What takes the place of a tensor."""
+        return self._given.get(id(tensor), tensor)
+
     def __torch_function__(
         self, func: Callable, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        """Call `func` on what was given."""
-        args, kwargs = tree_map_only(Tensor, lambda t: self._given.get(id(t), t), (tuple(args), kwargs or {}))
+        """Call `func` on what takes the place of its arguments."""
+        args, kwargs = tree_map_only(Tensor, self.seen, (tuple(args), kwargs or {}))
         return func(*args, **kwargs)
 
 
-def _sequence_number() -> int:
-    # Autograd numbers its nodes in order: what a node made now is not below was not there before.
-    # An enclosing watch must not take the probe for a tensor of f.
-    with torch._C.DisableTorchFunction(), torch.enable_grad():  # noqa: SLF001
-        probe = torch.zeros((), requires_grad=True)
-        node = probe.view_as(probe).grad_fn
-    assert node is not None
-    return int(node._sequence_nr())  # noqa: SLF001
+class Capture(Substitute):
+    """Watches an evaluation with gradients and puts an alias in the place of each tensor from outside.
+
+    After `with Capture(state) as capture: outputs = f(state)`:
+
+    attached: one tensor for each differentiable tensor that f closes over, still attached to the graph behind it.
+    aliases: what f has seen instead, one step further; the graph of `outputs` ends in them, so that derivatives by them
+    are partial even where one closed-over tensor was computed from another. originals: the tensors themselves.
+
+    A tensor comes from outside if it is a leaf or was computed before this object was made. Tensors that enter only as
+    direct arguments of a custom `autograd.Function` are out of sight; `unseen` finds them.
+    """
+
+    def __init__(self, state: Sequence[Tensor]) -> None:
+        # The state itself is no closed-over tensor. All are held so that their ids stay their own.
+        super().__init__(state, state)
+        self._state = state
+        self.originals: list[Tensor] = []
+        self.attached: list[Tensor] = []
+        self.aliases: list[Tensor] = []
+        # Autograd numbers its nodes in order: what a node made now is not below was not there before.
+        # An enclosing watch must not take the probe for a tensor of f.
+        with torch._C.DisableTorchFunction(), torch.enable_grad():  # noqa: SLF001
+            node: Any = torch.zeros((), requires_grad=True).clone().grad_fn
+        self._start = node._sequence_nr()  # noqa: SLF001
+
+    def seen(self, tensor: Tensor) -> Tensor:
+        """An alias of what comes from outside."""
+        # An enclosing watch would answer for its own alias: look at the tensor itself.
+        with torch._C.DisableTorchFunction():  # noqa: SLF001
+            if not tensor.requires_grad or not torch.is_grad_enabled():
+                return tensor
+            if (known := self._given.get(id(tensor))) is not None:
+                return known
+            node = tensor.grad_fn
+        if node is not None and node._sequence_nr() >= self._start:  # noqa: SLF001
+            return tensor
+        attached = tensor.view_as(tensor)
+        alias = attached.view_as(attached)
+        self.attached.append(attached)
+        self.aliases.append(alias)
+        self.originals.append(tensor)
+        self._given[id(tensor)] = self._given[id(alias)] = alias
+        return alias
 
 
 def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
@@ -139,10 +118,9 @@ def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
         if hasattr(node, "variable"):
             found.append(node)
             continue
-        for after, _ in node.next_functions:
-            if after is not None and after not in seen:
-                seen.add(after)
-                pending.append(after)
+        new = {after for after, _ in node.next_functions if after is not None} - seen
+        seen |= new
+        pending += new
     return found
 
 
@@ -151,8 +129,8 @@ def weights_evaluated_once(f: Callable) -> Iterator[None]:
     """Keep the weights that `torch.nn.utils.parametrize` computes for the modules of f while the block lasts.
 
     Every evaluation of f then sees the same weights, attached to the graph of their originals if gradients are enabled
-    here. Without this, spectral normalisation in training mode would change the map at every evaluation. Nothing
-    changes for the older hooks of `torch.nn.utils.spectral_norm`.
+    here; else spectral normalisation in training mode would change the map at every evaluation. Nothing changes for
+    the older hooks of `torch.nn.utils.spectral_norm`.
     """
     parametrised = [part for module in modules_of(f) for part in module.modules() if parametrize.is_parametrized(part)]
     if not parametrised:
@@ -181,13 +159,8 @@ def modules_of(f: Callable) -> list[nn.Module]:
         elif callable(thing):
             held = [getattr(thing, "__self__", None), getattr(thing, "__wrapped__", None)]
             held += [] if isinstance(thing, type) else list(getattr(thing, "__dict__", {}).values())
-            held += [cell.cell_contents for cell in getattr(thing, "__closure__", None) or () if _filled(cell)]
+            for cell in getattr(thing, "__closure__", None) or ():
+                with suppress(ValueError):  # a cell that is still empty
+                    held.append(cell.cell_contents)
             pending += [item for item in held if isinstance(item, nn.Module) or callable(item)]
     return found
-
-
-def _filled(cell: Any) -> bool:
-    try:
-        return cell.cell_contents is not None
-    except ValueError:
-        return False

@@ -1,9 +1,7 @@
 """From the residual of a solve to the error of its solution, through an estimate of sigma_min(I - J).
 
-For any approximation, error = (I - J)^{-1} residual, so ||error|| <= ||residual|| / sigma_min(I - J). A solver sees
-I - J only along its own steps, and the smallest stretch along them is an upper estimate of sigma_min. It is close
-where it matters, because the directions that shrink least are the last to leave the residual; but what a solve has
-never seen it cannot report, so the bounds below are estimates, not proofs.
+||error|| <= ||residual|| / sigma_min(I - J), since error = (I - J)^{-1} residual. A solver sees I - J along its own
+steps alone, whose smallest stretch estimates sigma_min from above: the bounds below are estimates, not proofs.
 """
 
 from itertools import pairwise
@@ -41,8 +39,8 @@ def sigma_from_secants(
 ) -> Float[Tensor, " batch"]:
     """The smallest ||sum_j c_j dr_j|| / ||sum_j c_j dz_j||, from the Gram matrices of the differences (float64).
 
-    dr_j = (J - I) dz_j for a linear map, so this is the smallest stretch of I - J over the last steps; nan where
-    no difference is valid. Combinations that vanish to within rounding (`eps` of the vectors) are left out.
+    The smallest stretch of I - J over the last steps, as dr_j = (J - I) dz_j for a linear map; nan where no difference
+    is valid. Combinations that vanish to within rounding (`eps` of the vectors) are left out.
     """
     threshold = 3 * eps**0.5
     length = gram_z.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Literal
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -24,11 +24,10 @@ class Outcome:
     converged: (batch,) whether the sample reached the tolerance. residual: (batch,) ||f(z) - z|| / ||f(z)||, or
     ||g + J^T v - v|| / ||g||. n_evaluations: those of f, or of its vector-Jacobian product. trace: the residuals
     (batch,) after each of them, in order.
-    sigma_min: (batch,) estimate, from above, of the smallest singular value of I - J, from the steps of the solve;
-    nan for a sample whose solve was too short to see any. None if the solver gives no estimate.
+    sigma_min: (batch,) estimate, from above, of the smallest singular value of I - J; nan for a sample whose solve was
+    too short to see any. None if the solver gives no estimate.
     error_bound: (batch,) estimate of ||z - z*|| / ||z*||, or of ||v - v*|| / ||v*|| (what the adjoint solve adds to the
-    error of the gradient; that of the forward solve comes on top): residual / sigma_min with the rounding of the
-    working precision; inf where sigma_min is nan, None where it is None.
+    error of the gradient): residual / sigma_min with rounding; inf where sigma_min is nan, None where it is None.
     """
 
     converged: Bool[Tensor, " batch"]
@@ -118,26 +117,23 @@ def publish_residual(
 ) -> Bool[Tensor, " batch"]:
     """Report a residual that no solver has watched; (batch,) whether it is within the tolerance."""
     converged = residual <= tol
-    outcome = Outcome(converged=converged, residual=residual, n_evaluations=n_evaluations)
-    _publish(outcome, kind=kind, solver=solver, tol=tol)
+    publish(Outcome(converged=converged, residual=residual, n_evaluations=n_evaluations), kind, solver, tol)
     return converged
 
 
-def publish_solution(
-    outcome: Outcome, solver: Method, weights: Float[Tensor, " batch"] | None = None, kind: Kind = "forward"
+def publish(
+    outcome: Outcome, kind: Kind, solver: str, tol: float, weights: Float[Tensor, " batch"] | None = None
 ) -> None:
-    """Hand the report of a solve to every open record; weights as in `Report`."""
-    _publish(outcome, kind=kind, solver=type(solver).__name__, tol=solver.tol, weights=weights)
-
-
-def _publish(outcome: Outcome, **told: Any) -> None:
-    report = Report(**{item.name: getattr(outcome, item.name) for item in fields(Outcome)}, **told)
+    """Hand the report of a solve to every open record; kind, solver, tol and weights as in `Report`."""
+    known = {item.name: getattr(outcome, item.name) for item in fields(Outcome)}
+    report = Report(**known, kind=kind, solver=solver, tol=tol, weights=weights)
     for reports in _active.get():
         reports.append(report)
 
 
-def report_failure(outcome: Outcome, kind: Kind, solver: Method, on_failure: OnFailure | None = None) -> None:
-    """Warn or raise, in the words of advice, if a sample has not converged; on_failure overrides the solver's."""
+def conclude(outcome: Outcome, kind: Kind, solver: Method) -> None:
+    """Publish the report of a solve; warn or raise, as the solver is set to, if a sample has not converged."""
+    publish(outcome, kind, type(solver).__name__, solver.tol)
     if bool(outcome.converged.all()):
         return
     advice = (
@@ -155,6 +151,6 @@ def report_failure(outcome: Outcome, kind: Kind, solver: Method, on_failure: OnF
         f"{int((~outcome.converged).sum())} of {outcome.converged.numel()} samples above tolerance {solver.tol:.1e}; "
         f"the largest relative residual is {float(outcome.residual.max()):.2e}{estimate}. {advice}"
     )
-    if (solver.on_failure if on_failure is None else on_failure) == "raise":
+    if solver.on_failure == "raise":
         raise ConvergenceError(message, outcome)
     warnings.warn(message, ConvergenceWarning, stacklevel=4)

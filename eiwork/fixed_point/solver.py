@@ -13,7 +13,7 @@ from torch import Tensor
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.certificate import relative_error, sigma_from_rate
 from eiwork.fixed_point.record import LinearResult, Method
-from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms
+from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms, relative
 
 # Two residuals in a row this many times the first one will not come back: stop before they overflow.
 _DIVERGED = 1e8
@@ -25,11 +25,10 @@ _RUN_AWAY = 1e8
 class Progress:
     """Where a solve stands after an evaluation of f; every field has one entry per sample.
 
-    z: current iterate; fz: f(z); residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the
-    smallest residual so far; initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: what the
-    method remembers; trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations:
-    those of each sample until it stopped. The last three are plain numbers: a step waits for the device only once, and
-    no small tensors between the large ones fragment the memory.
+    residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the smallest residual so far;
+    initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: what the method remembers;
+    trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations: those of each
+    sample until it stopped. The last three are plain numbers: a step waits for the device only once.
     """
 
     z: Flat
@@ -50,20 +49,14 @@ class Progress:
     stopped: list[bool] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
 
-    def trace_tensors(self) -> list[Float[Tensor, " batch"]]:
-        """The relative residual (batch,) after each evaluation, on the device of the solve."""
-        return list(self.residual.new_tensor(self.trace).unbind())
-
 
 @dataclass(frozen=True, kw_only=True)
 class FixedPointSolver(Method, ABC):
     """A method for z = f(z), usable step by step: `init`, then `step` until `terminate`.
 
-    tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, > 0, provided that the residual has
-    fallen at all (a fixed point at zero counts as found when the residual is far below the rounding of the start).
-    Converged samples stay where they are.
-    max_iter, on_failure: as in `Method`.
-    give_up: each (n, r) stops the samples whose relative residual has not come down to r within n evaluations.
+    tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, and stays, if it has fallen at all
+    (a fixed point at zero counts as found when the residual is far below the rounding of the start). give_up: each
+    (n, r) stops the samples whose residual has not come down to r within n evaluations.
     """
 
     # Evaluations after which a sample that has not even halved its residual is given up; None: never.
@@ -86,8 +79,7 @@ class FixedPointSolver(Method, ABC):
         initial_size = norms(z0.detach()) + norms(fz.detach())
         absolute, residual = self._residual(z0, fz, reference, initial_size)
         converged = residual <= self.tol
-        values, _, stopped = _on_host(residual, converged, converged)
-        _raise_if_not_finite(values, evaluation=1, best=None)
+        values, _, stopped = _on_host(None, residual, converged, converged)
         return Progress(
             z=z0,
             fz=fz,
@@ -126,7 +118,10 @@ class FixedPointSolver(Method, ABC):
         n_evaluations = progress.n_evaluations + 1
         better = residual < progress.best_residual
         twice = torch.minimum(absolute, progress.absolute)
-        diverged = progress.diverged | (twice > _DIVERGED * progress.initial) | self._ran_away(progress, fz)
+        # Before the rounding of f(z) swallows its steps, but not where half precision is merely coarse.
+        limit = min(_RUN_AWAY, max(1e3, 0.1 / torch.finfo(fz.dtype).eps))
+        ran_away = norms(fz.detach()) > limit * progress.initial_size
+        diverged = progress.diverged | (twice > _DIVERGED * progress.initial) | ran_away
         # A relative residual that is small only because f(z) has grown is no convergence.
         converged = progress.converged | ((residual <= self.tol) & (absolute < progress.initial) & ~diverged)
         if n_evaluations == self.patience:
@@ -137,8 +132,7 @@ class FixedPointSolver(Method, ABC):
                 nearest = torch.minimum(residual, progress.best_residual)
                 diverged = diverged | (~converged & (nearest > enough))
         counts = zip(progress.evaluations, progress.stopped, strict=True)
-        values, improved, stopped = _on_host(residual, better, converged | diverged)
-        _raise_if_not_finite(values, n_evaluations, progress)
+        values, improved, stopped = _on_host(progress, residual, better, converged | diverged)
         best_z, best_fz = progress.best_z, progress.best_fz
         if all(improved):
             best_z, best_fz = z, fz
@@ -164,11 +158,7 @@ class FixedPointSolver(Method, ABC):
         )
 
     def _residual(
-        self,
-        z: Flat,
-        fz: Flat,
-        reference: Float[Tensor, " batch"] | None,
-        initial_size: Float[Tensor, " batch"],
+        self, z: Flat, fz: Flat, reference: Float[Tensor, " batch"] | None, initial_size: Float[Tensor, " batch"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
         # Residuals only steer the solve; gradients never pass through them.
         z, fz = z.detach(), fz.detach()
@@ -176,16 +166,8 @@ class FixedPointSolver(Method, ABC):
         if reference is None:
             # A fixed point at zero is reached when the residual is far below the rounding of the start.
             floor = 1e-3 * min(1.0, torch.finfo(fz.dtype).eps / self.tol)
-            scale = torch.maximum(norms(fz), floor * initial_size)
-        else:
-            scale = reference
-        relative = absolute / torch.clamp(scale, min=torch.finfo(absolute.dtype).tiny)
-        return absolute, torch.where(absolute == 0, torch.zeros_like(relative), relative)
-
-    def _ran_away(self, progress: Progress, fz: Flat) -> Bool[Tensor, " batch"]:
-        # Before the rounding of f(z) swallows its steps, but not where half precision is merely coarse.
-        limit = min(_RUN_AWAY, max(1e3, 0.1 / torch.finfo(fz.dtype).eps))
-        return norms(fz.detach()) > limit * progress.initial_size
+            reference = torch.maximum(norms(fz), floor * initial_size)
+        return absolute, relative(absolute, reference)
 
     def terminate(self, progress: Progress) -> bool:
         """Whether every sample has converged (or diverged), or the evaluations are used up."""
@@ -202,19 +184,22 @@ class FixedPointSolver(Method, ABC):
         """Solve (I - M) v = b as the fixed point v = b + M v, each sample to `tol` relative to its ||b||."""
         reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
         progress = self.run(lambda v: b + product(v), b, reference=reference)
-        value, residual, sigma = progress.best_z, progress.best_residual, self.sigma_min(progress)
-        bound = None
-        if sigma is not None:
-            bound = relative_error(residual * reference, norms(value), sigma, torch.finfo(b.dtype).eps)
-        return LinearResult(
-            value=value,
-            converged=progress.converged,
-            residual=residual,
-            n_evaluations=progress.n_evaluations,
-            trace=progress.trace_tensors(),
-            sigma_min=sigma,
-            error_bound=bound,
-        )
+        absolute, value = progress.best_residual * reference, progress.best_z
+        return LinearResult(value=value, **self.outcome(progress, absolute, norms(value)))
+
+    def outcome(
+        self, progress: Progress, absolute: Float[Tensor, " batch"], size: Float[Tensor, " batch"]
+    ) -> dict[str, Any]:
+        """The fields of `Outcome`; absolute, size: the best residual and the norm of its iterate, in one unit."""
+        sigma, eps = self.sigma_min(progress), torch.finfo(progress.best_z.dtype).eps
+        return {
+            "converged": progress.converged,
+            "residual": progress.best_residual,
+            "n_evaluations": progress.n_evaluations,
+            "trace": list(progress.residual.new_tensor(progress.trace).unbind()),
+            "sigma_min": sigma,
+            "error_bound": None if sigma is None else relative_error(absolute, size, sigma, eps),
+        }
 
     @abstractmethod
     def propose(self, progress: Progress) -> tuple[Flat, Any]:
@@ -257,19 +242,18 @@ def check_damping(owner: object, damping: float | int) -> None:
         raise InputError(f"{name}(damping={damping}): damping must lie in (0, 1]; 1 is undamped.")
 
 
-def _on_host(residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
-    """A (batch,) residual and two (batch,) truth values as plain numbers, in one transfer."""
+def _on_host(last: Progress | None, residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
+    """A (batch,) residual and two (batch,) truth values as plain numbers, in one transfer.
+
+    Raises ConvergenceError with the last progress, before this evaluation, for a residual that is not finite.
+    """
     rows = torch.stack([residual, *(flag.to(residual.dtype) for flag in flags)]).tolist()
+    if n_bad := sum(not math.isfinite(value) for value in rows[0]):
+        evaluation = 1 if last is None else last.n_evaluations + 1
+        raise ConvergenceError(
+            f"f returned non-finite values for {n_bad} of {len(rows[0])} samples at evaluation {evaluation}. "
+            "The input may hold NaN, or the iteration diverges: check y and z0 with torch.isfinite, lower the step "
+            "size, or control the Lipschitz constant of the operator.",
+            last,
+        )
     return rows[0], *([value > 0 for value in row] for row in rows[1:])
-
-
-def _raise_if_not_finite(residual: list[float], evaluation: int, best: Progress | None) -> None:
-    n_bad = sum(not math.isfinite(value) for value in residual)
-    if not n_bad:
-        return
-    raise ConvergenceError(
-        f"f returned non-finite values for {n_bad} of {len(residual)} samples at evaluation {evaluation}. "
-        "The input may hold NaN, or the iteration diverges: check y and z0 with torch.isfinite, lower the step "
-        "size, or control the Lipschitz constant of the operator.",
-        best,
-    )

@@ -54,11 +54,8 @@ class Packing:
         batches = {part.shape[0] for part in parts}
         if len(batches) != 1:
             raise InputError(f"The components of z0 have different batch sizes: {sorted(batches)}.")
-        return Packing(
-            tuple(part.shape for part in parts),
-            tuple(part.dtype for part in parts),
-            not isinstance(z, Tensor),
-        )
+        shapes, dtypes = tuple(part.shape for part in parts), tuple(part.dtype for part in parts)
+        return Packing(shapes, dtypes, not isinstance(z, Tensor))
 
     def pack(self, z: State) -> Flat:
         """The state as one real matrix; complex components are seen as pairs of reals."""
@@ -90,25 +87,14 @@ class Packing:
             )
         return z
 
-    def flat_map(self, f: StateMap) -> "PackedMap":
-        """The map f seen on the packed matrix."""
-        return PackedMap(f, self)
-
     def on_parts(self, product: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> FlatMap:
         """A map of the components, seen on the packed matrix."""
         return lambda flat: self.pack(product(as_tuple(self.unpack(flat))))
 
-    def of_samples(self, n: int) -> "Packing":
-        """The packing of n samples of such a state."""
-        return replace(self, shapes=tuple(torch.Size((n, *shape[1:])) for shape in self.shapes))
-
 
 @dataclass(frozen=True)
 class PackedMap:
-    """A map of states, seen on the packed matrix.
-
-    f may offer `select(indices)`, the same map for some samples of the batch (or None where it cannot tell them apart).
-    """
+    """A map of states, seen on the packed matrix; f may offer `select`, as for `fixed_point` (or None for no map)."""
 
     f: StateMap
     packing: Packing
@@ -124,7 +110,8 @@ class PackedMap:
         chosen = None if select is None else select(indices)
         if chosen is None:
             return self(flat)
-        part = PackedMap(chosen, self.packing.of_samples(len(indices)))
+        shapes = tuple(torch.Size((len(indices), *shape[1:])) for shape in self.packing.shapes)
+        part = PackedMap(chosen, replace(self.packing, shapes=shapes))
         return others.index_copy(0, indices, part(flat[indices]).to(others.dtype))
 
 

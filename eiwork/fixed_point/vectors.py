@@ -1,4 +1,4 @@
-"""Many vectors of a sample, appended one by one: Krylov bases and the histories of quasi-Newton methods.
+"""Many vectors of a sample, appended one by one (Krylov bases, histories of solvers), and the Arnoldi process on them.
 
 On a CPU the time of a solver outside f is memory traffic, so nothing here copies or restacks what is stored.
 """
@@ -9,18 +9,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.fixed_point.state import Flat
+from eiwork.fixed_point.state import Flat, FlatMap, norms
 
 # From this length on, one matrix-vector product a sample beats the batched product on a CPU, up to 20 times.
 _LONG = 1024
 
 
+@dataclass
 class _Block:
     """Room (batch, size, n) for some vectors, of which the first `filled` are final."""
 
-    def __init__(self, room: Tensor, filled: int) -> None:
-        self.room = room
-        self.filled = filled
+    room: Tensor
+    filled: int
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,7 @@ class Vectors:
             blocks, end = self.blocks, self.end
         slot = blocks[-1].room[:, end]
         with torch.no_grad():
-            if scale is None:
-                slot.copy_(v)
-            else:
-                torch.mul(v, scale, out=slot)
+            torch.mul(v, 1.0 if scale is None else scale, out=slot)
         blocks[-1].filled = end + 1
         return self._shortened(blocks, end + 1, keep)
 
@@ -106,3 +103,34 @@ def _dots(part: Float[Tensor, "batch k n"], w: Flat) -> Float[Tensor, "batch k"]
     if part.device.type == "cpu" and part.shape[2] >= _LONG:
         return torch.stack([vectors @ x for vectors, x in zip(part, w, strict=True)])
     return torch.bmm(part, w[:, :, None])[:, :, 0]
+
+
+def orthogonalise_(basis: Vectors, w: Flat) -> Float[Tensor, "batch k"]:
+    """Make w orthogonal to an orthonormal basis, in place, and return its coefficients on the basis.
+
+    Classical Gram-Schmidt, twice: as stable as the modified form, and two batched products instead of k.
+    """
+    first = basis.dots(w)
+    second = basis.dots(basis.subtract_(w, first))
+    basis.subtract_(w, second)
+    return first + second
+
+
+def most_amplified(product: FlatMap, start: Flat, size: int) -> Flat:
+    """The unit vector v of the Krylov space span(start, M start, ...) of dimension `size` with the largest ||M v||.
+
+    Needs `size` products with M; a power iteration needs many times more where the dominant direction hides behind a
+    cluster of almost equal eigenvalues, as the null space of A makes one.
+    """
+    tiny = torch.finfo(start.dtype).tiny
+    basis = Vectors().append(start, 1 / norms(start).clamp(min=tiny).to(start.dtype)[:, None], keep=size)
+    hessenberg = start.new_zeros(start.shape[0], size + 1, size)
+    for k in range(size):
+        w = product(basis.last).clone()
+        column = orthogonalise_(basis, w)
+        height = norms(w).to(w.dtype)
+        hessenberg[:, : k + 1, k], hessenberg[:, k + 1, k] = column, height
+        if k + 1 < size:
+            basis = basis.append(w, 1 / height.clamp(min=tiny)[:, None], keep=size)
+    weights = torch.linalg.svd(hessenberg.double()).Vh[:, 0].to(start.dtype)
+    return basis.combine(weights)

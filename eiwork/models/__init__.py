@@ -4,12 +4,7 @@ from eiwork.models.averaged import GroupAveraged, quarter_turns_and_flips
 from eiwork.models.data_steps import DataStep, GradientStep, ProximalStep, WhitenedStep
 from eiwork.models.denoisers import ResidualBlockCNN, ResidualCNN
 from eiwork.models.deq import DEQ
-from eiwork.models.gradient_denoisers import (
-    GradientStepDenoiser,
-    InnerProductPotential,
-    InputConvexPotential,
-    ResidualPotential,
-)
+from eiwork.models.gradient_denoisers import GradientStepDenoiser, InputConvexPotential
 from eiwork.models.guarded import Attempt, GuardedDEQ, GuardedSolution
 from eiwork.models.iterations import ADMM, GradientDescent, HalfQuadraticSplitting, Iteration, ProximalGradient
 
@@ -25,14 +20,12 @@ __all__ = [
     "GuardedDEQ",
     "GuardedSolution",
     "HalfQuadraticSplitting",
-    "InnerProductPotential",
     "InputConvexPotential",
     "Iteration",
     "ProximalGradient",
     "ProximalStep",
     "ResidualBlockCNN",
     "ResidualCNN",
-    "ResidualPotential",
     "WhitenedStep",
     "quarter_turns_and_flips",
 ]

@@ -1,6 +1,7 @@
 """Denoisers made equivariant by averaging over a finite group."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -15,8 +16,8 @@ Element = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
 class GroupAveraged(nn.Module):
     """The mean over the group of T_g^-1 D(T_g x): equivariant to every T_g of a finite group, whatever D is.
 
-    If D is a gradient and the T_g are orthogonal, so is the average: its potential is the mean of psi(T_g x), and its
-    prior is invariant. Averaging at test time: arXiv 2312.01831. All elements are evaluated in one batch.
+    If D is a gradient and the T_g are orthogonal, so is the average, of the mean of psi(T_g x). Source: arXiv
+    2312.01831. All elements are evaluated in one batch.
 
     denoiser: D, image -> image. elements: (T_g, T_g^-1) for every element of the group, the identity included, each
     linear and keeping the shape, such as `quarter_turns_and_flips()`. Raises InputError for none.
@@ -38,15 +39,13 @@ class GroupAveraged(nn.Module):
 
 def quarter_turns_and_flips() -> tuple[Element, ...]:
     """The eight exact symmetries of a square image: turns by 90 degrees, each with and without a left-right flip."""
-    return tuple(_element(turns, flipped) for flipped in (False, True) for turns in range(4))
 
-
-def _element(turns: int, flipped: bool) -> Element:
-    def there(x: Tensor) -> Tensor:
+    def there(x: Tensor, turns: int, flipped: bool) -> Tensor:
         return torch.rot90(x.flip(-1) if flipped else x, turns, (-2, -1))
 
-    def back(x: Tensor) -> Tensor:
+    def back(x: Tensor, turns: int, flipped: bool) -> Tensor:
         x = torch.rot90(x, -turns, (-2, -1))
         return x.flip(-1) if flipped else x
 
-    return there, back
+    kinds = [(turns, flipped) for flipped in (False, True) for turns in range(4)]
+    return tuple((partial(there, turns=n, flipped=m), partial(back, turns=n, flipped=m)) for n, m in kinds)

@@ -22,12 +22,10 @@ _SQUARED_NORM = 8.0
 _PRIMAL_SHARE = 0.01
 
 
-class Adjoint(nn.Module):
-    """A^T y: back-projection in tomography, the zero-filled inverse in single-coil MRI."""
-
-    def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """Apply the adjoint."""
-        return physics.A_adjoint(y)
+def _positive(name: str, weight: float | int) -> float | int:
+    if not weight > 0:
+        raise InputError(f"{name}(weight={weight}): must be positive; try 1e-3.")
+    return weight
 
 
 class MinimumNormInverse(nn.Module):
@@ -48,16 +46,6 @@ class FilteredBackProjection(nn.Module):
         return physics.fbp(y)
 
 
-class Gridding(nn.Module):
-    """Density-compensated adjoint; raises InputError for a physics that is not radial MRI."""
-
-    def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """Apply gridding."""
-        if not hasattr(physics, "gridding"):
-            raise InputError(f"{type(physics).__name__} has no gridding: use Adjoint or MinimumNormInverse.")
-        return physics.gridding(y)
-
-
 class ConjugateGradientSENSE(nn.Module):
     """argmin_x ||A x - y||^2 + weight ||x||^2, by conjugate gradients in MRI: regularised SENSE (Pruessmann, 2001).
 
@@ -66,9 +54,7 @@ class ConjugateGradientSENSE(nn.Module):
 
     def __init__(self, weight: float | int = 1e-3) -> None:
         super().__init__()
-        if not weight > 0:
-            raise InputError(f"ConjugateGradientSENSE(weight={weight}): must be positive; try 1e-3.")
-        self.weight = float(weight)
+        self.weight = float(_positive("ConjugateGradientSENSE", weight))
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct; `ConvergenceWarning` where conjugate gradients miss their tolerance."""
@@ -86,9 +72,7 @@ class TotalVariation(nn.Module):
 
     def __init__(self, weight: float | int = 1e-3, max_iter: int = 1000, tol: float = 1e-5) -> None:
         super().__init__()
-        if not weight > 0:
-            raise InputError(f"TotalVariation(weight={weight}): must be positive; try 1e-3.")
-        self.weight, self.max_iter, self.tol = weight, max_iter, tol
+        self.weight, self.max_iter, self.tol = _positive("TotalVariation", weight), max_iter, tol
         self.prior = TVPrior()
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:

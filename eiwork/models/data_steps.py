@@ -61,9 +61,9 @@ class GradientStep(_LearntStep):
 class WhitenedStep(_LearntStep):
     """x - gamma A^T (A A^T + r I)^{-1} (A x - y): a gradient step in the norm that whitens the measurement.
 
-    Every singular value s of A is treated as s / sqrt(s^2 + r): few-view tomography converges in a few evaluations
-    where the plain gradient step needs hundreds. step_size: initial gamma. regularisation: r > 0, relative to
-    ||A||^2 = 1; smaller is faster and noisier. Raises InputError for a physics without `whiten` (tomography has it).
+    Every singular value s of A is treated as s / sqrt(s^2 + r): few-view tomography converges in a few evaluations, not
+    hundreds. step_size: initial gamma. regularisation: r > 0, relative to ||A||^2 = 1; smaller is faster and noisier.
+    Raises InputError for a physics without `whiten` (tomography has it).
     """
 
     def __init__(self, step_size: float | int = 1.0, regularisation: float | int = 0.01) -> None:
@@ -89,9 +89,8 @@ class WhitenedStep(_LearntStep):
 class ProximalStep(nn.Module):
     """argmin over x' of ||A x' - y||^2 / 2 + rho / 2 ||x' - x||^2: the proximal map of the data term, learnt rho.
 
-    x' = x + A^T (A A^T + rho I)^-1 (y - A x), by the physics' `prox_l2`: exactly for our Cartesian MRI, inpainting and
-    tomography, by conjugate gradients for radial MRI; differentiable in x, y and rho to any order. Other deepinv
-    operators bring their own, and its accuracy.
+    x' = x + A^T (A A^T + rho I)^-1 (y - A x), by the physics' `prox_l2`: exact for our Cartesian MRI, inpainting and
+    tomography, by conjugate gradients elsewhere; ours are differentiable in x, y and rho to any order.
 
     penalty: initial rho > 0, relative to ||A||^2; smaller stays closer to the measurements. Raises InputError.
     """

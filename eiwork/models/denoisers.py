@@ -35,9 +35,8 @@ def check_image(name: str, x: Tensor, channels: int, unshuffle: int) -> None:
 class _Residual(nn.Module):
     """D(x) = (1 - shrinkage) x - N(x), with N = `_network` on images whose blocks of pixels are channels.
 
-    The shrinkage pulls D below the identity: at initialisation (N close to 0) the iteration is a contraction in the
-    null space of A too, and its fixed point is unique. Unshuffled, the receptive field is larger and the network
-    several times cheaper on a CPU.
+    The shrinkage pulls D below the identity: with N close to 0 the iteration is a contraction in the null space of A
+    too. Unshuffled, the receptive field is larger and the network several times cheaper on a CPU.
     """
 
     def __init__(self, channels: int, shrinkage: float | int, unshuffle: int) -> None:
@@ -101,10 +100,9 @@ class _Block(nn.Module):
 class ResidualBlockCNN(_Residual):
     """D(x) = (1 - shrinkage) x - N(x), with N made of residual blocks on pixel-unshuffled images.
 
-    As `ResidualCNN`, with two differences that let it learn several times faster inside a DEQ: skip connections, and
-    weights that keep the variance of what passes through (He et al., arXiv 1502.01852; PyTorch's default shrinks it in
-    every layer, and with it the gradients). Each block's second convolution starts at half of that, the last
-    convolution at 2 %, so that D starts close to the shrinkage.
+    As `ResidualCNN`, with skip connections and weights that keep the variance of what passes through (He et al., arXiv
+    1502.01852), so that it learns several times faster inside a DEQ. Each block's second convolution starts at half of
+    that, the last convolution at 2 %, so that D starts close to the shrinkage.
 
     blocks: of two convolutions, >= 1. The rest, and what is raised, as in `ResidualCNN`. The design is ours.
     """

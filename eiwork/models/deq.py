@@ -1,4 +1,4 @@
-"""The deep equilibrium model: a reconstruction that is a fixed point."""
+"""The deep equilibrium model, a reconstruction that is a fixed point, and its iteration as a map of the state alone."""
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -16,11 +16,33 @@ from eiwork.fixed_point import (
     solve_fixed_point,
 )
 from eiwork.fixed_point.state import State, as_tuple
-from eiwork.models.batch_map import BatchMap
 from eiwork.models.iterations import Iteration
 from eiwork.physics.checks import is_traced
 
 Image = Float[Tensor, "batch channel height width"]
+
+
+class BatchMap:
+    """z -> F(z, y) with y and the physics fixed; `select` gives the map of some samples of the batch.
+
+    Solvers use `select` to leave out samples that have converged. There is such a map only if all samples see the same
+    operator: a physics that may hold one parameter a sample (any tensor whose first axis is as long as the batch) is
+    always evaluated for all, unless it says `same_for_all_samples` (as tomography does, whatever its number of views).
+    """
+
+    def __init__(self, iterate: Iteration, y: Tensor, physics: LinearPhysics) -> None:
+        self.iterate, self.y, self.physics = iterate, y, physics
+        tensors = (*physics.parameters(), *physics.buffers())
+        several = len(y) > 1 and any(t.ndim > 0 and len(t) == len(y) for t in tensors)
+        self.separable = not several or bool(getattr(physics, "same_for_all_samples", False))
+
+    def __call__(self, z: State) -> State:
+        """One application of F."""
+        return self.iterate(z, self.y, self.physics)
+
+    def select(self, indices: Tensor) -> "BatchMap | None":
+        """The map of the given samples; None if the operator may differ between samples."""
+        return BatchMap(self.iterate, self.y[indices], self.physics) if self.separable else None
 
 
 class DEQ(nn.Module):

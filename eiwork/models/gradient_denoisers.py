@@ -35,48 +35,23 @@ def gradient_of(potential: Callable[[Tensor], Tensor], x: Image) -> Image:
     return gradient
 
 
-class _OfNetwork(nn.Module):
-    """A potential g of a network R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-
-class ResidualPotential(_OfNetwork):
-    """g(x) = ||x - R(x)||^2 / 2 for a network R: the potential of the gradient-step denoiser, arXiv 2110.03220."""
-
-    def forward(self, x: Image) -> PerImage:
-        """One number per image."""
-        return (x - self.network(x)).flatten(1).square().sum(dim=1) / 2
-
-
-class InnerProductPotential(_OfNetwork):
-    """g(x) = <x, x - R(x)> / 2 for a network R: the energy of regularisation by denoising (arXiv 1611.02862).
-
-    Unlike `ResidualPotential` its gradient is linear in the last layer of R, so training can leave a start near zero.
-    """
-
-    def forward(self, x: Image) -> PerImage:
-        """One number per image."""
-        return (x * (x - self.network(x))).flatten(1).sum(dim=1) / 2
-
-
 class GradientStepDenoiser(nn.Module):
-    """D(x) = (1 - shrinkage) x - grad g(x): the gradient of psi(x) = (1 - shrinkage) ||x||^2 / 2 - g(x).
+    """D(x) = (1 - shrinkage) x - grad g(x), with g(x) = <x, x - R(x)> / 2 for a network R: the gradient of a potential.
 
-    Its Jacobian is symmetric whatever the parameters; it is the proximal map of some, possibly nonconvex, prior where
-    it is also positive semidefinite (arXiv 1807.04014). Source: Hurault, Leclaire & Papadakis, arXiv 2110.03220; the
-    shrinkage is ours, as in `ResidualCNN`. One evaluation costs about three of the network in g.
+    D = grad psi, psi(x) = (1 - shrinkage) ||x||^2 / 2 - g(x): its Jacobian is symmetric whatever the parameters, and it
+    is the proximal map of some, possibly nonconvex, prior where that is positive semidefinite (arXiv 1807.04014). g is
+    the energy of regularisation by denoising (arXiv 1611.02862): its gradient is linear in the last layer of R, so
+    training can leave a start near zero. One evaluation costs about three of R. Source: Hurault, Leclaire &
+    Papadakis, arXiv 2110.03220, with another g; the shrinkage is ours, as in `ResidualCNN`.
 
-    potential: g, image (batch, ...) -> (batch,), such as ResidualPotential(network) or InnerProductPotential(network).
-    shrinkage: in [0, 1). Raises InputError for another shrinkage.
+    network: R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes. shrinkage: in [0, 1).
+    Raises InputError for another one.
     """
 
-    def __init__(self, potential: nn.Module, shrinkage: float | int = 0.1) -> None:
+    def __init__(self, network: nn.Module, shrinkage: float | int = 0.1) -> None:
         super().__init__()
         check_settings("GradientStepDenoiser", shrinkage)
-        self.potential, self.shrinkage = potential, shrinkage
+        self.network, self.shrinkage = network, shrinkage
 
     @classmethod
     def convolutional(
@@ -86,8 +61,11 @@ class GradientStepDenoiser(nn.Module):
 
         With N the network of that ResidualCNN, D(x) = (1 - shrinkage) x - (N(x) + J_N(x)^T x) / 2.
         """
-        network = ResidualCNN(channels, width=width, depth=depth, shrinkage=0.0, unshuffle=unshuffle)
-        return cls(InnerProductPotential(network), shrinkage)
+        return cls(ResidualCNN(channels, width=width, depth=depth, shrinkage=0.0, unshuffle=unshuffle), shrinkage)
+
+    def potential(self, x: Image) -> PerImage:
+        """g, one number per image."""
+        return (x * (x - self.network(x))).flatten(1).sum(dim=1) / 2
 
     def psi(self, x: Image) -> PerImage:
         """The potential whose gradient D is."""
@@ -101,15 +79,14 @@ class GradientStepDenoiser(nn.Module):
 class InputConvexPotential(nn.Module):
     """D = grad psi with psi strongly convex: a learned proximal network, the proximal map of some prior whatever theta.
 
-    psi(x) = (0.05 + c) ||x||^2 / 2 + sum over pixels and channels of w z_L, where
-    z_1 = s(H_1 x + b_1), z_{l+1} = s(W_l z_l + H_{l+1} x + b_{l+1}) are convolutions on pixel-unshuffled images, s is
-    softplus, and w, W_l, c are not negative: sums and convex increasing functions of convex functions are convex
-    (arXiv 1609.07152). Then J_D is symmetric with eigenvalues >= 0.05, and D is invertible. Source: Fang, Buchanan &
-    Sulam, arXiv 2310.14344; the learnt quadratic term and the start near a shrinkage are ours.
+    psi(x) = (0.05 + c) ||x||^2 / 2 + sum over pixels and channels of w z_L, where z_1 = s(H_1 x + b_1), z_{l+1} =
+    s(W_l z_l + H_{l+1} x + b_{l+1}) are convolutions on pixel-unshuffled images, s is softplus, and w, W_l, c are not
+    negative, so that psi is convex (arXiv 1609.07152), J_D symmetric with eigenvalues >= 0.05, and D invertible.
+    Source: Fang, Buchanan & Sulam, arXiv 2310.14344; the quadratic term and the start near a shrinkage are ours.
 
     channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1. shrinkage: in
-    [0, 0.95); D starts near (1 - shrinkage) x. gain: every weight w at the start, > 0; a larger one learns faster and
-    starts further from the shrinkage. Raises InputError for values out of range.
+    [0, 0.95); D starts near (1 - shrinkage) x. gain: every weight w at the start, > 0; a larger one starts further from
+    the shrinkage. Raises InputError for values out of range.
     """
 
     def __init__(

@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import FixedPointSolver, Solution
-from eiwork.fixed_point.record import publish_solution, unrecorded
+from eiwork.fixed_point.record import publish, unrecorded
 from eiwork.fixed_point.state import State, as_tuple, rows_of
-from eiwork.models.batch_map import BatchMap
-from eiwork.models.deq import DEQ
+from eiwork.models.deq import DEQ, BatchMap
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -26,8 +25,8 @@ Image = Float[Tensor, "batch channel height width"]
 class Attempt:
     """One try of a `GuardedDEQ`: the weight in [0, 1] of the trained operator, and the limits of its solve.
 
-    max_iter: the most evaluations, the solver's own where None. give_up: each (n, t) ends the try for the scans that
-    are not within t tolerances after n evaluations.
+    max_iter: None for the solver's own. give_up: each (n, t) ends the try of scans not within t tolerances after n
+    evaluations.
     """
 
     weight: float | int
@@ -61,24 +60,23 @@ class GuardedSolution(Solution):
 class GuardedDEQ(nn.Module):
     """Reconstruct with a trained DEQ, and with a milder operator where it does not converge.
 
-    On scans unlike those of its training (stronger noise, fewer measurements) F may expand, and the solve ends without
-    a fixed point. Then D(x) gives way to w D(x) + (1 - w) 0.9 x for falling weights w, for those samples alone, each
-    attempt from where the last one ended. With w = 0 no trained part is left, and F, a data step after a shrinkage, is
-    a contraction: every sample has a fixed point, and says of which operator (`solve`). What the trained operator
-    solves stays as it is.
+    On scans unlike those of its training F may expand, and the solve ends without a fixed point. Then D(x) gives way to
+    w D(x) + (1 - w) 0.9 x for falling weights w, for those samples alone, each attempt from where the last one ended.
+    With w = 0 no trained part is left, and F, a data step after a shrinkage, is a contraction: every sample has a fixed
+    point, and says of which operator (`solve`). What the trained operator solves stays as it is.
 
     model: a DEQ whose iteration has a `denoiser`. attempts: with weights that fall from 1 and stay in [0, 1]. budget:
     evaluations of a scan over all of its attempts; one that may take more than is left is passed over, but not the
-    last. Reconstructs without gradients: train the DEQ itself. Raises InputError for a model of another kind, other
-    weights, a budget below 1, or a y that asks for gradients; warns (ConvergenceWarning), or raises ConvergenceError
-    where the solver is to, if the last attempt fails too. The blend, and the search for its weight, are ours.
+    last. Raises InputError for another model, other weights, a budget below 1, or a y that asks for gradients (train
+    the DEQ itself); warns (ConvergenceWarning), or raises ConvergenceError where the solver is to, if the last attempt
+    fails too. The blend, and the search for its weight, are ours.
     """
 
     def __init__(self, model: nn.Module, attempts: Sequence[Attempt] = SEARCH, budget: int | None = None) -> None:
         super().__init__()
         if not isinstance(model, DEQ) or not isinstance(getattr(model.iterate, "denoiser", None), nn.Module):
             raise InputError(
-                f"GuardedDEQ guards a DEQ whose iteration has a denoiser, such as ProximalGradient(denoiser); "
+                "GuardedDEQ guards a DEQ whose iteration has a denoiser, such as ProximalGradient(denoiser); "
                 f"{type(model).__name__} is none."
             )
         weights = tuple(attempt.weight for attempt in attempts)
@@ -101,10 +99,10 @@ class GuardedDEQ(nn.Module):
 
     def settings(self) -> dict[str, Any]:
         """The attempts in order (weight, max_iter, give_up with its residuals) and the budget, for a file."""
-        attempts = []
-        for attempt, solver in zip(self.attempts, self.solvers, strict=True):
-            limits = {"max_iter": solver.max_iter, "give_up": [list(pair) for pair in solver.give_up]}
-            attempts.append({"weight": float(attempt.weight), **limits})
+        attempts = [
+            {"weight": float(one.weight), "max_iter": solver.max_iter, "give_up": list(map(list, solver.give_up))}
+            for one, solver in zip(self.attempts, self.solvers, strict=True)
+        ]
         return {"attempts": attempts, "budget": self.budget}
 
     def forward(self, y: Tensor, physics: LinearPhysics, *, z0: State | None = None) -> Image:
@@ -121,33 +119,33 @@ class GuardedDEQ(nn.Module):
         found, left, start = None, everyone, z0
         for attempt, solver in zip(self.attempts, self.solvers, strict=True):
             if found is not None:
-                left = self._to_try(found, attempt, solver)
+                unsolved = ~found.converged
+                if self.budget is not None and attempt is not self.attempts[-1]:
+                    unsolved = unsolved & (found.evaluations + solver.max_iter <= self.budget)
+                left = unsolved.nonzero().flatten()
                 if len(left) == 0:
                     continue
                 start = rows_of(found.value, left if separable else everyone)
-            model = _blended(self.model, attempt.weight, solver)
+            iteration: Any = self.model.iterate
+            if attempt.weight < 1:
+                iteration = copy.deepcopy(iteration)
+                iteration.denoiser = Blended(iteration.denoiser, attempt.weight)
+            model = DEQ(iteration, solver)
             # Where each sample has an operator of its own, all are solved again, and some are taken.
             chosen, rows = (left, everyone[: len(left)]) if separable else (everyone, left)
-            tried, cut_short = try_to_solve(model, y[chosen], physics, start)
+            tried, cut_short = _try_to_solve(model, y[chosen], physics, start)
             found = _taken_over(found, tried, left, rows, attempt.weight)
             # One by one, so that a sample that is not finite ends none but its own attempt.
             for sample in left[~found.converged[left]].split(1) if cut_short and separable else ():
-                alone, _ = try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
+                alone, _ = _try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
                 found = _taken_over(found, alone, sample, torch.zeros_like(sample), attempt.weight)
         assert found is not None
         self._report(found)
         return found
 
-    def _to_try(self, found: GuardedSolution, attempt: Attempt, solver: FixedPointSolver) -> Tensor:
-        """The samples without a fixed point that can afford another attempt."""
-        left = ~found.converged
-        if self.budget is not None and attempt is not self.attempts[-1]:
-            left = left & (found.evaluations + solver.max_iter <= self.budget)
-        return torch.nonzero(left).flatten()
-
     def _report(self, found: GuardedSolution) -> None:
         solver = self.model.solver
-        publish_solution(found, solver, found.weights)
+        publish(found, "forward", type(solver).__name__, solver.tol, found.weights)
         if bool(found.converged.all()):
             return
         message = (
@@ -174,16 +172,7 @@ class Blended(nn.Module):
         return shrunk + self.weight * self.denoiser(x) if self.weight else shrunk
 
 
-def _blended(model: DEQ, weight: float | int, solver: FixedPointSolver) -> DEQ:
-    """The DEQ with another solver, and below weight 1 a copy of it with the blended denoiser."""
-    iteration: Any = model.iterate
-    if weight < 1:
-        iteration = copy.deepcopy(iteration)
-        iteration.denoiser = Blended(iteration.denoiser, weight)
-    return DEQ(iteration, solver)
-
-
-def try_to_solve(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) -> tuple[Solution, bool]:
+def _try_to_solve(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) -> tuple[Solution, bool]:
     """A solve without warning or report, and whether a value that was not finite cut it short for the whole batch.
 
     Then the solution is the best finite one before; raises ConvergenceError where there is none.
@@ -210,17 +199,15 @@ def _taken_over(
 
     evaluations = old.evaluations.index_add(0, samples, new.evaluations[rows])
     parts = tuple(put(a, b) for a, b in zip(as_tuple(old.value), as_tuple(new.value), strict=True))
+    names = ("converged", "residual", "sigma_min", "error_bound")
     return replace(
         old,
         value=parts[0] if isinstance(old.value, Tensor) else parts,
-        converged=put(old.converged, new.converged),
-        residual=put(old.residual, new.residual),
         n_evaluations=int(evaluations.max()),
         evaluations=evaluations,
         trace=_traces(old, new, samples, rows),
-        sigma_min=put(old.sigma_min, new.sigma_min),
-        error_bound=put(old.error_bound, new.error_bound),
         weights=old.weights.index_fill(0, samples, weight),
+        **{name: put(getattr(old, name), getattr(new, name)) for name in names},
     )
 
 

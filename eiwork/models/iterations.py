@@ -1,6 +1,6 @@
 """Iterations F(z, y) whose fixed points are reconstructions."""
 
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -32,6 +32,12 @@ class Iteration(Protocol):
 
 class _OfImages(nn.Module):
     """An iteration whose state is the image."""
+
+    data_step: Any
+
+    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
+        """The data step's first image."""
+        return self.data_step.start(y, physics)
 
     def image(self, z: Image) -> Image:
         """The state is the image."""
@@ -76,10 +82,6 @@ class ProximalGradient(_OfImages):
         """One application of F."""
         return self.denoiser(self.data_step(z, y, physics))
 
-    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """The data step's first image."""
-        return self.data_step.start(y, physics)
-
 
 class GradientDescent(_OfImages):
     """F(x, y) = x - gamma (A^T (A x - y) + w (x - D(x))): regularisation by denoising (RED), learnt gamma and w.
@@ -122,36 +124,28 @@ class GradientDescent(_OfImages):
 class HalfQuadraticSplitting(_Splitting, _OfImages):
     """F(x, y) = argmin over x' of ||A x' - y||^2 / 2 + rho / 2 ||x' - D(x)||^2: denoise, then an exact data step.
 
-    The fixed point satisfies A^T (A x - y) + rho (x - D(x)) = 0: that of GradientDescent (RED) with weight rho, not
-    that of ProximalGradient. If D is the proximal map of R / rho, x minimises ||A x - y||^2 / 2 plus the Moreau
-    envelope min over v of R(v) + rho / 2 ||x - v||^2.
+    The fixed point is that of GradientDescent (RED) with weight rho, not that of ProximalGradient. If D is the proximal
+    map of R / rho, x minimises ||A x - y||^2 / 2 plus the Moreau envelope min over v of R(v) + rho / 2 ||x - v||^2.
 
-    denoiser, penalty: as in ADMM. Source: Geman & Yang, IEEE Trans. Image Process. 4 (1995); with a learned denoiser,
-    Zhang et al. (DPIR), arXiv 2008.13751.
+    denoiser, penalty: as in ADMM. Source: Geman & Yang, IEEE Trans. Image Process. 4 (1995); DPIR, arXiv 2008.13751.
     """
 
     def forward(self, z: Image, y: Tensor, physics: LinearPhysics) -> Image:
         """One application of F."""
         return self.data_step(self.denoiser(z), y, physics)
 
-    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """The Tikhonov solution."""
-        return self.data_step.start(y, physics)
-
 
 class ADMM(_Splitting):
     """F on pairs (v, u), image and scaled dual: x = prox(v - u), v' = D(x + u), u' = u + x - v'.
 
     prox(w) = argmin over x of ||A x - y||^2 / 2 + rho / 2 ||x - w||^2, exactly. The fixed point satisfies x = v,
-    v = D(v + u) and A^T (A v - y) + rho u = 0, so v = D(v - A^T (A v - y) / rho): the equation of ProximalGradient
-    with step size 1 / rho, reached by other means: no step size limits rho. If D is firmly nonexpansive, such as a
-    proximal map, F does not expand ||v||^2 + ||u||^2 and converges; if D is linear, symmetric and below the identity,
-    too, the spectral radius of F is below 1.
+    v = D(v + u) and A^T (A v - y) + rho u = 0, so v = D(v - A^T (A v - y) / rho): the equation of ProximalGradient with
+    step size 1 / rho, whatever rho. If D is firmly nonexpansive, such as a proximal map, F does not expand ||v||^2 +
+    ||u||^2 and converges; if D is also linear, symmetric and below the identity, the spectral radius of F is below 1.
 
-    denoiser: D, any module image -> image of the same shape. penalty: initial rho > 0, learnt through its logarithm,
-    relative to ||A||^2. Raises InputError for another penalty. Source: Boyd et al., Found. Trends Mach. Learn. 3
-    (2011), section 3.1.1; with a denoiser, Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; convergence, Eckstein
-    & Bertsekas, Math. Program. 55 (1992).
+    denoiser: D, any module image -> image of the same shape. penalty: initial rho > 0, learnt, relative to ||A||^2;
+    InputError for others. Source: Boyd et al., Found. Trends Mach. Learn. 3 (2011), section 3.1.1; with a denoiser,
+    Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; convergence, Eckstein & Bertsekas, Math. Program. 55 (1992).
     """
 
     def forward(self, z: tuple[Image, Image], y: Tensor, physics: LinearPhysics) -> tuple[Image, Image]:

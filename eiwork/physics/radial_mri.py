@@ -99,7 +99,7 @@ class RadialMRI(NormalProx):
 
     @property
     def same_for_all_samples(self) -> bool:
-        """Whether all samples of a batch have the same coil maps; see `eiwork.models.batch_map`."""
+        """Whether all samples of a batch have the same coil maps; see `eiwork.models.deq`."""
         return int(self.coil_channels.shape[0]) == 1
 
     def extra_repr(self) -> str:

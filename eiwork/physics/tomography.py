@@ -96,7 +96,7 @@ class Tomography(LinearPhysics):
     """
 
     same_for_all_samples = True
-    """No tensor of it holds one value a sample, whatever its length; see `eiwork.models.batch_map`."""
+    """No tensor of it holds one value a sample, whatever its length; see `eiwork.models.deq`."""
 
     def __init__(
         self,

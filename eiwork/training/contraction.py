@@ -9,10 +9,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.arnoldi import most_amplified
 from eiwork.fixed_point.state import Packing, State, as_tuple, rows_of
+from eiwork.fixed_point.vectors import most_amplified
 from eiwork.models import DEQ
-from eiwork.models.batch_map import BatchMap
+from eiwork.models.deq import BatchMap
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def gradient_network(strength: float = 100.0) -> GradientStepDenoiser:
     torch.manual_seed(0)
     denoiser = GradientStepDenoiser.convolutional(1, width=8, depth=3).double()
     with torch.no_grad():
-        denoiser.potential.network.network[-1].weight.mul_(strength)
+        denoiser.network.network[-1].weight.mul_(strength)
     return denoiser
 
 

@@ -5,10 +5,10 @@ import torch
 from problems import EXACT, TIGHT, DenseProblem, relative_error
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import Implicit, JacobianFree, Picard, fixed_point
+from eiwork.fixed_point import Implicit, Picard, fixed_point
 
-# f contracts by 0.7 or better: after 100 iterations nothing changes in float64, and autograd differentiates them all.
-UNROLLED_STEPS = 100
+# f contracts by 0.5 or so: after 50 iterations nothing changes to 1e-12, and autograd differentiates them all.
+UNROLLED_STEPS = 50
 
 
 def solve(f, z0):
@@ -22,7 +22,7 @@ def unroll(f, z0):
     return z
 
 
-def make(norm=0.7, n=5, batch=2):
+def make(norm=0.5, n=4, batch=2):
     return DenseProblem.make(n=n, batch=batch, norm=norm)
 
 
@@ -88,14 +88,14 @@ def test_first_and_second_derivatives_equal_unrolling_to_the_end(compose):
 
 @pytest.mark.parametrize("compose", COMPOSITIONS)
 def test_gradcheck_and_gradgradcheck(compose):
-    problem = make(n=3)
+    problem = make(norm=0.7, n=2)
     inputs = (problem.weight, problem.y)
     assert torch.autograd.gradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-7)
     assert torch.autograd.gradgradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-6, fast_mode=True)
 
 
 def test_third_derivatives():
-    problem = make(n=3)
+    problem = make(n=2)
 
     def gradient(weight, y):
         loss = one_call(solve, weight, y).pow(3).sum()
@@ -105,8 +105,8 @@ def test_third_derivatives():
 
 
 def test_complex_states_differentiate_twice():
-    weight = (0.2 * torch.randn(3, 3, dtype=torch.complex128)).requires_grad_()
-    y = torch.randn(2, 3, dtype=torch.complex128, requires_grad=True)
+    weight = (0.3 * torch.randn(2, 2, dtype=torch.complex128)).requires_grad_()
+    y = torch.randn(2, 2, dtype=torch.complex128, requires_grad=True)
 
     def g(weight, y):
         return solve(lambda z: 0.3 * torch.tanh(z @ weight) + y, torch.zeros_like(y))
@@ -126,16 +126,11 @@ def test_a_backward_pass_can_be_repeated_and_followed_by_a_second_order_one():
     assert not first.requires_grad
     loss.backward()
     assert torch.equal(problem.weight.grad, first)
-
-
-def test_the_gradient_of_the_gradient_reaches_what_the_loss_scale_depends_on():
-    # dL/dW of s * sum(z) is linear in s: its derivative with respect to s is dL/dW itself, divided by s.
-    problem = make()
+    # dL/dW of s L is linear in s: its derivative with respect to s is dL/dW itself.
     scale = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
-    loss = scale * one_call(solve, problem.weight, problem.y).sum()
+    loss = scale * one_call(solve, problem.weight, problem.y).square().sum()
     gradient = torch.autograd.grad(loss, problem.weight, create_graph=True)[0]
-    by_scale = torch.autograd.grad(gradient.sum(), scale)[0]
-    torch.testing.assert_close(by_scale, gradient.detach().sum() / 2)
+    torch.testing.assert_close(torch.autograd.grad(gradient.sum(), scale)[0], first.sum())
 
 
 class Doubled(torch.autograd.Function):
@@ -165,23 +160,9 @@ def test_a_tensor_out_of_sight_is_right_once_and_refused_twice():
 
 @pytest.mark.parametrize("solver", [Picard(tol=1e-14, max_iter=2000), TIGHT], ids=repr)
 def test_second_derivatives_do_not_depend_on_the_adjoint_solver(solver):
-    problem = make(n=3)
-    inputs = (problem.weight, problem.y)
-    mode = Implicit(solver)
+    problem = make(n=2)
 
     def g(weight, y):
-        return fixed_point(DenseProblem(weight, y).f, torch.zeros_like(y), TIGHT, mode)
+        return fixed_point(DenseProblem(weight, y).f, torch.zeros_like(y), TIGHT, Implicit(solver))
 
-    assert torch.autograd.gradgradcheck(g, inputs, eps=1e-6, atol=1e-6)
-
-
-def test_jacobian_free_differs_from_implicit_in_a_composition():
-    problem = make()
-
-    def by(mode):
-        def solver(f, z0):
-            return fixed_point(f, z0, TIGHT, mode)
-
-        return torch.autograd.grad(two_calls(solver, problem.weight, problem.y).sum(), problem.weight)[0]
-
-    assert relative_error(by(JacobianFree()), by(EXACT)) > 0.05
+    assert torch.autograd.gradgradcheck(g, (problem.weight, problem.y), eps=1e-6, atol=1e-6)

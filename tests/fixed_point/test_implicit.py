@@ -31,11 +31,10 @@ def test_it_equals_the_dense_solve(adjoint, norm):
         assert relative_error(value, exact) < 1e-10
 
 
-@pytest.mark.parametrize("scale", [1e-9, 1e-30, 1e9])
-def test_the_scale_of_the_loss_does_not_change_the_gradient(scale):
+def test_the_scale_of_the_loss_does_not_change_the_gradient():
     problem = DenseProblem.make(norm=0.98)
-    plain, scaled = (gradient_of(problem, GMRES(tol=1e-3), s)[0] for s in (1.0, scale))
-    assert relative_error(scaled / scale, plain) < 1e-10
+    plain, *scaled = (gradient_of(problem, GMRES(tol=1e-3), s)[0] / s for s in (1.0, 1e-9, 1e-30, 1e9))
+    assert all(relative_error(value, plain) < 1e-10 for value in scaled)
 
 
 def test_the_adjoint_tolerance_is_kept_and_changes_the_cost():

@@ -7,10 +7,8 @@ from eiwork import data
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.models import ProximalGradient, ResidualCNN, WhitenedStep
 from eiwork.models.baselines import (
-    Adjoint,
     ConjugateGradientSENSE,
     FilteredBackProjection,
-    Gridding,
     MinimumNormInverse,
     TotalVariation,
     UnrolledNetwork,
@@ -36,17 +34,12 @@ def error(x_hat, x):
     return float((x_hat - x).norm() / x.norm())
 
 
-def test_linear_baselines_are_the_operators_own(scan, undersampled):
+def test_linear_baselines_are_the_operators_own(scan):
     physics, _, y = scan
-    assert torch.equal(Adjoint()(y, physics), physics.A_adjoint(y))
     assert torch.equal(MinimumNormInverse()(y, physics), physics.A_dagger(y))
     assert torch.equal(FilteredBackProjection()(y, physics), physics.fbp(y))
-    radial, _, spokes = undersampled
-    assert torch.equal(Gridding()(spokes, radial), radial.gridding(spokes))
     with pytest.raises(InputError, match="use MinimumNormInverse"):
         FilteredBackProjection()(torch.zeros(1, 1, 8, 8), inpainting(8, keep=0.5))
-    with pytest.raises(InputError, match="has no gridding: use Adjoint"):
-        Gridding()(torch.zeros(1, 1, 8, 8), inpainting(8, keep=0.5))
 
 
 def test_total_variation_minimises_its_objective_and_beats_the_minimum_norm_inverse(scan):
@@ -59,11 +52,7 @@ def test_total_variation_minimises_its_objective_and_beats_the_minimum_norm_inve
         return float(0.5 * (physics.A(z) - y).square().sum() + weight * model.prior.fn(z))
 
     minimum = objective(x_tv)
-    generator = torch.Generator().manual_seed(0)
-    for scale in (1e-3, 1e-2):
-        for _ in range(20):
-            other = x_tv + scale * torch.randn(x_tv.shape, generator=generator)
-            assert minimum < objective(other)
+    assert all(minimum < objective(x_tv + scale * torch.randn_like(x_tv)) for scale in 20 * (1e-3, 1e-2))
     assert minimum < min(objective(x), objective(physics.A_dagger(y)))
     assert error(x_tv, x) < error(physics.A_dagger(y), x)
 
@@ -77,7 +66,7 @@ def test_total_variation_of_two_halves_is_known():
     torch.testing.assert_close(x, y + shift * (1 - 2 * y), atol=1e-5, rtol=0)
 
 
-def test_total_variation_warns_when_stopped_early_and_does_not_remember_the_last_call(scan):
+def test_total_variation_warns_refuses_and_does_not_remember_the_last_call(scan):
     physics, _, y = scan
     model = TotalVariation(1e-4, tol=1e-3)
     with pytest.warns(ConvergenceWarning, match="raise max_iter"):
@@ -88,15 +77,11 @@ def test_total_variation_warns_when_stopped_early_and_does_not_remember_the_last
     model(2 * y, physics)
     assert torch.equal(model(y, physics), first)
     assert not model(0 * y, physics).any()
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_total_variation_refuses_measurements_that_are_not_finite(scan, bad):
-    physics, _, y = scan
-    broken = y.clone()
-    broken[..., 3, 5] = bad
-    with pytest.raises(InputError, match="NaN or infinite"):
-        TotalVariation(1e-4)(broken, physics)
+    for bad in (float("nan"), float("inf")):
+        broken = y.clone()
+        broken[..., 3, 5] = bad
+        with pytest.raises(InputError, match="NaN or infinite"):
+            model(broken, physics)
 
 
 def test_an_unrolled_network_is_its_iteration_repeated(scan):
@@ -113,7 +98,7 @@ def test_an_unrolled_network_is_its_iteration_repeated(scan):
 
 def test_sense_solves_its_normal_equations_beats_gridding_and_the_weight_shrinks(undersampled):
     physics, x, y = undersampled
-    assert error(ConjugateGradientSENSE(1e-3)(y, physics), x) < 0.7 * error(Gridding()(y, physics), x)
+    assert error(ConjugateGradientSENSE(1e-3)(y, physics), x) < 0.7 * error(physics.gridding(y), x)
     sense = ConjugateGradientSENSE(0.01)(y, physics)
     residual = physics.A_adjoint(physics.A(sense) - y) + 0.01 * sense
     assert residual.norm() < 1e-5 * physics.A_adjoint(y).norm()
@@ -129,6 +114,10 @@ def reconstruct(scan, method):
     return magnitude(method(physics.from_kspace(scan.kspace), physics))
 
 
+def gridding(y, physics):
+    return physics.gridding(y)
+
+
 def decibels(x, reference):
     """PSNR after the best scaling."""
     scaled = x * ((x * reference).sum() / x.square().sum())
@@ -141,10 +130,10 @@ def test_the_measured_brain_is_reconstructed():
     # Values are about 1 at the bright end, and dark in the corners.
     assert reference.quantile(0.99).item() == pytest.approx(1.0, abs=0.1)
     assert reference[..., :8, :8].mean() < 0.05
-    assert decibels(reconstruct(scan, Gridding()), reference) > 35
+    assert decibels(reconstruct(scan, gridding), reference) > 35
     few = scan.spokes(slice(50))
     assert decibels(reconstruct(few, ConjugateGradientSENSE(3e-3)), reference) > 26.5
-    assert decibels(reconstruct(few, Gridding()), reference) < 26
+    assert decibels(reconstruct(few, gridding), reference) < 26
 
 
 def test_the_spokes_of_the_measured_brain_are_centred():

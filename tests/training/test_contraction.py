@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from eiwork.models.batch_map import BatchMap
+from eiwork.models.deq import BatchMap
 from eiwork.physics import inpainting
 from eiwork.training import Contraction
 from eiwork.training.contraction import contraction_penalty

@@ -1,4 +1,4 @@
-"""Reversible iteration: exact gradients of a finite iteration whose states are recomputed, not stored."""
+"""Exact gradients of a finite iteration: unrolling (states stored), and reversible steps (states recomputed)."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -6,19 +6,75 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
+from eiwork.fixed_point.approximate import refuse_second_derivative
 from eiwork.fixed_point.capture import Capture, Substitute, refuse_transforms, unseen
-from eiwork.fixed_point.gradients.approximate import refuse_second_derivative
-from eiwork.fixed_point.node import Cut
+from eiwork.fixed_point.implicit import cut_off
 from eiwork.fixed_point.record import publish_residual
-from eiwork.fixed_point.solver import FixedPointSolver
-from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, StateMap, norms, relative
+from eiwork.fixed_point.solver import FixedPointSolver, Progress
+from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, Packing, State, StateMap, norms, relative
 
 # Where the recomputed start differs more than this from the known one, gradients have lost too many digits.
 _DRIFT = 1e-3
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """Runs exactly `steps` steps of the solver and backpropagates through all of them.
+
+    The output is the finite iteration, with or without gradients enabled; the solver's tolerance does not stop it.
+    Memory grows with `steps`. Derivatives of every order are those of the finite iteration.
+
+    checkpoint_every: if given, keeps only the solver's state after every so many steps and evaluates each stretch again
+    in the backward pass: the same gradient for less memory. Raises InputError for steps < 1 or checkpoint_every outside
+    1..steps.
+    """
+
+    steps: int
+    checkpoint_every: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"Unrolled(steps={self.steps}): at least one step is needed.")
+        if self.checkpoint_every is not None and not 1 <= self.checkpoint_every <= self.steps:
+            raise InputError(
+                f"Unrolled(steps={self.steps}, checkpoint_every={self.checkpoint_every}): a stretch has 1 to `steps` "
+                "steps; about the square root of `steps` needs least memory."
+            )
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The state after `steps` steps of `solver`, differentiable through each of them."""
+        packing = Packing.of(z0)
+        flat_map, start = PackedMap(f, packing), packing.pack(z0)
+        progress: Any = start
+        try:
+            if self.checkpoint_every is None or not torch.is_grad_enabled():
+                progress = _stretch(solver, flat_map, start, self.steps)
+            else:
+                for done in range(0, self.steps, self.checkpoint_every):
+                    n = min(self.checkpoint_every, self.steps - done)
+                    progress = checkpoint(_stretch, solver, flat_map, progress, n, use_reentrant=False)
+        except RuntimeError:
+            # Some transforms (vmap; forward mode for some solvers) cannot follow a solver's steps.
+            refuse_transforms()
+            raise
+        z, _ = solver.propose(progress)
+        name = type(solver).__name__
+        publish_residual("forward", name, solver.tol, progress.residual, progress.n_evaluations)
+        return packing.unpack(z)
+
+
+def _stretch(solver: FixedPointSolver, f: FlatMap, state: Tensor | Progress, n_evaluations: int) -> Progress:
+    """`n_evaluations` more evaluations of f, from a start or from where an earlier stretch ended."""
+    if isinstance(state, Tensor):
+        state, n_evaluations = solver.init(f, state), n_evaluations - 1
+    for _ in range(n_evaluations):
+        # Not solver.step: a sample that stopped moving would stop its gradient too.
+        state = solver.evaluate(f, state, *solver.propose(state))
+    return state
 
 
 @dataclass(frozen=True)
@@ -27,12 +83,12 @@ class Reversible:
 
     y <- (1 - damping) y + damping f(z), then z <- (1 - damping) z + damping f(y), from y = z = z0; the output is z
     after `steps` steps, two evaluations each. The backward pass undoes the steps one by one and evaluates f again on
-    the way; gradients reach z0 and every tensor that f closes over. The coupled steps take the place of the
-    solver's: of `solver`, only `tol` is used, to say in the forward report whether the iteration has converged.
+    the way; gradients reach z0 and every tensor that f closes over. Of `solver`, only `tol` is used, to say in the
+    forward report whether the iteration has converged.
 
-    Undoing a step magnifies rounding by 1 / (1 - damping) to 1 / (1 - damping)^2. The states are therefore kept
-    in float64, whatever the type of z0; even so, more than about 25 steps at damping 0.5, or 10 at 0.8, drift. The
-    adjoint report carries the drift, ||z0 recomputed - z0|| / ||z||, and a ConvergenceWarning is given above 1e-3.
+    Undoing a step magnifies rounding by 1 / (1 - damping) to 1 / (1 - damping)^2: the states are kept in float64, and
+    more than about 25 steps at damping 0.5, or 10 at 0.8, drift all the same. The adjoint report carries the drift,
+    ||z0 recomputed - z0|| / ||z||, and a ConvergenceWarning is given above 1e-3.
 
     steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again.
     Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
@@ -54,7 +110,7 @@ class Reversible:
         """The state after the coupled steps, differentiable in O(1) memory."""
         refuse_transforms()
         packing = Packing.of(z0)
-        flat_map, start = packing.flat_map(f), packing.pack(z0)
+        flat_map, start = PackedMap(f, packing), packing.pack(z0)
         if not torch.is_grad_enabled():
             return packing.unpack(self.run(flat_map, start, flat_map(start), solver.tol)[0].to(start.dtype))
         closed = _ClosedOver(flat_map, start)
@@ -63,11 +119,12 @@ class Reversible:
     def run(self, f: FlatMap, start: Flat, image: Flat, tol: float) -> tuple[Flat, Flat]:
         """z and y after the steps, in wide precision; `image` is f(start)."""
         y = z = _wide(start)
+        keep = 1 - self.damping
         for step in range(self.steps):
-            y = self.mix(y, image if step == 0 else f(z.to(start.dtype)))
+            y = keep * y + self.damping * (image if step == 0 else f(z.to(start.dtype)))
             image = f(y.to(start.dtype))
             residual = relative(norms(_wide(image) - y), norms(_wide(image)))
-            z = self.mix(z, image)
+            z = keep * z + self.damping * image
         # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
         publish_residual("forward", "Reversible", tol, residual, 2 * self.steps)
         if not bool(z.isfinite().all()):
@@ -78,34 +135,16 @@ class Reversible:
             )
         return z, y
 
-    def mix(self, state: Flat, image: Flat) -> Flat:
-        """Half a step: (1 - damping) state + damping image."""
-        return (1 - self.damping) * state + self.damping * image
-
-    def report_drift(self, drift: Float[Tensor, " batch"]) -> None:
-        """Publish how far the recomputed start is from the known one, and warn if that is too far."""
-        if not bool(publish_residual("adjoint", "Reversible", _DRIFT, drift, 2 * self.steps).all()):
-            warnings.warn(
-                f"Undoing {self.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
-                "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
-                "or gradient=Unrolled(steps, checkpoint_every=...).",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-
 
 class _ClosedOver:
-    """The differentiable tensors behind a map on flat states, found at one evaluation, and its partial derivatives.
-
-    value: (batch, n) f(z) of that evaluation. attached: the closed-over tensors, attached to the graphs behind them.
-    """
+    """The differentiable tensors behind a flat map, found at one evaluation, and its partial derivatives."""
 
     def __init__(self, f: FlatMap, z: Flat) -> None:
         self.f = f
         # For evaluations in the backward pass, where autograd has left the autocast of now.
         kind = z.device.type
         self._autocast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
-        z = Cut.apply(z.detach().requires_grad_())
+        (z,) = cut_off([z])
         with Capture([z]) as capture:
             outputs = f(z)
         self.attached = tuple(capture.attached)
@@ -116,8 +155,7 @@ class _ClosedOver:
     def pull(self, z: Flat, values: Sequence[Tensor]) -> tuple[Flat, Callable[[Flat], tuple[Tensor, ...]]]:
         """f(z) and w -> (w^T df/dz, w^T df/dp for each closed-over p), with `values` in the place of those."""
         with torch.enable_grad(), torch.autocast(*self._autocast):
-            z = Cut.apply(z.detach().requires_grad_())
-            aliases = [Cut.apply(value.detach().requires_grad_()) for value in values]
+            z, *aliases = cut_off([z, *values])
             with Substitute(self._originals, aliases):
                 outputs = self.f(z)
         _refuse_unseen(outputs, (z, *aliases))
@@ -158,7 +196,15 @@ class _Steps(torch.autograd.Function):
             of_y, of_z = of_y + partial, (1 - mode.damping) * of_z
             of_values = [total + part for total, part in zip(of_values, parts, strict=True)]
             z, y, of_z, of_y = y, z, of_y, of_z
-        mode.report_drift(relative(torch.maximum(norms(z - start), norms(y - start)), length))
+        drift = relative(torch.maximum(norms(z - start), norms(y - start)), length)
+        if not bool(publish_residual("adjoint", "Reversible", _DRIFT, drift, 2 * mode.steps).all()):
+            warnings.warn(
+                f"Undoing {mode.steps} reversible steps drifted by up to {float(drift.max()):.1e} of the state, so the "
+                "gradient is inexact: rounding grows with every step undone. Use fewer steps, a smaller damping, "
+                "or gradient=Unrolled(steps, checkpoint_every=...).",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return None, None, None, (of_z + of_y).to(narrow), *of_values
 
 

@@ -4,6 +4,7 @@ All are first-order rules: the derivative of such a rule is no second derivative
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,35 +13,52 @@ import torch
 from torch import Tensor
 
 from eiwork.errors import ConvergenceWarning, InputError
-from eiwork.fixed_point.node import Cut, Evaluation, Tensors
+from eiwork.fixed_point.implicit import Evaluation, Tensors, cut_off
 from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, check_damping
-from eiwork.fixed_point.state import Flat, FlatMap, Packing, State, StateMap, as_tuple, detach, norms, relative
+from eiwork.fixed_point.state import (
+    PackedMap,
+    Packing,
+    State,
+    StateMap,
+    as_tuple,
+    detach,
+    norms,
+    relative,
+)
+
+
+class _AfterSolve(ABC):
+    """A mode that solves without gradient and attaches an approximate one to the fixed point."""
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f, with the approximate gradient attached."""
+        value = solve_fixed_point(f, z0, solver).value
+        return self._attach(f, value) if torch.is_grad_enabled() else value
+
+    @abstractmethod
+    def _attach(self, f: StateMap, value: State) -> State: ...
 
 
 @dataclass(frozen=True)
-class JacobianFree:
+class JacobianFree(_AfterSolve):
     """Differentiates one evaluation of f at the fixed point and ignores J: cheap, and biased.
 
     The gradient is v^T df/dtheta with v = dL/dz in place of (I - J^T)^{-1} dL/dz. Raises InputError when it is
     differentiated again. Source: Fung et al., AAAI 2022, arXiv 2103.12803.
     """
 
-    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
-        """The fixed point of f, with the Jacobian-free gradient attached."""
-        value = solve_fixed_point(f, z0, solver).value
-        if not torch.is_grad_enabled():
-            return value
+    def _attach(self, f: StateMap, value: State) -> State:
         return _first_order(Packing.of(value).check(f(detach(value))), "JacobianFree")
 
 
 @dataclass(frozen=True)
-class Phantom:
+class Phantom(_AfterSolve):
     """Solves without gradient, then backpropagates through `steps` damped iterations that start at the solution.
 
-    z <- (1 - damping) z + damping f(z), from the detached fixed point; the output is the last z. In the limit of many
-    steps the gradient is the implicit one; steps = 1 and damping = 1 is Jacobian-free. Memory grows with `steps`.
+    z <- (1 - damping) z + damping f(z), from the detached fixed point; the output is the last z. Many steps approach
+    the implicit gradient; steps = 1 and damping = 1 is Jacobian-free. Memory grows with `steps`.
 
     steps: tracked evaluations of f, >= 1. damping: weight of f(z) in (0, 1]. Raises InputError when it is
     differentiated again. Source: Geng et al., NeurIPS 2021, arXiv 2111.05177 (the unrolled form).
@@ -54,28 +72,24 @@ class Phantom:
             raise InputError(f"Phantom(steps={self.steps}): at least one step is needed; try 5.")
         check_damping(self, self.damping)
 
-    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
-        """The fixed point of f, with the phantom gradient attached."""
-        value = solve_fixed_point(f, z0, solver).value
-        if not torch.is_grad_enabled():
-            return value
+    def _attach(self, f: StateMap, value: State) -> State:
         packing = Packing.of(value)
-        flat_map, z = packing.flat_map(f), packing.pack(detach(value))
+        flat_map, z = PackedMap(f, packing), packing.pack(detach(value))
         for _ in range(self.steps):
             z = (1 - self.damping) * z + self.damping * flat_map(z)
         return _first_order(packing.unpack(z), "Phantom")
 
 
 @dataclass(frozen=True)
-class Neumann:
+class Neumann(_AfterSolve):
     """The gradient v^T df/dtheta with v = sum_{k=0}^{terms} (J^T)^k g, where g = dL/dz and J = df/dz.
 
-    `terms` counts the terms beyond g, and so the vector-Jacobian products: 0 is Jacobian-free (v = g), 1 is
-    v = g + J^T g. One tracked evaluation of f, memory independent of `terms`; truncated, hence biased.
+    `terms` counts the vector-Jacobian products, >= 0: 0 is Jacobian-free (v = g), 1 is v = g + J^T g. One tracked
+    evaluation of f, memory independent of `terms`; truncated, hence biased.
 
     The adjoint report carries ||(J^T)^terms g|| / ||g||, the size of the last term, which is the residual of the sum
-    without it (no further product is spent on the residual of the whole). Warns with ConvergenceWarning where that
-    exceeds 1: the series grows. Raises InputError for terms < 0, or when differentiated again.
+    without it. Warns with ConvergenceWarning where that exceeds 1: the series grows. Raises InputError for terms < 0,
+    or when differentiated again.
     Source: Lorraine, Vicol & Duvenaud, AISTATS 2020, arXiv 1911.02590; for DEQs: arXiv 2111.05177.
     """
 
@@ -85,39 +99,31 @@ class Neumann:
         if self.terms < 0:
             raise InputError(f"Neumann(terms={self.terms}): must not be negative; 0 is Jacobian-free, try 5.")
 
-    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
-        """The fixed point of f, with the truncated gradient attached."""
-        value = solve_fixed_point(f, z0, solver).value
-        if not torch.is_grad_enabled():
-            return value
+    def _attach(self, f: StateMap, value: State) -> State:
         packing = Packing.of(value)
-        # The series accounts for the path through z, so that path ends here.
-        state = tuple(Cut.apply(part.detach().requires_grad_()) for part in as_tuple(value))
+        state = cut_off(as_tuple(value))
         outputs = packing.check(f(state if packing.is_tuple else state[0]))
         evaluation = Evaluation(as_tuple(outputs), state, (), None)
 
         def backward(gradients: Tensors) -> Tensors:
             product = packing.on_parts(lambda v: evaluation.pull(state, v))
-            return as_tuple(packing.unpack(self._sum(product, packing.pack(gradients))))
+            total = term = g = packing.pack(gradients)
+            for _ in range(self.terms):
+                term = product(term)
+                total = total + term
+            last = relative(norms(term), norms(g))
+            settled = publish_residual("adjoint", "Neumann", 1.0, last, self.terms)
+            if not bool(settled.all()):
+                warnings.warn(
+                    f"The Neumann series grows for {int((~settled).sum())} of {settled.numel()} samples: its last term "
+                    f"is {float(last.max()):.1e} times dL/dz, so the gradient is wrong. f is not a contraction there: "
+                    "use gradient=Implicit(), or control the Lipschitz constant of the operator.",
+                    ConvergenceWarning,
+                    stacklevel=2,
+                )
+            return as_tuple(packing.unpack(total))
 
         return _first_order(outputs, "Neumann", backward)
-
-    def _sum(self, product: FlatMap, g: Flat) -> Flat:
-        total = term = g
-        for _ in range(self.terms):
-            term = product(term)
-            total = total + term
-        last = relative(norms(term), norms(g))
-        settled = publish_residual("adjoint", "Neumann", 1.0, last, self.terms)
-        if not bool(settled.all()):
-            warnings.warn(
-                f"The Neumann series grows for {int((~settled).sum())} of {settled.numel()} samples: its last term is "
-                f"{float(last.max()):.1e} times dL/dz, so the gradient is wrong. f is not a contraction there: use "
-                "gradient=Implicit(), or control the Lipschitz constant of the operator.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
-        return total
 
 
 def refuse_second_derivative(mode: str) -> None:

@@ -1,15 +1,18 @@
-"""The autograd nodes of implicit differentiation, differentiable to any order."""
+"""Implicit gradients: one tracked evaluation of f, one adjoint solve, autograd nodes differentiable to any order."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.fixed_point.adjoint import AdjointSolver, solve_adjoint
-from eiwork.fixed_point.capture import unseen
-from eiwork.fixed_point.state import Packing, as_tuple
+from eiwork.fixed_point.adjoint import GMRES, AdjointSolver, solve_adjoint
+from eiwork.fixed_point.capture import Capture, not_compiled, unseen
+from eiwork.fixed_point.solve import run_fixed_point
+from eiwork.fixed_point.solver import FixedPointSolver
+from eiwork.fixed_point.state import Flat, Packing, State, StateMap, as_tuple, detach, norms
 
 Tensors = tuple[Tensor, ...]
 
@@ -35,15 +38,8 @@ class Evaluation:
             return tuple(torch.zeros_like(t) for t in targets)
         outputs, weights = zip(*pairs, strict=True)
         with torch.enable_grad():
-            return torch.autograd.grad(
-                outputs,
-                targets,
-                weights,
-                retain_graph=True,
-                create_graph=create_graph,
-                allow_unused=True,
-                materialize_grads=True,
-            )
+            options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
+            return torch.autograd.grad(outputs, targets, weights, materialize_grads=True, **options)
 
     def adjoint(self, g: Tensors) -> Tensors:
         """v with (I - J^T) v = g, sample by sample; g itself for an explicit function."""
@@ -69,16 +65,21 @@ class Cut(torch.autograd.Function):
         return
 
 
-class ImplicitNode(torch.autograd.Function):
+def cut_off(tensors: Iterable[Tensor]) -> Tensors:
+    """The tensors as starts of a graph of their own, for a node that accounts for the paths through them."""
+    return tuple(Cut.apply(part.detach().requires_grad_()) for part in tensors)
+
+
+class _ImplicitNode(torch.autograd.Function):
     """The identity on the outputs of a tracked evaluation; the gradient g becomes v with (I - J^T) v = g.
 
-    The gradient of the loss then flows through the graph of that evaluation, which autograd frees as usual. When a
-    graph of the gradient is asked for, it flows to the closed-over tensors through `differentiable_pull` instead.
+    It then flows through the graph of that evaluation, which autograd frees as usual; when a graph of the gradient is
+    asked for, to the closed-over tensors through `_differentiable_pull` instead. Applied to (evaluation, *outputs,
+    *attached closed-over tensors).
     """
 
     @staticmethod
     def forward(ctx: Any, evaluation: Evaluation, *tensors: Tensor) -> Tensors:
-        """Copies of the outputs; `tensors` are the outputs and the attached closed-over tensors."""
         outputs = tuple(part.clone() for part in tensors[: len(evaluation.outputs)])
         ctx.evaluation = evaluation
         ctx.save_for_backward(*tensors[len(evaluation.outputs) :], *outputs)
@@ -86,7 +87,6 @@ class ImplicitNode(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """First derivatives through the outputs, or differentiable ones straight to the closed-over tensors."""
         evaluation: Evaluation = ctx.evaluation
         n_parameters = len(evaluation.parameters)
         if not torch.is_grad_enabled():
@@ -99,25 +99,22 @@ class ImplicitNode(torch.autograd.Function):
                 "operation first, for example x * 1.0 inside f."
             )
         saved = ctx.saved_tensors
-        attached, values = saved[:n_parameters], saved[n_parameters:]
-        found = differentiable_pull(evaluation, attached, values, gradients)
+        found = _differentiable_pull(evaluation, saved[:n_parameters], saved[n_parameters:], gradients)
         return None, *[None] * len(evaluation.outputs), *found
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Tensor | None) -> None:
-        """Forward mode is refused."""
         raise InputError(
             "Fixed points have no forward-mode derivatives (torch.autograd.forward_ad): differentiate in reverse. J v "
             "is the derivative of w -> w^T J applied to v: two torch.autograd.grad, the first with create_graph=True."
         )
 
 
-class ExplicitNode(torch.autograd.Function):
+class _ExplicitNode(torch.autograd.Function):
     """The value of a tracked evaluation, attached to `attached` with the derivative that its graph knows."""
 
     @staticmethod
     def forward(ctx: Any, evaluation: Evaluation, value: Tensors, *attached: Tensor) -> Tensors:
-        """Copies of `value`."""
         outputs = tuple(part.detach().clone() for part in value)
         ctx.evaluation = evaluation
         ctx.save_for_backward(*attached, *outputs)
@@ -125,16 +122,15 @@ class ExplicitNode(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """v^T d(outputs)/d(parameters), after the adjoint solve if there is a state."""
         evaluation: Evaluation = ctx.evaluation
         if not torch.is_grad_enabled():
             return None, None, *evaluation.pull(evaluation.parameters, evaluation.adjoint(gradients))
         n = len(evaluation.parameters)
         saved = ctx.saved_tensors
-        return None, None, *differentiable_pull(evaluation, saved[:n], saved[n:], gradients)
+        return None, None, *_differentiable_pull(evaluation, saved[:n], saved[n:], gradients)
 
 
-def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tensors, g: Tensors) -> Tensors:
+def _differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tensors, g: Tensors) -> Tensors:
     """v^T df/dp with (I - J^T) v = g, itself differentiable in g, in p and in the fixed point.
 
     attached: the parameters with the graph behind them; values: the fixed point, attached through its own node. v
@@ -149,12 +145,58 @@ def differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tenso
         with torch.enable_grad():
             outputs = tuple(a + b for a, b in zip(g_leaf, products, strict=True))
         of_v = Evaluation(outputs, leaf, (*evaluation.parameters, *evaluation.state, *g_leaf), evaluation.solver)
-        v = ExplicitNode.apply(of_v, solved, *attached, *link, *g)
+        v = _ExplicitNode.apply(of_v, solved, *attached, *link, *g)
     leaf = _leaves(v)
     pulled = evaluation.pull(evaluation.parameters, leaf, create_graph=True)
     of_pulled = Evaluation(pulled, (), (*evaluation.parameters, *evaluation.state, *leaf), None)
-    return ExplicitNode.apply(of_pulled, pulled, *attached, *link, *v)
+    return _ExplicitNode.apply(of_pulled, pulled, *attached, *link, *v)
 
 
 def _leaves(tensors: Tensors) -> Tensors:
     return tuple(t.detach().clone().requires_grad_() for t in tensors)
+
+
+@dataclass(frozen=True)
+class Implicit:
+    """Gradient by the implicit function theorem, exact at the fixed point, memory independent of the solve.
+
+    At z = f(z, theta): dL/dtheta = v^T df/dtheta, with (I - J^T) v = dL/dz and J = df/dz. One call is one node of the
+    autograd graph, so calls compose. The node is differentiable to any order (`create_graph=True`); forward mode and
+    torch.func are refused (InputError). f must treat the samples of a batch independently.
+
+    solver: GMRES (default), or any fixed-point solver, for the adjoint system; its tolerance is relative to
+    ||dL/dz|| of each sample. Source: Bai, Kolter & Koltun, arXiv 1909.01377; the modular use under EI losses: arXiv
+    2511.18667.
+    """
+
+    solver: AdjointSolver = field(default_factory=GMRES)
+
+    def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
+        """The fixed point of f; gradients reach every tensor that f closes over."""
+        solution, progress = run_fixed_point(f, z0, solver)
+        if not torch.is_grad_enabled():
+            return solution.value
+        packing = Packing.of(solution.value)
+        with torch.no_grad():
+            # The evaluation that autograd needs anyway is made where the solver would go next: beyond the tolerance.
+            ahead, _ = solver.propose(progress)
+            usable = progress.converged & ahead.isfinite().all(dim=1)
+            ahead = torch.where(usable[:, None], ahead, progress.best_z)
+        evaluation, attached = self._track(f, ahead, packing)
+        with torch.no_grad():
+            fz = packing.pack(detach(evaluation.outputs))
+            # As good as the solve's own result, to within rounding where a sample has failed and stayed?
+            allowed = 1.001 * solution.residual.clamp(min=solver.tol) * norms(fz)
+            misled = not bool((norms(fz - ahead) <= allowed).all())
+        if misled:
+            del evaluation, attached
+            evaluation, attached = self._track(f, progress.best_z, packing)
+        outputs = _ImplicitNode.apply(evaluation, *evaluation.outputs, *attached)
+        return outputs if packing.is_tuple else outputs[0]
+
+    def _track(self, f: StateMap, flat: Flat, packing: Packing) -> tuple[Evaluation, list[Tensor]]:
+        """One evaluation of f with gradients, and the tensors it closes over."""
+        state = cut_off(as_tuple(packing.unpack(flat)))
+        with not_compiled(), Capture(state) as capture:
+            value = packing.check(f(state if packing.is_tuple else state[0]))
+        return Evaluation(as_tuple(value), state, tuple(capture.aliases), self.solver), capture.attached
