@@ -25,9 +25,7 @@ app = typer.Typer(
 
 @app.command()
 def notebooks(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="By number or name, for example 04; all by default.")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="By number or name, like 04; all by default.")] = None,
     fast: Annotated[bool, typer.Option("--fast/--full", help="Short trainings, or those of the text.")] = True,
     output: Annotated[Path | None, typer.Option(file_okay=False, help="Else build/notebooks.")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="How many lessons run at the same time.")] = 1,
