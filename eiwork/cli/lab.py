@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,7 @@ def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool =
     `as_root` adds the option that JupyterLab asks for when root runs it, as in a container. Raises InputError for an
     option that would open the server to other machines or turn its token off.
     """
-    for option, following in zip(jupyter_options, [*jupyter_options[1:], ""], strict=True):
+    for option, following in zip_longest(jupyter_options, jupyter_options[1:], fillvalue=""):
         name, equals, value = option.partition("=")
         value = (value if equals else following).strip("'\"")
         if name in _IP_OPTIONS and value not in _LOOPBACK:
