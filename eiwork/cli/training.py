@@ -26,9 +26,7 @@ def recipes() -> None:
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")],
-    output: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", file_okay=False, help="Else runs/RECIPE.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FOLDER", file_okay=False, help="Else runs/RECIPE.")] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="By default the recipe's own.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="By default the recipe's own.")] = None,
     device: DeviceName = "auto",
