@@ -51,60 +51,26 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ADMM",
-    "DEQ",
-    "GMRES",
-    "Anderson",
-    "Broyden",
-    "CheckpointError",
-    "Contraction",
-    "ConvergenceError",
-    "ConvergenceWarning",
-    "DataFormatError",
-    "EiworkError",
-    "GradientDescent",
-    "GradientStep",
-    "GradientStepDenoiser",
-    "GroupAveraged",
-    "HalfQuadraticSplitting",
-    "Implicit",
-    "InputConvexPotential",
-    "InputError",
-    "JacobianFree",
-    "Neumann",
-    "Phantom",
-    "Picard",
-    "ProximalGradient",
-    "ProximalStep",
-    "RecipeError",
-    "ResidualBlockCNN",
-    "ResidualCNN",
-    "Reversible",
-    "Solution",
-    "Unrolled",
-    "WhitenedStep",
-    "errors",
-    "evaluate",
-    "fit",
-    "fixed_point",
-    "record",
-    "solve_fixed_point",
-]
+__all__ = ["errors", "fixed_point"]
+__all__ += ["CheckpointError", "ConvergenceError", "ConvergenceWarning", "DataFormatError", "EiworkError", "InputError"]
+__all__ += ["RecipeError", "Solution", "record", "solve_fixed_point"]
+__all__ += ["GMRES", "Anderson", "Broyden", "Picard"]
+__all__ += ["Implicit", "JacobianFree", "Neumann", "Phantom", "Reversible", "Unrolled"]
+__all__ += ["ADMM", "DEQ", "GradientDescent", "HalfQuadraticSplitting", "ProximalGradient"]
+__all__ += ["GradientStep", "ProximalStep", "WhitenedStep"]
+__all__ += ["GradientStepDenoiser", "GroupAveraged", "InputConvexPotential", "ResidualBlockCNN", "ResidualCNN"]
+__all__ += ["Contraction", "evaluate", "fit"]
 
-_SUBPACKAGES = frozenset(
-    {"analysis", "data", "errors", "figures", "fixed_point", "losses", "models", "physics", "symmetry"}
-    | {"training", "widgets"}
-)
-_HOMES = ("eiwork.errors", "eiwork.fixed_point", "eiwork.models", "eiwork.training")
+_SUBPACKAGES = {"analysis", "data", "errors", "figures", "fixed_point", "losses", "models", "physics", "symmetry"}
+_SUBPACKAGES |= {"training", "widgets"}
 
 
 def __getattr__(name: str) -> Any:
     if name in _SUBPACKAGES:
         return import_module(f"eiwork.{name}")
     if name in __all__:
-        for home in _HOMES:
-            module = import_module(home)
+        for home in ("errors", "fixed_point", "models", "training"):
+            module = import_module(f"eiwork.{home}")
             if hasattr(module, name):
                 return getattr(module, name)
     raise AttributeError(f"module 'eiwork' has no attribute {name!r}")

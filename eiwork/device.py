@@ -10,15 +10,12 @@ from eiwork.errors import InputError
 def resolve(name: str | torch.device = "auto") -> torch.device:
     """Turn a device name into a `torch.device` that exists on this machine.
 
-    `name` is "auto" (the first CUDA device when there is one, else the CPU), "cpu", "cuda", "cuda:N", or a
-    `torch.device` of these types. Raises InputError for any other name, for CUDA where torch finds none, and for an
-    index beyond the devices that exist; the message names `--device` and what to use instead.
+    `name`: "auto" (the first CUDA device when there is one, else the CPU), "cpu", "cuda", "cuda:N", or a
+    `torch.device` of these types. Raises InputError for another name, CUDA where torch finds none, an absent index.
     """
     text = str(name)
-    if text == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if text == "cpu":
-        return torch.device("cpu")
+    if text in ("auto", "cpu"):
+        return torch.device("cuda" if text == "auto" and torch.cuda.is_available() else "cpu")
     match = re.fullmatch(r"cuda(?::(\d+))?", text)
     if match is None:
         raise InputError(f"--device {text!r} is not known. Use auto, cpu, cuda, or cuda:N with the number of a GPU.")
@@ -35,9 +32,7 @@ def resolve(name: str | torch.device = "auto") -> torch.device:
 
 def describe(device: torch.device) -> str:
     """Name a device in words for a report, for example `cpu` or `cuda (NVIDIA H200)`."""
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return str(device)
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
 def _why_no_cuda() -> str:

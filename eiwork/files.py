@@ -15,10 +15,10 @@ def write_atomically(
 ) -> Path:
     """Write a file so that a reader finds the old content or the new content, never a part, and return its path.
 
-    `write` creates the file at a temporary path in the same folder (with the same suffix, which `numpy.savez` and
-    others look at); it is flushed to the disk and then renamed over `path`. Whatever goes wrong, Ctrl-C included, the
-    old file stays as it was and the temporary one is removed. Missing parent folders are made. Raises `error` when the
-    disk is full or the folder cannot be written, and whatever `write` raises for other reasons.
+    `write` creates a temporary file in the same folder (with the same suffix, which `numpy.savez` and others look at),
+    which is flushed to the disk and renamed over `path`. Whatever goes wrong, Ctrl-C included, the old file stays and
+    the temporary one is removed. Missing parent folders are made. Raises `error` when the disk is full or the folder
+    cannot be written, and whatever `write` raises for other reasons.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")

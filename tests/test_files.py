@@ -15,47 +15,37 @@ from eiwork.files import ensure_output_folder, write_atomically, write_text_atom
 
 @pytest.fixture
 def full_disk():
-    """Files of this process cannot grow beyond 4 kB: writing more fails as it does on a full disk."""
+    """Files of this process cannot grow beyond 1 kB: writing more fails as it does on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_writes_the_content_and_makes_missing_folders(tmp_path):
+def test_writes_the_content_with_the_usual_permissions_and_makes_missing_folders(tmp_path):
     target = tmp_path / "a" / "b" / "text.json"
     assert write_text_atomically(target, "γ = 1\n") == target
     assert target.read_bytes() == "γ = 1\n".encode()
     assert [path.name for path in target.parent.iterdir()] == ["text.json"]
-
-
-def test_the_temporary_file_keeps_the_suffix_that_writers_look_at(tmp_path):
-    target = tmp_path / "arrays.npz"
-    write_atomically(target, lambda path: np.savez(path, x=np.arange(3)))
-    with np.load(target) as arrays:
-        assert arrays["x"].tolist() == [0, 1, 2]
-    assert [path.name for path in tmp_path.iterdir()] == ["arrays.npz"]
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    assert stat.S_IMODE(target.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
 
 
 def test_the_target_is_replaced_only_when_the_new_content_is_complete(tmp_path):
-    target = tmp_path / "note.txt"
+    target = tmp_path / "arrays.npz"
     target.write_text("old")
     seen = []
 
     def write(path: Path) -> None:
-        path.write_text("new")
+        np.savez(path, x=np.arange(3))  # which looks at the suffix
         seen.append(target.read_text())
 
     write_atomically(target, write)
     assert seen == ["old"]
-    assert target.read_text() == "new"
-
-
-def test_file_permissions_are_the_usual_ones(tmp_path):
-    plain = tmp_path / "plain"
-    plain.write_text("")
-    written = write_text_atomically(tmp_path / "written", "")
-    assert stat.S_IMODE(written.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+    with np.load(target) as arrays:
+        assert arrays["x"].tolist() == [0, 1, 2]
+    assert [path.name for path in tmp_path.iterdir()] == ["arrays.npz"]
 
 
 @pytest.mark.parametrize(
@@ -99,37 +89,24 @@ def test_other_exceptions_pass_unchanged_and_leave_nothing(tmp_path, interruptio
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
-def test_a_folder_below_a_file_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
+def test_an_output_folder_is_made_and_what_is_in_it_stays(tmp_path):
+    folder = ensure_output_folder(tmp_path / "runs" / "first")
+    assert list(folder.iterdir()) == []
+    (folder / "model.json").write_text("{}")
+    ensure_output_folder(folder)
+    assert [path.name for path in folder.iterdir()] == ["model.json"]
+
+
+def test_a_folder_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("kept")
     with pytest.raises(InputError, match=r"Cannot write .*file/x: File exists"):
         write_text_atomically(tmp_path / "file" / "x", "text", InputError)
-
-
-def test_an_output_folder_is_made_and_left_empty(tmp_path):
-    folder = ensure_output_folder(tmp_path / "runs" / "first")
-    assert folder.is_dir()
-    assert list(folder.iterdir()) == []
-
-
-def test_an_output_folder_keeps_what_is_in_it(tmp_path):
-    (tmp_path / "model.json").write_text("{}")
-    ensure_output_folder(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.json"]
-
-
-def test_an_output_folder_that_is_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("kept")
     with pytest.raises(CheckpointError, match=r"Cannot write .*file: File exists"):
         ensure_output_folder(tmp_path / "file")
     assert (tmp_path / "file").read_text() == "kept"
 
 
-def test_an_output_folder_without_room_is_refused_before_any_work(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
-    try:
-        with pytest.raises(CheckpointError, match="File too large"):
-            ensure_output_folder(tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def test_an_output_folder_without_room_is_refused_before_any_work(tmp_path, full_disk):
+    with pytest.raises(CheckpointError, match="File too large"):
+        ensure_output_folder(tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -25,18 +25,10 @@ app = typer.Typer(
 
 @app.command()
 def notebooks(
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="NAMES", help="Lessons by number or name, for example 04; all by default."),
-    ] = None,
-    fast: Annotated[
-        bool, typer.Option("--fast/--full", help="Short trainings and small sizes, or those of the text.")
-    ] = True,
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", file_okay=False, help="Where executed copies go; build/notebooks by default."),
-    ] = None,
-    jobs: Annotated[int, typer.Option(metavar="N", min=1, help="How many lessons run at the same time.")] = 1,
+    names: Annotated[list[str] | None, typer.Argument(help="By number or name, like 04; all by default.")] = None,
+    fast: Annotated[bool, typer.Option("--fast/--full", help="Short trainings, or those of the text.")] = True,
+    output: Annotated[Path | None, typer.Option(file_okay=False, help="Else build/notebooks.")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="How many lessons run at the same time.")] = 1,
 ) -> None:
     """Execute lessons; the executed copies, with their outputs, go to a build folder and the lessons stay as they are.
 
@@ -59,12 +51,7 @@ def notebooks(
 
 
 @app.command()
-def book(
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", file_okay=False, help="Where the book goes; build/book by default."),
-    ] = None,
-) -> None:
+def book(output: Annotated[Path | None, typer.Option(file_okay=False, help="Else build/book.")] = None) -> None:
     """Build the book from the lessons that `python -m book.builder notebooks` executed.
 
     The result is a folder of web pages that any file server can show, without a network and without Python.
@@ -83,20 +70,17 @@ def chosen_lessons(folder: Path, names: Sequence[str] = ()) -> list[Path]:
     A name is a lesson's number (`04`), its name (with or without `.ipynb`), or the beginning of its name. Raises
     InputError for one that fits no lesson, or more than one.
     """
-    every = sorted(folder.glob(LESSONS))
-    chosen = {_lesson(name, every) for name in names} if names else set(every)
-    return [path for path in every if path in chosen]
-
-
-def _lesson(name: str, every: Sequence[Path]) -> Path:
-    stem = Path(name).name.removesuffix(".ipynb")
-    exact = [path for path in every if path.stem == stem]
-    fitting = exact or [path for path in every if stem and path.stem.startswith(stem)]
-    if len(fitting) == 1:
-        return fitting[0]
-    problem = "fits more than one lesson" if fitting else "is not a lesson"
-    among = ", ".join(path.stem for path in fitting or every)
-    raise InputError(f"{name!r} {problem}. Choose from: {among}.")
+    every, chosen = sorted(folder.glob(LESSONS)), set[Path]()
+    for name in names:
+        stem = Path(name).name.removesuffix(".ipynb")
+        exact = [path for path in every if path.stem == stem]
+        fitting = exact or [path for path in every if stem and path.stem.startswith(stem)]
+        if len(fitting) != 1:
+            problem = "fits more than one lesson" if fitting else "is not a lesson"
+            among = ", ".join(path.stem for path in fitting or every)
+            raise InputError(f"{name!r} {problem}. Choose from: {among}.")
+        chosen.update(fitting)
+    return [path for path in every if path in chosen or not names]
 
 
 if __name__ == "__main__":

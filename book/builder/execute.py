@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,10 +51,8 @@ def run_notebooks(
     Each notebook has a cell tagged `parameters` that sets `mode`; `jobs` >= 1 of them run at the same time. A copy that
     was made from the same notebook, code, libraries and mode is kept. Each copy is written whole or not at all; of a
     failed lesson, the cells up to the failure go to `output_dir/failed/`. `on_report` is called with each report as it
-    comes in; `show_progress` shows a bar per notebook, cell by cell, on standard error.
-
-    Raises InputError for no notebooks, an unknown mode, jobs < 1, or two notebooks of the same name; PublishingError
-    when lessons failed, naming each with its cell, after the others are done.
+    comes in; `show_progress` shows a bar per notebook, cell by cell. Raises InputError for no notebooks, an unknown
+    mode, jobs < 1, or two notebooks of one name; PublishingError naming each failed lesson after the others are done.
     """
     notebooks = [Path(path).resolve() for path in paths]
     if not notebooks:
@@ -64,35 +62,23 @@ def run_notebooks(
     if len({path.name for path in notebooks}) != len(notebooks):
         raise InputError("Two of the notebooks have the same name, so their executed copies would collide.")
     folder = ensure_output_folder(Path(output_dir).resolve(), PublishingError)
+    # A long text takes longer, and one that began last would be waited for alone.
+    begin = sorted(notebooks, key=lambda path: -path.stat().st_size if path.exists() else 0) if jobs > 1 else notebooks
     outcomes: dict[Path, RunReport | PublishingError] = {}
-    for path, outcome in _outcomes(notebooks, folder, mode, min(jobs, len(notebooks)), show_progress):
-        outcomes[path] = outcome
-        if on_report is not None and isinstance(outcome, RunReport):
-            on_report(outcome)
+    with ThreadPoolExecutor(min(jobs, len(notebooks))) as pool:
+        futures = {pool.submit(_attempt, path, folder / path.name, mode, show_progress): path for path in begin}
+        try:
+            for future in as_completed(futures):
+                outcome = outcomes[futures[future]] = future.result()
+                if on_report is not None and isinstance(outcome, RunReport):
+                    on_report(outcome)
+        finally:
+            pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing new is started
     results = [outcomes[path] for path in notebooks]
     failures = [str(result) for result in results if isinstance(result, PublishingError)]
     if failures:
         raise PublishingError("\n\n".join(failures))
     return [result for result in results if isinstance(result, RunReport)]
-
-
-def _outcomes(
-    notebooks: Sequence[Path], folder: Path, mode: Mode, jobs: int, show_progress: bool
-) -> Iterator[tuple[Path, RunReport | PublishingError]]:
-    """Run every notebook, in the order in which they finish; a failed one gives its error."""
-    if jobs == 1:
-        for path in notebooks:
-            yield path, _attempt(path, folder / path.name, mode, show_progress)
-        return
-    # A long text takes longer, and one that began last would be waited for alone.
-    longest_first = sorted(notebooks, key=lambda path: path.stat().st_size if path.exists() else 0, reverse=True)
-    with ThreadPoolExecutor(jobs) as pool:
-        futures = {pool.submit(_attempt, path, folder / path.name, mode, show_progress): path for path in longest_first}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # after Ctrl-C nothing new is started
 
 
 def _attempt(notebook: Path, executed: Path, mode: Mode, show_progress: bool) -> RunReport | PublishingError:

@@ -18,8 +18,8 @@ RECORD = "eiwork"
 
 def package_fingerprint(package: Path = _PACKAGE) -> str:
     """SHA-256 over the names and contents of the package's code and data files."""
-    files = [path for path in package.rglob("*") if path.suffix in _SUFFIXES]
-    return _digest(package, [path for path in files if not _LEFT_OUT.intersection(path.relative_to(package).parts)])
+    files = (path for path in package.rglob("*") if path.suffix in _SUFFIXES)
+    return _digest(package, (path for path in files if not _LEFT_OUT & {*path.relative_to(package).parts}))
 
 
 def results_fingerprint(results: Path = _RESULTS) -> str:

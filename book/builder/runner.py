@@ -18,11 +18,8 @@ def main(arguments: dict[str, object]) -> int:
     try:
         papermill.execute_notebook(**arguments)
     except papermill.PapermillExecutionError as error:
-        failure = {
-            "cell_index": error.cell_index,
-            "source": error.source,
-            "error": f"{error.ename}: {error.evalue}",
-        }
+        told = f"{error.ename}: {error.evalue}"
+        failure = {"cell_index": error.cell_index, "source": error.source, "error": told}
     except (DeadKernelError, NoSuchKernel) as error:
         failure = {"kernel": f"{type(error).__name__}: {error}"}
     else:

@@ -75,17 +75,11 @@ def copy_assets(target: Path) -> None:
         shutil.move(font, fonts / font.name)
     shutil.copytree(_HERE / "static", target, dirs_exist_ok=True)
     for name, (package, inside) in _FROM_PACKAGES.items():
-        shutil.copyfile(_installed(package, inside), target / name)
-
-
-def _installed(package: str, inside: str) -> Path:
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise PublishingError(f"{package} is not installed, but the book needs it: pip install 'eiwork[book]'.")
-    path = Path(spec.origin).parent / inside
-    if not path.is_file():
-        raise PublishingError(
-            f"{package} has no file {inside} any more; its version changed how it is packed. "
-            "Install the version that pyproject.toml allows."
-        )
-    return path
+        spec = find_spec(package)
+        if spec is None or spec.origin is None:
+            raise PublishingError(f"{package} is not installed, but the book needs it: pip install 'eiwork[book]'.")
+        path = Path(spec.origin).parent / inside
+        if not path.is_file():
+            told = f"{package} has no file {inside} any more; its version changed how it is packed. "
+            raise PublishingError(told + "Install the version that pyproject.toml allows.")
+        shutil.copyfile(path, target / name)

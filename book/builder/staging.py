@@ -48,17 +48,10 @@ def clean(notebook: nbformat.NotebookNode) -> None:
         if "injected-parameters" in tags:
             cell.metadata["tags"] = [*tags, "remove-cell"]
         if cell.cell_type == "code":
-            cell.outputs = [_page_output(output) for output in cell.outputs if not _is_progress_bar(output)]
-
-
-def _is_progress_bar(output: Any) -> bool:
-    return output.output_type == "stream" and output.name == "stderr" and "\r" in output.text
-
-
-def _page_output(output: Any) -> Any:
-    if PLOTLY_MIME in output.get("data", {}):
-        output.data = {"text/html": plotly_html(output.data[PLOTLY_MIME])}
-    return output
+            cell.outputs = [o for o in cell.outputs if not (o.get("name") == "stderr" and "\r" in o.text)]
+            for output in cell.outputs:
+                if PLOTLY_MIME in output.get("data", {}):
+                    output.data = {"text/html": plotly_html(output.data[PLOTLY_MIME])}
 
 
 def plotly_html(figure: dict[str, Any]) -> str:

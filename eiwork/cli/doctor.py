@@ -16,7 +16,7 @@ from rich.table import Table
 import eiwork
 from eiwork.cli.locations import find_chromium, project_folder
 from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
-from eiwork.errors import EiworkError
+from eiwork.errors import EiworkError, InputError
 from eiwork.files import ensure_output_folder
 
 Status = Literal["ok", "note", "problem"]
@@ -55,9 +55,23 @@ def doctor(json_path: JsonPath = None) -> None:
 
 def every_check() -> list[Check]:
     """Run all checks, in the order in which they are worth reading."""
-    single: list[Callable[[], Check]] = [_deepinv, _device, _data, _lessons, _chromium, _output]
-    here = [Check("eiwork", "ok", eiwork.__version__), Check("Python", "ok", platform.python_version())]
-    return here + _packages() + [check() for check in single]
+    import torch
+
+    from eiwork import data, device
+
+    output = Path("runs") if Path("runs").is_dir() else Path()  # of `eiwork train`; no new folder is left behind
+    lessons = "[0-9][0-9]_*.ipynb"
+    others: list[tuple[str, str, Status, Callable[[], str]]] = [
+        ("import deepinv", "cannot be imported", "problem", _deepinv),
+        ("device", "cannot be used", "problem", lambda: device.describe(device.resolve("auto"))),
+        ("embedded data", "damaged", "problem", lambda: f"{len(data.verify())} files, as in the manifest"),
+        ("lessons", "not found", "note", lambda: f"{len(list((project_folder() / 'notebooks').glob(lessons)))} found"),
+        ("Chromium", "not found", "note", _chromium),
+        ("output folder", "cannot be written", "problem", lambda: str(ensure_output_folder(output).resolve())),
+    ]
+    here = [("eiwork", eiwork.__version__), ("Python", platform.python_version())]
+    here += [("threads", f"{torch.get_num_threads()} on {os.cpu_count()} cores")]
+    return [Check(name, "ok", found) for name, found in here] + _packages() + [_attempt(*other) for other in others]
 
 
 def _packages() -> list[Check]:
@@ -82,55 +96,23 @@ def _package(requirement: Requirement, extra: str | None) -> Check:
     return Check(requirement.name, "ok", installed)
 
 
-def _deepinv() -> Check:
-    try:
-        importlib.import_module("deepinv")
-    except (ImportError, RuntimeError, OSError) as error:  # a torchvision of another torch fails in each of these ways
-        remedy = "torch and torchvision are probably of different releases: pip install --upgrade torch torchvision"
-        return Check("import deepinv", "problem", f"{type(error).__name__}: {error}", remedy)
-    return Check("import deepinv", "ok", "works")
-
-
-def _device() -> Check:
-    import torch
-
-    from eiwork import device
-
-    found = device.describe(device.resolve("auto"))
-    return Check("device", "ok", f"{found}; {torch.get_num_threads()} threads on {os.cpu_count()} cores")
-
-
-def _data() -> Check:
-    from eiwork.data import verify
-
-    return _attempt("embedded data", "damaged", lambda: f"{len(verify())} files, every SHA-256 as in the manifest")
-
-
-def _lessons() -> Check:
-    def find() -> str:
-        folder = project_folder() / "notebooks"
-        return f"{len(list(folder.glob('[0-9][0-9]_*.ipynb')))} in {folder}"
-
-    return _attempt("lessons", "not found from here", find, "note")
-
-
-def _chromium() -> Check:
-    found = find_chromium()
-    if found is None:
-        return Check("Chromium", "note", "not found", "Only tests in a browser need it: sudo apt-get install chromium")
-    return Check("Chromium", "ok", str(found))
-
-
-def _output() -> Check:
-    """Check the place of `eiwork train`'s output, without leaving a new folder behind."""
-    folder = Path("runs") if Path("runs").is_dir() else Path()
-    return _attempt(
-        "output folder", "cannot be written", lambda: f"{ensure_output_folder(folder).resolve()} can be written"
-    )
-
-
-def _attempt(name: str, problem: str, find: Callable[[], str], status: Status = "problem") -> Check:
+def _attempt(name: str, problem: str, status: Status, find: Callable[[], str]) -> Check:
     try:
         return Check(name, "ok", find())
     except EiworkError as error:
         return Check(name, status, problem, str(error))
+
+
+def _deepinv() -> str:
+    try:
+        importlib.import_module("deepinv")
+    except (ImportError, RuntimeError, OSError) as error:  # a torchvision of another torch fails in each of these ways
+        remedy = "torch and torchvision are probably of different releases: pip install --upgrade torch torchvision"
+        raise InputError(f"{type(error).__name__}: {error}; {remedy}") from error
+    return "works"
+
+
+def _chromium() -> str:
+    if (found := find_chromium()) is None:
+        raise InputError("Only tests in a browser need it: sudo apt-get install chromium")
+    return str(found)

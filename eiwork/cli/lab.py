@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated
 
@@ -46,7 +47,19 @@ def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool =
     `as_root` adds the option that JupyterLab asks for when root runs it, as in a container. Raises InputError for an
     option that would open the server to other machines or turn its token off.
     """
-    _refuse_unsafe(jupyter_options)
+    for option, following in zip_longest(jupyter_options, jupyter_options[1:], fillvalue=""):
+        name, equals, value = option.partition("=")
+        value = (value if equals else following).strip("'\"")
+        if name in _IP_OPTIONS and value not in _LOOPBACK:
+            raise InputError(
+                f"{option} would let other machines reach JupyterLab, which runs code for whoever reaches it. "
+                "Leave the option out and forward the port: ssh -L 8888:127.0.0.1:8888 THIS_MACHINE"
+            )
+        if name in _TOKEN_OPTIONS and not value:
+            raise InputError(
+                f"{option} would turn the token off, so that every user of this machine could run code as you. "
+                "Leave the option out: the address that JupyterLab prints already holds the token."
+            )
     return [
         sys.executable,
         "-m",
@@ -60,27 +73,9 @@ def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool =
 
 
 def lab_environment() -> dict[str, str]:
-    """Return this process's environment with our defaults of JupyterLab's settings: no news pop-up, no update check.
+    """This process's environment with our defaults of JupyterLab's settings: no news and no update check.
 
     They are defaults only: what a user has set in JupyterLab's settings editor wins.
     """
     paths = [str(_JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(path for path in paths if path)}
-
-
-def _refuse_unsafe(jupyter_options: Sequence[str]) -> None:
-    for position, option in enumerate(jupyter_options):
-        name, equals, value = option.partition("=")
-        if not equals and position + 1 < len(jupyter_options):
-            value = jupyter_options[position + 1]
-        value = value.strip("'\"")
-        if name in _IP_OPTIONS and value not in _LOOPBACK:
-            raise InputError(
-                f"{option} would let other machines reach JupyterLab, which runs code for whoever reaches it. "
-                "Leave the option out and forward the port: ssh -L 8888:127.0.0.1:8888 THIS_MACHINE"
-            )
-        if name in _TOKEN_OPTIONS and not value:
-            raise InputError(
-                f"{option} would turn the token off, so that every user of this machine could run code as you. "
-                "Leave the option out: the address that JupyterLab prints already holds the token."
-            )

@@ -26,16 +26,9 @@ def recipes() -> None:
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="One of the names that `eiwork recipes` lists.")],
-    output: Annotated[
-        Path | None,
-        typer.Option(metavar="FOLDER", file_okay=False, help="Where the checkpoint goes; runs/RECIPE by default."),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Optimiser steps; the recipe's own number by default.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Random seed; the recipe's own by default.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(metavar="FOLDER", file_okay=False, help="Else runs/RECIPE.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", min=1, help="By default the recipe's own.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", min=0, help="By default the recipe's own.")] = None,
     device: DeviceName = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Continue the training found in the output folder.")] = False,
     json_path: JsonPath = None,
@@ -54,12 +47,8 @@ def train(
     folder = Path("runs") / recipe if output is None else output
     run = train_recipe(chosen, folder, device=device, resume=resume)
     say(f"Checkpoint: {run.checkpoint}")
-    figures = {
-        "recipe": chosen.model_dump(mode="json"),
-        "checkpoint": str(run.checkpoint),
-        "interrupted": run.interrupted,
-        "history": run.history,
-    }
+    result = {"checkpoint": str(run.checkpoint), "interrupted": run.interrupted, "history": run.history}
+    figures = {"recipe": chosen.model_dump(mode="json")} | result
     if run.interrupted:
         write_json(json_path, figures)
         same = "".join(f" --{key} {value}" for key, value in overrides.items())

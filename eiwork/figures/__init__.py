@@ -1,8 +1,8 @@
 """Pure functions from numbers to matplotlib figures that carry an alternative text; nothing is computed here."""
 
-from eiwork.figures.comparison import comparison, intervals
+from eiwork.figures.comparison import comparison
 from eiwork.figures.curves import convergence, lines, training_curves
-from eiwork.figures.described import DescribedFigure, figure_html, figure_png, new_figure, show
+from eiwork.figures.described import DescribedFigure, figure_png, new_figure, show
 from eiwork.figures.images import image_row
 from eiwork.figures.style import PALETTE, style
 
@@ -11,10 +11,8 @@ __all__ = [
     "DescribedFigure",
     "comparison",
     "convergence",
-    "figure_html",
     "figure_png",
     "image_row",
-    "intervals",
     "lines",
     "new_figure",
     "show",

@@ -60,8 +60,7 @@ def to_picture(image: Numbers, name: str = "image") -> np.ndarray:
     shape = array.shape
     if array.ndim == 4 and shape[0] == 1:
         array = array[0]
-    if array.ndim == 2:
-        array = array[None]
+    array = array[None] if array.ndim == 2 else array
     told = f"{name} has shape {tuple(shape)}, which is not one image: give (height, width) or (channel, height, width) "
     told += "with 1, 2 or 3 channels; take one sample of a batch with x[i]."
     require(array.ndim == 3 and array.shape[0] in (1, 2, 3) and array.size > 0, told)

@@ -2,16 +2,12 @@
 
 import textwrap
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from eiwork.figures.arrays import Number, Numbers, require, to_array, to_numbers
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, style
-
-# Characters in a line of a label: two lines of it fit a row, and leave half of the width to the values.
-_LINE = 40
 
 
 def comparison(
@@ -60,34 +56,19 @@ def comparison(
             axis.plot(middle[i], i, "o", color=colour, markersize=7, markeredgecolor="white")
             range_text = "" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})"
             parts.append(f"{label} {middle[i]:.4g}{range_text}")
-        axis.set_yticks(np.arange(n), [wrapped(label) for label in labels])
+        axis.set_yticks(np.arange(n), [_wrapped(label) for label in labels])
         axis.set_ylim(n - 0.5, -0.5)
         if reference is not None:
             name, value = reference
             axis.axvline(value, color=REFERENCE_COLOUR, linestyle="--")
             axis.text(value, 1.01, name, transform=axis.get_xaxis_transform(), ha="center", fontsize=9)
             parts.append(f"{name} {value:.4g} as a reference line")
-        axis.set_xlabel(wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
+        axis.set_xlabel(_wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
         axis.grid(axis="y", visible=False)
     with_what = f", with {interval}" if interval else ""
     return figure.described(description, f"Comparison in {quantity}{with_what}: {'; '.join(parts)}.")
 
 
-def intervals(
-    labels: Sequence[str],
-    means: Numbers,
-    lower: Numbers,
-    upper: Numbers,
-    *,
-    n_images: int,
-    n_seeds: int,
-    **options: Any,
-) -> DescribedFigure:
-    """`comparison`, with its options, of means with 95 % bootstrap intervals over so many images and seeds."""
-    over = f"95 % bootstrap interval over {n_images} images and {n_seeds} seed{'s' if n_seeds != 1 else ''}"
-    return comparison(labels, means, lower=lower, upper=upper, interval=over, **options)
-
-
-def wrapped(text: str) -> str:
-    """The name of a method in lines short enough to stand beside a figure."""
-    return "\n".join(textwrap.fill(line, _LINE) for line in text.splitlines())
+def _wrapped(text: str) -> str:
+    """Lines of at most 40 characters: two of them fit a row, and leave half of the width to the values."""
+    return "\n".join(textwrap.fill(line, 40) for line in text.splitlines())

@@ -30,12 +30,20 @@ def convergence(
     parts = []
     with style():
         for i, (trace, label) in enumerate(zip(traces, labels, strict=True)):
-            middle, lowest, highest = _summary(trace, f"traces[{i}]")
-            steps = np.arange(1, len(middle) + 1)
+            values = to_array(trace, f"traces[{i}]")
+            fits = values.ndim in (1, 2) and values.size > 0
+            require(fits, f"traces[{i}] has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
+            values = values.reshape(len(values), -1)
+            drawn = (np.isfinite(values) & (values > 0)).any(axis=1)
+            require(drawn.any(), f"traces[{i}] holds no positive finite residual, so there is nothing to draw.")
+            rows = np.where(np.isfinite(values) & (values > 0), values, np.nan)[drawn]
+            steps, summary = np.arange(1, len(values) + 1), np.full((3, len(values)), np.nan)
+            summary[:, drawn] = np.nanmedian(rows, axis=1), np.nanmin(rows, axis=1), np.nanmax(rows, axis=1)
+            middle, lowest, highest = summary
             axis.semilogy(steps, middle, label=label, markevery=max(1, len(steps) // 12), **look(i))
             if not np.array_equal(lowest, highest, equal_nan=True):
                 axis.fill_between(steps, lowest, highest, color=look(i)["color"], alpha=0.15, linewidth=0)
-            seen = middle[np.isfinite(middle)]
+            seen = middle[drawn]
             parts.append(f"{label}: {seen[0]:.2g} at the start, {seen[-1]:.2g} after {len(middle)}")
         if tolerance is not None:
             axis.axhline(tolerance, color=REFERENCE_COLOUR, linestyle=":", label=f"tolerance {tolerance:.0e}")
@@ -44,20 +52,6 @@ def convergence(
         axis.legend()
     text = f"Curves of {y_label} against {x_label} on a logarithmic axis. {'; '.join(parts)}."
     return figure.described(description, text)
-
-
-def _summary(trace: Numbers, name: str) -> np.ndarray:
-    """Median, smallest and largest positive value of every row, (3, n)."""
-    values = to_array(trace, name)
-    fits = values.ndim in (1, 2) and values.size > 0
-    require(fits, f"{name} has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
-    values = values.reshape(len(values), -1)
-    values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
-    drawn = np.isfinite(values).any(axis=1)
-    require(drawn.any(), f"{name} holds no positive finite residual, so there is nothing to draw.")
-    rows, result = values[drawn], np.full((3, len(values)), np.nan)
-    result[:, drawn] = np.nanmedian(rows, axis=1), np.nanmin(rows, axis=1), np.nanmax(rows, axis=1)
-    return result
 
 
 def lines(
@@ -83,8 +77,7 @@ def lines(
         for i, (label, numbers) in enumerate(series.items()):
             values = to_numbers(numbers, f"series[{label!r}]", len(positions), positive=log_y, gaps=True)
             axis.plot(positions, values, label=label, **look(i))
-            seen = np.isfinite(values)
-            places, own = positions[seen], values[seen]
+            places, own = positions[np.isfinite(values)], values[np.isfinite(values)]
             parts.append(f"{label}: {own[0]:.3g} at {places[0]:.3g}, {own[-1]:.3g} at {places[-1]:.3g}")
         axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
         axis.set(xlabel=x_label, ylabel=y_label)
@@ -99,7 +92,6 @@ def training_curves(
     *,
     log_scale: Sequence[str] = (),
     baselines: Mapping[str, Mapping[str, Number]] | None = None,
-    x_label: str = "training step",
     description: str = "",
 ) -> DescribedFigure:
     """Each quantity of a training run, name -> (n,), in a panel of its own; NaN where it was not measured.
@@ -107,10 +99,9 @@ def training_curves(
     Quantities in `log_scale` have a logarithmic axis; baselines: quantity -> {name: value}, horizontal lines. Raises
     `InputError` for lengths that disagree, unknown names, or a quantity that cannot be drawn.
     """
-    positions = to_numbers(steps, "steps")
-    baselines = baselines or {}
+    positions, levels = to_numbers(steps, "steps"), baselines or {}
     require(bool(series), "training_curves needs at least one quantity.")
-    unknown = sorted((set(log_scale) | set(baselines)) - set(series))
+    unknown = sorted((set(log_scale) | set(levels)) - set(series))
     require(not unknown, f"log_scale or baselines name unknown quantities {unknown}; known: {list(series)}.")
     figure, axes = new_figure(1, len(series), size=(0.6 + 3.6 * len(series), 3.0))
     parts = []
@@ -121,12 +112,11 @@ def training_curves(
             marker = "o" if seen.sum() < 30 else ""
             axis.plot(positions[seen], values[seen], color=look(i)["color"], marker=marker, label=name)
             parts.append(describe_series(name, positions[seen], values[seen]))
-            for k, (label, level) in enumerate(baselines.get(name, {}).items()):
+            axis.set(xlabel="training step", title=name, yscale="log" if name in log_scale else "linear")
+            for k, (label, level) in enumerate(levels.get(name, {}).items()):
                 axis.axhline(level, color=REFERENCE_COLOUR, linestyle=("--", ":", "-.")[k % 3], label=label)
-                parts.append(f"{label}: {level:.4g}")
-            axis.set(xlabel=x_label, title=name, yscale="log" if name in log_scale else "linear")
-            if baselines.get(name):
                 axis.legend()
+                parts.append(f"{label}: {level:.4g}")
     return figure.described(description, f"Training curves. {'; '.join(parts)}.")
 
 

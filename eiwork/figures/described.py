@@ -36,8 +36,7 @@ def new_figure(
     """Make a figure of `size` (inches) with a grid of axes; returns it with the (n_rows, n_columns) array of axes."""
     with style():
         figure = DescribedFigure(figsize=size, layout="constrained", dpi=DOTS_PER_INCH)
-        axes = figure.subplots(n_rows, n_columns, squeeze=False, **subplots)
-    return figure, axes
+        return figure, figure.subplots(n_rows, n_columns, squeeze=False, **subplots)
 
 
 def blank(axis: Axes) -> None:
@@ -60,23 +59,6 @@ def figure_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
     return buffer.getvalue()
 
 
-def figure_html(figure: Figure, alt: str | None = None, *, dots_per_inch: int = DOTS_PER_INCH) -> str:
-    """Return an HTML `<img>` with the text `alt`, or the figure's own; `InputError` when there is none at all."""
-    text = alt if alt is not None else getattr(figure, "alt_text", "")
-    require(
-        bool(text.strip()),
-        "The figure has no alternative text, so it would be invisible to a screen reader. "
-        "Pass alt='what the figure shows, with its numbers'.",
-    )
-    data = base64.b64encode(figure_png(figure, dots_per_inch=dots_per_inch)).decode("ascii")
-    width = round(figure.get_figwidth() * 100)
-    # dark-light: the book's dark theme leaves such pictures as they are instead of dimming them.
-    return (
-        f'<img class="eiwork-figure dark-light" style="max-width: 100%; width: {width}px; height: auto; '
-        f'background: white; border-radius: 4px" alt="{html.escape(text)}" src="data:image/png;base64,{data}"/>'
-    )
-
-
 def show(figure: Figure, alt: str | None = None) -> None:
     """Show a figure in a notebook with the text `alt`, or its own; `InputError` when there is none at all.
 
@@ -85,4 +67,13 @@ def show(figure: Figure, alt: str | None = None) -> None:
     from IPython.display import display  # here, so that the engine works without a notebook
 
     text = alt if alt is not None else getattr(figure, "alt_text", "")
-    display({"text/html": figure_html(figure, alt), "text/plain": text}, raw=True)
+    told = "The figure has no alternative text, so it would be invisible to a screen reader. "
+    require(bool(text.strip()), told + "Pass alt='what the figure shows, with its numbers'.")
+    data = base64.b64encode(figure_png(figure)).decode("ascii")
+    # dark-light: the book's dark theme leaves such pictures as they are instead of dimming them.
+    image = (
+        '<img class="eiwork-figure dark-light" style="max-width: 100%; '
+        f'width: {round(figure.get_figwidth() * 100)}px; height: auto; background: white; border-radius: 4px" '
+        f'alt="{html.escape(text)}" src="data:image/png;base64,{data}"/>'
+    )
+    display({"text/html": image, "text/plain": text}, raw=True)

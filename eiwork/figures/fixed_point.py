@@ -33,11 +33,10 @@ def cobweb(
     parts = []
     with style():
         for i, (axis, title) in enumerate(zip(axes.flat, titles, strict=True)):
-            curve = to_numbers(values[i], f"values[{i}]", len(x))
             path = to_numbers(iterates[i], f"iterates[{i}]")
             require(len(path) >= 2, f"iterates[{i}] must hold at least two numbers, z0 and f(z0).")
             axis.plot(x, x, color=REFERENCE_COLOUR, linestyle=":", label="z")
-            axis.plot(x, curve, color=PALETTE[0], linestyle="-", label="f(z)")
+            axis.plot(x, to_numbers(values[i], f"values[{i}]", len(x)), color=PALETTE[0], linestyle="-", label="f(z)")
             # Up or down to the curve, then across to the diagonal, and again.
             stairs = np.repeat(path, 2)
             axis.plot(stairs[:-1], stairs[1:], color=PALETTE[1], linestyle="-", linewidth=1.1, label="iterates")
@@ -66,8 +65,7 @@ def spectrum(
             fits = values.ndim == 1 and values.size > 0 and np.isfinite(values).all()
             require(fits, f"The eigenvalues {label!r} must be a list (n,) of finite numbers.")
             axis.plot(np.cos(angles), np.sin(angles), color=REFERENCE_COLOUR, linestyle=":", linewidth=1.2)
-            marker, colour = look(i)["marker"], look(i)["color"]
-            axis.plot(values.real, values.imag, marker, color=colour, alpha=0.6, markeredgewidth=0)
+            axis.plot(values.real, values.imag, **look(i) | {"linestyle": ""}, alpha=0.6, markeredgewidth=0)
             axis.margins(0.1)
             axis.set(aspect="equal", title=label, xlabel="real part")
             parts.append(f"{label}: {values.size} eigenvalues, largest modulus {np.abs(values).max():.3g}")

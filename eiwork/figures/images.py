@@ -42,7 +42,10 @@ def image_row(
     require(signed_range is None or signed_range > 0, f"signed_range is {signed_range}; it must be positive.")
     told = "Error maps stand below one row of images: leave n_columns and signed out when a reference is given."
     require(reference is None or (columns == n and not signed), told)
-    pictures = [_picture(image, f"images[{i}]", i % columns in signed) for i, image in enumerate(images)]
+    pictures = [to_picture(image, f"images[{i}]") for i, image in enumerate(images)]
+    for i in (i for i in range(n) if i % columns in signed):
+        told = f"images[{i}] is in a signed column and must have one channel: take the real part."
+        require(to_array(images[i]).squeeze().ndim == 2, told)
     truth = None if reference is None else to_picture(reference, "reference")
     plain = [picture for i, picture in enumerate(pictures) if i % columns not in signed]
     low, high = _range(plain if truth is None else [truth], value_range)
@@ -72,14 +75,10 @@ def image_row(
             text += _draw_errors(figure, axes[1], pictures, truth, names)
         for r, panels in enumerate(axes if signed else ()):
             own = {c: pictures[r * columns + c] for c in sorted(signed) if r * columns + c < n}
-            text += _draw_signed(figure, panels, own, names[r * columns :], signed_range)
+            if own:
+                top = signed_range or max(float(np.abs(picture).max()) for picture in own.values()) or 1.0
+                text += _draw_signed(figure, panels, own, names[r * columns :], top)
     return figure.described(description, text)
-
-
-def _picture(image: Numbers, name: str, signed: bool) -> np.ndarray:
-    one_channel = not signed or to_array(image, name).squeeze().ndim == 2
-    require(one_channel, f"{name} is in a signed column and must have one channel: take the real part.")
-    return to_picture(image, name)
 
 
 def _range(pictures: Sequence[np.ndarray], value_range: Range | None) -> Range:
@@ -90,21 +89,16 @@ def _range(pictures: Sequence[np.ndarray], value_range: Range | None) -> Range:
 
 
 def _draw_signed(
-    figure: DescribedFigure,
-    panels: np.ndarray,
-    pictures: dict[int, np.ndarray],
-    names: Sequence[str],
-    signed_range: Number | None,
+    figure: DescribedFigure, panels: np.ndarray, pictures: dict[int, np.ndarray], names: Sequence[str], top: Number
 ) -> str:
-    """Draw the signed pictures (by column) of one row on one colour scale; returns their text."""
-    top = signed_range or max((float(np.abs(picture).max()) for picture in pictures.values()), default=0) or 1.0
+    """Draw the signed pictures (by column) of one row, from -top to top; returns their text."""
     _draw_in_colour(figure, panels, pictures, (-top, top), DIFFERENCE_COLOUR_MAP)
     for c in pictures:
         # A part that is zero is all white: a frame shows where it is.
         panels[c].set_axis_on()
         panels[c].spines[:].set(visible=True, color="#bbbbbb")
     parts = ", ".join(names[c] for c in pictures)
-    return f" In colour, from {-top:.3g} (blue) over 0 (white) to {top:.3g} (vermilion): {parts}." if parts else ""
+    return f" In colour, from {-top:.3g} (blue) over 0 (white) to {top:.3g} (vermilion): {parts}."
 
 
 def _draw_errors(
@@ -131,6 +125,4 @@ def _draw_in_colour(
 ) -> None:
     """Draw pictures (by column) in a colour map, with one colour bar."""
     shown = [panels[c].imshow(p, vmin=limits[0], vmax=limits[1], cmap=colours) for c, p in pictures.items()]
-    if shown:
-        bar = figure.colorbar(shown[0], ax=list(panels), fraction=0.05, pad=0.01)
-        bar.ax.tick_params(labelsize=8)
+    figure.colorbar(shown[0], ax=list(panels), fraction=0.05, pad=0.01).ax.tick_params(labelsize=8)

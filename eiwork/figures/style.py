@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import matplotlib as mpl
 from cycler import cycler
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.style import context
 
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too faint on white.
 PALETTE: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-# Line styles and markers vary along with the colour, so that no information rests on colour alone.
+# These vary along with the colour, so that no information rests on colour alone.
 LINE_STYLES: tuple[str, ...] = ("-", "--", "-.", ":", "-", "--", "-.")
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
 REFERENCE_COLOUR = "#555555"
@@ -18,28 +19,22 @@ ERROR_COLOUR_MAP = "magma"
 DIFFERENCE_COLOUR_MAP = LinearSegmentedColormap.from_list("difference", [PALETTE[0], "white", PALETTE[1]])
 DOTS_PER_INCH = 110
 
-_SETTINGS = {
-    "figure.facecolor": "white",
+# What differs from matplotlib's own defaults, which are white as well, whatever a reader has set.
+_SETTINGS: dict[str, Any] = {
     "figure.dpi": DOTS_PER_INCH,
-    "savefig.facecolor": "white",
-    "axes.facecolor": "white",
     "axes.edgecolor": "#444444",
     "axes.grid": True,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10,
-    "axes.labelsize": 10,
     "axes.prop_cycle": cycler(color=PALETTE, linestyle=LINE_STYLES),
     "grid.color": "#dddddd",
     "grid.linewidth": 0.6,
-    "font.family": "DejaVu Sans",
-    "font.size": 10,
     "text.color": "#111111",
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
     "legend.fontsize": 9,
-    "legend.frameon": True,
     "legend.framealpha": 0.9,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
@@ -51,7 +46,7 @@ _SETTINGS = {
 @contextmanager
 def style() -> Iterator[None]:
     """Apply the package's matplotlib settings for the duration of a `with` block, leaving global settings alone."""
-    with mpl.rc_context(_SETTINGS):
+    with context(["default", _SETTINGS]):
         yield
 
 

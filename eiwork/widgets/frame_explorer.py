@@ -85,11 +85,9 @@ class FrameExplorer(PageWidget):
             raise InputError("second_axis is given without second_labels.")
         n_rows = len(self._axes[0].labels) if len(self._axes) == 2 else 1
         n_columns = len(self._axes[-1].labels)
-        require(
-            len(rows) == n_rows and all(len(row) == n_columns for row in rows),
-            f"The labels describe a grid of {n_rows} x {n_columns} frames, but frames has "
-            f"{len(rows)} rows of {sorted({len(row) for row in rows})}.",
-        )
+        told = f"The labels describe a grid of {n_rows} x {n_columns} frames, but frames has {len(rows)} rows of "
+        fits = len(rows) == n_rows and all(len(row) == n_columns for row in rows)
+        require(fits, f"{told}{sorted({len(row) for row in rows})}.")
         check_texts(title, alt)
         can_compute = compute is None or all(a.is_numeric for a in self._axes)
         require(can_compute, "compute needs numbers as labels, so that there is something in between.")
@@ -131,10 +129,8 @@ class FrameExplorer(PageWidget):
 
     def _answer(self, widget: Any, content: dict[str, Any], buffers: Any) -> None:
         """Answer the page: that Python lives and can compute, or the frame it asks for."""
-        if content.get("kind") == "hello":
-            if self._compute is not None:
-                self.send({"kind": "alive"})
-            return
+        if content.get("kind") == "hello" and self._compute is not None:
+            self.send({"kind": "alive"})
         if content.get("kind") != "compute":
             return
         index = content["index"]

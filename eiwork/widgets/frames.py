@@ -65,9 +65,9 @@ def image_frames(
     ]
 
 
-def figure_frame(figure: Figure, caption: str = "", alt: str | None = None, *, dots_per_inch: int = 100) -> Frame:
-    """One frame from a matplotlib figure; its text is the caption and `alt`, by default the figure's own `alt_text`."""
-    text = (getattr(figure, "alt_text", "") if alt is None else alt).strip()
-    if caption and text:
-        text = f"{caption}. {text}"
-    return Frame(figure_png(figure, dots_per_inch=dots_per_inch), text, caption)
+def figure_frame(figure: Figure, caption: str = "", *, dots_per_inch: int = 100) -> Frame:
+    """One frame from a matplotlib figure; its text is the caption and the figure's own `alt_text`."""
+    text = getattr(figure, "alt_text", "").strip()
+    return Frame(
+        figure_png(figure, dots_per_inch=dots_per_inch), f"{caption}. {text}" if caption and text else text, caption
+    )

@@ -1,19 +1,54 @@
 """A widget that compares images of one object: swipe, side by side, difference, zoom, values along a line."""
 
+import base64
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import traitlets
 
-from eiwork.figures.arrays import Number, Numbers, Range, checked_range, require
+from eiwork.figures.arrays import Numbers, Range, checked_range, require, to_picture
 from eiwork.figures.images import image_row
 from eiwork.widgets.frames import Frame, figure_frame
 from eiwork.widgets.page import PageWidget, check_texts, script
-from eiwork.widgets.pixels import largest_difference, quantise
 
-# As many as there are line styles that are told apart on light and dark pages.
-_MAX_IMAGES = 6
+_MAX_IMAGES = 6  # as many as there are line styles that are told apart on light and dark pages
+_LEVELS = 65535
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The values low + step * level of one grey image, with 16-bit levels (height, width).
+
+    Every value is within step / 2 of the image's own; `quantise` takes the image's range for low and step.
+    """
+
+    levels: np.ndarray
+    low: float
+    step: float
+
+    @property
+    def values(self) -> np.ndarray:
+        """The image as the page shows it, float64."""
+        return self.low + self.step * self.levels.astype(np.float64)
+
+    def state(self) -> dict[str, str | float]:
+        """What the page needs: little-endian 16-bit levels, row by row, in base64, and low and step."""
+        data = base64.b64encode(self.levels.astype("<u2").tobytes()).decode("ascii")
+        return {"data": data, "low": self.low, "step": self.step}
+
+
+def quantise(image: Numbers, name: str = "image") -> Pixels:
+    """Spread 65536 levels over the range of one grey or complex (magnitude) image.
+
+    Raises `InputError` for colour, for other shapes (see `to_picture`) and for values that are not finite.
+    """
+    picture = to_picture(image, name)
+    require(picture.ndim == 2, f"{name} is a colour image; compare one channel, or its mean over the channels.")
+    low, high = float(picture.min()), float(picture.max())
+    step = (high - low) / _LEVELS
+    levels = np.zeros(picture.shape) if step == 0 else np.round((picture - low) / step)
+    return Pixels(levels.astype(np.uint16), low, step)
 
 
 class ImageComparer(PageWidget):
@@ -22,12 +57,10 @@ class ImageComparer(PageWidget):
     2 to 6 images, name -> (height, width) or (channel, height, width), 2 channels as a magnitude, all of one size. The
     values travel with the widget as 16-bit levels over each image's own range, so it works in JupyterLab, in an
     executed notebook and in the static book, where no Python runs. With a live kernel `cursor`, `line`, `left`,
-    `right`, `view` and `divider` follow the page (observe them), and `set_image` changes what the page shows.
+    `right`, `view` and `divider` follow the page (observe or set them), and `set_image` changes what the page shows.
 
-    `left` and `right` are shown first (the first two by default) as a "swipe" with a divider, "side by side" or as the
-    "difference" left - right, up to `difference_range` (by default the largest between any two); value_range is
-    (black, white), `row` and `column` the marked pixel (the middle), `line` the direction of the profile, `width` of an
-    image in CSS pixels. Raises `InputError` for counts, sizes, names, a pixel or ranges that do not fit.
+    The first two are shown first, with a divider between them; value_range is (black, white), `row` and `column` the
+    marked pixel (the middle by default). Raises `InputError` for counts, sizes, a pixel or a range that do not fit.
     """
 
     _esm = script("chart.js", "image_comparer.js")
@@ -39,11 +72,11 @@ class ImageComparer(PageWidget):
     difference_range = traitlets.Float().tag(sync=True)
     left = traitlets.Unicode().tag(sync=True)
     right = traitlets.Unicode().tag(sync=True)
-    view = traitlets.Enum(["swipe", "side by side", "difference"]).tag(sync=True)
+    view = traitlets.Enum(["swipe", "side by side", "difference"], "swipe").tag(sync=True)
     divider = traitlets.Float(0.5, min=0.0, max=1.0).tag(sync=True)
     cursor = traitlets.List().tag(sync=True)
-    line = traitlets.Enum(["row", "column"]).tag(sync=True)
-    width = traitlets.Int().tag(sync=True)
+    line = traitlets.Enum(["row", "column"], "row").tag(sync=True)
+    width = traitlets.Int(384).tag(sync=True)
 
     def __init__(
         self,
@@ -51,46 +84,33 @@ class ImageComparer(PageWidget):
         *,
         title: str,
         alt: str,
-        left: str | None = None,
-        right: str | None = None,
-        view: Literal["swipe", "side by side", "difference"] = "swipe",
         value_range: Range = (0.0, 1.0),
-        difference_range: Number | None = None,
         row: int | None = None,
         column: int | None = None,
-        line: Literal["row", "column"] = "row",
-        width: int = 384,
     ) -> None:
-        require(
-            2 <= len(images) <= _MAX_IMAGES, f"ImageComparer compares 2 to {_MAX_IMAGES} images; got {len(images)}."
-        )
+        told = f"ImageComparer compares 2 to {_MAX_IMAGES} images; got {len(images)}."
+        require(2 <= len(images) <= _MAX_IMAGES, told)
         check_texts(title, alt)
-        checked_range(value_range)
-        told = f"difference_range is {difference_range}; it must be positive."
-        require(difference_range is None or difference_range > 0, told)
         self._pixels = {name: quantise(image, f"images[{name!r}]") for name, image in images.items()}
-        names = list(self._pixels)
         shapes = {pixels.levels.shape for pixels in self._pixels.values()}
         require(len(shapes) == 1, f"The images differ in size: {sorted(shapes)}. Compare images of one size.")
-        height, n_columns = shapes.pop()
-        cursor = [height // 2 if row is None else row, n_columns // 2 if column is None else column]
-        told = f"Pixel {tuple(cursor)} is not in images of {height} x {n_columns} pixels."
-        require(0 <= cursor[0] < height and 0 <= cursor[1] < n_columns, told)
-        chosen = (names[0] if left is None else left, names[1] if right is None else right)
-        require(set(chosen) <= set(names), f"left and right are {chosen}; the images are {names}.")
+        height, width = shapes.pop()
+        cursor = [height // 2 if row is None else row, width // 2 if column is None else column]
+        told = f"Pixel {tuple(cursor)} is not in images of {height} x {width} pixels."
+        require(0 <= cursor[0] < height and 0 <= cursor[1] < width, told)
+        stack = np.stack(list(self.values().values()))
+        left, right, *_ = self._pixels
         super().__init__(
             title=title,
             description=alt,
             images=self._state(),
-            shape=[height, n_columns],
-            value_range=[float(v) for v in value_range],
-            difference_range=float(largest_difference(self.values()) if difference_range is None else difference_range),
-            left=chosen[0],
-            right=chosen[1],
-            view=view,
+            shape=[height, width],
+            value_range=[float(v) for v in checked_range(value_range)],
+            # The largest difference between any two of them, in one pixel.
+            difference_range=float((stack.max(axis=0) - stack.min(axis=0)).max()) or 1.0,
+            left=left,
+            right=right,
             cursor=cursor,
-            line=line,
-            width=width,
         )
 
     def _state(self) -> list[dict[str, str | float]]:

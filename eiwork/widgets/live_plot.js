@@ -13,9 +13,8 @@ function drawPanel(panel, xLabel, host) {
     return;
   }
   const scale = panel.log ? Math.log10 : (v) => v;
-  const levels = panel.baselines.filter(({ value }) => !panel.log || value > 0);
   const [x0, x1] = range(seen.map(([x]) => x));
-  const [y0, y1] = range(seen.map(([, y]) => scale(y)).concat(levels.map(({ value }) => scale(value))));
+  const [y0, y1] = range(seen.map(([, y]) => scale(y)));
   const px = (x) => left + ((x - x0) / (x1 - x0)) * (width - left - right);
   const py = (s) => height - bottom - ((s - y0) / (y1 - y0)) * (height - top - bottom);
   for (const x of ticks(x0, x1, 5)) {
@@ -24,11 +23,6 @@ function drawPanel(panel, xLabel, host) {
   for (const s of ticks(y0, y1, 4)) {
     svg("line", { x1: left, x2: width - right, y1: py(s), y2: py(s), class: "eiwork-grid" }, chart);
     svg("text", { x: left - 5, y: py(s) + 4, "text-anchor": "end" }, chart, format(panel.log ? 10 ** s : s));
-  }
-  for (const { name, value } of levels) {
-    const y = py(scale(value));
-    svg("line", { x1: left, x2: width - right, y1: y, y2: y, class: "eiwork-baseline" }, chart);
-    svg("text", { x: width - right - 4, y: y - 4, "text-anchor": "end" }, chart, name);
   }
   let path = "";
   let pen = "M";

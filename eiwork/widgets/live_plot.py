@@ -11,6 +11,8 @@ from eiwork.figures.arrays import Number, require
 from eiwork.figures.curves import describe_series
 from eiwork.widgets.page import PageWidget, script
 
+REFRESH_SECONDS = 0.5
+
 
 class LivePlot(PageWidget):
     """One panel per quantity of a training run, keyword of `update` -> label, redrawn while it runs.
@@ -21,40 +23,23 @@ class LivePlot(PageWidget):
             display(plot)
             train(..., on_step=plot.update)
 
-    Keywords in `log_scale` have a logarithmic axis (values <= 0 are left out there); baselines: keyword -> {name:
-    value}, horizontal lines. Redrawn at most once in `refresh_seconds`; nothing is lost in between. Raises `InputError`
-    for no quantities, unknown keywords, or a time that is not positive.
+    Keywords in `log_scale` have a logarithmic axis (values <= 0 are left out there). Redrawn at most twice a second;
+    nothing is lost in between. Raises `InputError` for no quantities or unknown keywords.
     """
 
     _esm = script("chart.js", "live_plot.js")
 
-    x_label = traitlets.Unicode().tag(sync=True)
+    x_label = traitlets.Unicode("training step").tag(sync=True)
     panels = traitlets.List().tag(sync=True)
     alt = traitlets.Unicode().tag(sync=True)
 
-    def __init__(
-        self,
-        quantities: Mapping[str, str],
-        *,
-        title: str,
-        log_scale: Sequence[str] = (),
-        baselines: Mapping[str, Mapping[str, Number]] | None = None,
-        x_label: str = "training step",
-        refresh_seconds: Number = 0.5,
-    ) -> None:
-        self._quantities = dict(quantities)
-        self._log_scale = tuple(log_scale)
-        self._baselines = {key: dict(lines) for key, lines in (baselines or {}).items()}
-        unknown = (set(self._log_scale) | set(self._baselines)) - set(self._quantities)
-        require(
-            bool(self._quantities) and not unknown and refresh_seconds > 0,
-            "LivePlot needs at least one quantity, log_scale and baselines that name quantities, and "
-            f"refresh_seconds > 0; got {list(self._quantities)}, unknown: {sorted(unknown)}, {refresh_seconds}.",
-        )
-        self._points: dict[str, list[tuple[float, float]]] = {key: [] for key in self._quantities}
-        self._refresh_seconds = refresh_seconds
-        self._last_draw = -math.inf
-        super().__init__(title=title, x_label=x_label)
+    def __init__(self, quantities: Mapping[str, str], *, title: str, log_scale: Sequence[str] = ()) -> None:
+        unknown = sorted(set(log_scale) - set(quantities))
+        told = f"LivePlot needs at least one quantity, and log_scale names quantities; got {list(quantities)}, "
+        require(len(quantities) > 0 and not unknown, f"{told}unknown: {unknown}.")
+        self._quantities, self._log_scale = dict(quantities), tuple(log_scale)
+        self._points: dict[str, list[tuple[float, float]]] = {key: [] for key in quantities}
+        super().__init__(title=title)
         self.draw()
 
     def update(self, step: int, **values: Number) -> None:
@@ -64,7 +49,7 @@ class LivePlot(PageWidget):
         for key, value in values.items():
             drawable = math.isfinite(value) and (value > 0 or key not in self._log_scale)
             self._points[key].append((float(step), float(value) if drawable else math.nan))
-        if time.monotonic() - self._last_draw >= self._refresh_seconds:
+        if time.monotonic() - self._last_draw >= REFRESH_SECONDS:
             self.draw()
 
     def draw(self) -> None:
@@ -76,7 +61,6 @@ class LivePlot(PageWidget):
                 "log": key in self._log_scale,
                 # JSON has no NaN: a gap is null.
                 "points": [[x, None if math.isnan(y) else y] for x, y in self._points[key]],
-                "baselines": [{"name": n, "value": float(v)} for n, v in self._baselines.get(key, {}).items()],
             }
             for key, label in self._quantities.items()
         ]

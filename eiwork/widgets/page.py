@@ -38,6 +38,5 @@ class PageWidget(anywidget.AnyWidget):
 
 def check_texts(title: str, alt: str) -> None:
     """Raise `InputError` unless a widget has a title and an alternative text."""
-    require(
-        bool(title.strip() and alt.strip()), "A widget needs a title and an alt text that says what it lets one see."
-    )
+    told = "A widget needs a title and an alt text that says what it lets one see."
+    require(bool(title.strip() and alt.strip()), told)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from book.builder import PublishingError, build_book, run_notebooks
-from book.builder.status import status_page
+from book.builder.book import status_page
 
 pytestmark = pytest.mark.notebook
 

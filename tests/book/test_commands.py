@@ -43,20 +43,16 @@ def test_every_option_of_notebooks_changes_something(run, runs, workbook, tmp_pa
     ]
 
 
-def test_unusable_input_runs_nothing(run, runs, workbook, monkeypatch):
+def test_unusable_input_runs_nothing_and_a_failed_lesson_is_advice(run, runs, workbook, monkeypatch):
+    def fail(*paths, **options):
+        raise PublishingError("04 failed in cell 3.")
+
     monkeypatch.chdir(workbook)
     result = run("notebooks", "99")
     assert result.exit_code == 2
     assert "'99' is not a lesson" in commands.advice(result)
     assert run("notebooks", "--jobs", "0").exit_code == 2
     assert runs == []
-
-
-def test_a_failed_lesson_is_advice(run, workbook, monkeypatch):
-    def fail(*paths, **options):
-        raise PublishingError("04 failed in cell 3.")
-
-    monkeypatch.chdir(workbook)
     monkeypatch.setattr(book.builder, "run_notebooks", fail)
     result = run("notebooks")
     assert result.exit_code == 1
@@ -74,15 +70,9 @@ def test_a_failed_lesson_is_advice(run, workbook, monkeypatch):
 )
 def test_lessons_are_chosen_by_number_or_name_in_reading_order(workbook, names, chosen):
     assert [path.stem for path in chosen_lessons(workbook / "notebooks", names)] == chosen
-
-
-@pytest.mark.parametrize(
-    ("name", "problem"),
-    [("07", "is not a lesson"), ("", "is not a lesson"), ("0", "fits more than one lesson")],
-)
-def test_a_name_that_fits_no_single_lesson_is_an_error_with_the_choice(workbook, name, problem):
-    with pytest.raises(InputError, match=rf"'{name}' {problem}.*04_implicit_backpropagation"):
-        chosen_lessons(workbook / "notebooks", [name])
+    for name, problem in (("07", "is not a lesson"), ("", "is not a lesson"), ("0", "fits more than one lesson")):
+        with pytest.raises(InputError, match=rf"'{name}' {problem}.*04_implicit_backpropagation"):
+            chosen_lessons(workbook / "notebooks", [*names, name])
 
 
 def test_the_book_is_built_from_the_executed_lessons(run, workbook, tmp_path, monkeypatch):

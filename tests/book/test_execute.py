@@ -59,19 +59,20 @@ def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_
 def test_side_by_side_the_longest_lessons_begin_first_and_reports_keep_their_order(
     tmp_path, write_notebook, monkeypatch
 ):
-    lessons = [write_notebook(tmp_path / f"{n}.ipynb", "pass\n" * n) for n in (2, 40, 1, 20)]
-    begun = []
+    lessons, begun = [write_notebook(tmp_path / f"{n}.ipynb", "pass\n" * n) for n in (2, 40, 1, 20)], []
 
     def attempt(notebook, executed, mode, show_progress):
-        begun.append(notebook)
+        begun.append(int(notebook.stem))
         return execute.RunReport(notebook, executed, mode, 0.0, skipped=False)
 
     monkeypatch.setattr(execute, "_attempt", attempt)
     # One thread stands for two, so that the order is that of the queue.
     monkeypatch.setattr(execute, "ThreadPoolExecutor", lambda jobs: ThreadPoolExecutor(1))
-    reports = run_notebooks(lessons, tmp_path / "out", jobs=2)
-    assert [int(path.stem) for path in begun] == [40, 20, 2, 1]
-    assert [report.notebook for report in reports] == lessons
+    for jobs, order in ((2, [40, 20, 2, 1]), (1, [2, 40, 1, 20])):
+        begun.clear()
+        reports = run_notebooks(lessons, tmp_path / "out", jobs=jobs)
+        assert begun == order
+        assert [report.notebook for report in reports] == lessons
 
 
 def test_a_failing_lesson_is_named_with_its_cell_and_the_others_are_done(tmp_path, write_notebook):
@@ -92,32 +93,18 @@ def test_a_killed_kernel_is_one_clear_error(tmp_path, write_notebook):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_lesson_without_a_parameters_cell_is_refused(tmp_path, write_notebook):
-    lesson = write_notebook(tmp_path / "lesson.ipynb", parameters=False)
-    with pytest.raises(PublishingError, match='no cell tagged "parameters"'):
-        run_notebooks([lesson], tmp_path / "out")
-
-
-def test_what_is_not_a_notebook_is_refused(tmp_path):
-    path = tmp_path / "lesson.ipynb"
-    path.write_text("{}")
-    with pytest.raises(PublishingError, match="not a readable notebook"):
-        run_notebooks([path], tmp_path / "out")
-
-
-def test_an_unusable_output_folder_is_refused_before_anything_runs(tmp_path, write_notebook):
-    lesson = write_notebook(tmp_path / "lesson.ipynb")
-    (tmp_path / "out").write_text("a file")
-    with pytest.raises(PublishingError, match="Cannot write"):
-        run_notebooks([lesson], tmp_path / "out")
-
-
-def test_wrong_arguments_are_one_clear_error(tmp_path, write_notebook):
-    lesson = write_notebook(tmp_path / "lesson.ipynb")
-    twin = write_notebook(tmp_path / "other" / "lesson.ipynb")
-    with pytest.raises(InputError, match="no notebooks"):
-        run_notebooks([], tmp_path)
-    with pytest.raises(InputError, match="jobs at least 1"):
-        run_notebooks([lesson], tmp_path, jobs=0)
-    with pytest.raises(InputError, match="same name"):
-        run_notebooks([lesson, twin], tmp_path)
+def test_unusable_notebooks_folders_and_arguments_are_refused(tmp_path, write_notebook):
+    lesson, bare = write_notebook(tmp_path / "a.ipynb"), write_notebook(tmp_path / "b.ipynb", parameters=False)
+    twin = write_notebook(tmp_path / "other" / "a.ipynb")
+    (tmp_path / "empty.ipynb").write_text("{}")
+    for error, told, paths, options in (
+        (PublishingError, 'no cell tagged "parameters"', [bare], {}),
+        (PublishingError, "not a readable notebook", [tmp_path / "empty.ipynb"], {}),
+        (PublishingError, "Cannot write", [lesson], {"output_dir": lesson}),
+        (InputError, "no notebooks", [], {}),
+        (InputError, "jobs at least 1", [lesson], {"jobs": 0}),
+        (InputError, "mode must be", [lesson], {"mode": "slow"}),
+        (InputError, "same name", [lesson, twin], {}),
+    ):
+        with pytest.raises(error, match=told):
+            run_notebooks(paths, **{"output_dir": tmp_path / "out"} | options)

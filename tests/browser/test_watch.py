@@ -5,24 +5,16 @@ import pytest
 pytestmark = pytest.mark.browser
 
 
-def test_a_clean_page_passes(open_page, small_site):
+def test_a_clean_page_passes_and_what_goes_wrong_is_noticed(open_page, small_site):
     page, watch = open_page(f"{small_site}/index.html")
     page.wait_for_load_state("networkidle")
     watch.assert_clean()
-
-
-def test_a_request_to_elsewhere_is_noticed(open_page, small_site):
-    page, watch = open_page(f"{small_site}/index.html")
+    page.evaluate("() => fetch('no-such-file.js')")
+    assert watch.failed == [f"404 {small_site}/no-such-file.js"]
     page.evaluate("() => fetch('http://localhost:9/').catch(() => null)")
     assert watch.elsewhere == ["http://localhost:9/"]
     with pytest.raises(AssertionError):
         watch.assert_clean()
-
-
-def test_a_missing_file_is_noticed(open_page, small_site):
-    page, watch = open_page(f"{small_site}/index.html")
-    page.evaluate("() => fetch('no-such-file.js')")
-    assert watch.failed == [f"404 {small_site}/no-such-file.js"]
 
 
 def test_an_error_in_a_script_is_noticed(open_page):

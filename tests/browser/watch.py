@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response
+from playwright.sync_api import Browser, Error, Page
 
 OWN_SCHEMES = ("data:", "blob:", "about:")
 # JupyterLab 4.6's cell toolbar measures a Markdown cell before it is rendered; the page is not affected.
@@ -21,10 +21,10 @@ class Watch:
 
     def attach(self, page: Page) -> None:
         """Listen from now on."""
-        page.on("request", self._request)
+        page.on("request", lambda request: self._address(request.url))
         page.on("websocket", lambda socket: self._address(socket.url))
-        page.on("response", self._response)
-        page.on("console", self._console)
+        page.on("response", lambda r: self.failed.append(f"{r.status} {r.url}") if r.status >= 400 else None)
+        page.on("console", lambda told: self.errors.append(told.text) if told.type == "error" else None)
         page.on("pageerror", self._page_error)
 
     def assert_clean(self) -> None:
@@ -33,21 +33,10 @@ class Watch:
         assert self.failed == []
         assert self.errors == []
 
-    def _request(self, request: Request) -> None:
-        self._address(request.url)
-
     def _address(self, url: str) -> None:
         local = url.startswith(OWN_SCHEMES) or url.split("://", 1)[-1].startswith("127.0.0.1:")
         if not local:
             self.elsewhere.append(url)
-
-    def _response(self, response: Response) -> None:
-        if response.status >= 400:
-            self.failed.append(f"{response.status} {response.url}")
-
-    def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.errors.append(message.text)
 
     def _page_error(self, error: Error) -> None:
         if KNOWN_IN_JUPYTERLAB not in (error.stack or ""):

@@ -34,7 +34,7 @@ def test_damaged_data_is_a_problem_that_names_the_file(run, tmp_path, monkeypatc
     assert json.loads((tmp_path / "report.json").read_text())["ok"] is False
 
 
-def test_a_missing_extra_is_a_note_and_a_missing_core_library_a_problem(monkeypatch):
+def test_a_missing_or_old_library_is_a_problem_and_a_missing_extra_a_note(monkeypatch):
     def nothing(name):
         raise PackageNotFoundError(name)
 
@@ -43,30 +43,23 @@ def test_a_missing_extra_is_a_note_and_a_missing_core_library_a_problem(monkeypa
     core = doctor._package(Requirement("torch>=2"), None)
     assert (extra.status, core.status) == ("note", "problem")
     assert extra.advice == 'pip install "eiwork[lab]"'
-
-
-def test_a_version_out_of_range_is_a_problem(monkeypatch):
     monkeypatch.setattr(doctor, "version", lambda name: "0.4")
-    check = doctor._package(Requirement("deepinv<0.6,>=0.5"), None)
-    assert check.status == "problem"
-    assert check.found == "0.4, and <0.6,>=0.5 is needed"
+    old = doctor._package(Requirement("deepinv<0.6,>=0.5"), None)
+    assert (old.status, old.found) == ("problem", "0.4, and <0.6,>=0.5 is needed")
 
 
-def test_a_deepinv_that_cannot_be_imported_is_a_problem(monkeypatch):
+def test_what_cannot_be_imported_or_found_says_what_to_do(run, tmp_path, monkeypatch):
     def broken(name):
         raise RuntimeError("operator torchvision::nms does not exist")
 
     monkeypatch.setattr(doctor.importlib, "import_module", broken)
-    check = doctor._deepinv()
-    assert check.status == "problem"
-    assert "torch and torchvision" in check.advice
-
-
-def test_a_missing_browser_is_a_note_with_the_apt_command(monkeypatch):
     monkeypatch.setattr(doctor, "find_chromium", lambda: None)
-    check = doctor._chromium()
-    assert check.status == "note"
-    assert "apt-get install chromium" in check.advice
+    assert run("doctor", "--json", "report.json").exit_code == 1
+    found = {check["name"]: check for check in json.loads((tmp_path / "report.json").read_text())["checks"]}
+    assert found["import deepinv"]["status"] == "problem"
+    assert "torch and torchvision" in found["import deepinv"]["advice"]
+    assert found["Chromium"]["status"] == "note"
+    assert "apt-get install chromium" in found["Chromium"]["advice"]
 
 
 @pytest.mark.parametrize("runs", [True, False])
@@ -74,9 +67,9 @@ def test_the_output_folder_is_probed_without_a_trace(tmp_path, monkeypatch, runs
     monkeypatch.chdir(tmp_path)
     if runs:
         (tmp_path / "runs").mkdir()
-    check = doctor._output()
-    assert check.status == "ok"
-    assert str(tmp_path / "runs" if runs else tmp_path) in check.found
+    check = doctor.every_check()[-1]
+    assert (check.name, check.status) == ("output folder", "ok")
+    assert check.found == str(tmp_path / "runs" if runs else tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == (["runs"] if runs else [])
 
 

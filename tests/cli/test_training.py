@@ -93,23 +93,23 @@ def test_cuda_without_cuda_leaves_nothing_behind(run, advice, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("option", ["--steps=0", "--seed=-1", "--steps=many"])
-def test_values_out_of_range_are_usage_errors(run, calls, option):
-    assert run("train", "ct-ei-deq", option).exit_code == 2
-    assert calls == []
-
-
-def test_an_unwritable_json_path_stops_before_the_training(run, advice, calls, tmp_path):
+def test_unusable_options_stop_before_the_training(run, advice, calls, tmp_path):
+    for option in ("--steps=0", "--seed=-1", "--steps=many"):
+        assert run("train", "ct-ei-deq", option).exit_code == 2
     (tmp_path / "file").write_text("")
     assert "Cannot write file" in advice(run("train", "ct-ei-deq", "--json", "file/figures.json"))
     assert calls == []
 
 
-def test_an_unwritable_output_folder_is_told_by_the_training_itself(run, advice, tmp_path):
+def test_files_that_cannot_be_written_or_found_are_named(run, advice, tmp_path):
     (tmp_path / "file").write_text("")
-    result = run("train", "ct-ei-deq", "--output", "file/run")
-    assert result.exit_code == 1
-    assert "Cannot write file/run" in advice(result)
+    for command, told in (
+        (("train", "ct-ei-deq", "--output", "file/run"), "Cannot write file/run"),
+        (("evaluate", "nowhere/model.safetensors"), "nowhere/model.json does not exist"),
+    ):
+        result = run(*command)
+        assert result.exit_code == 1
+        assert told in advice(result)
 
 
 def test_evaluate_prints_a_table_and_writes_all_figures(run, calls, tmp_path):
@@ -119,12 +119,6 @@ def test_evaluate_prints_a_table_and_writes_all_figures(run, calls, tmp_path):
     assert calls == [(Path("runs/a/model.safetensors"), "cpu")]
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures == {"name": "ct-ei-deq", "summary": EVALUATION.summary, "images": VALUES}
-
-
-def test_a_missing_checkpoint_is_named(run, advice):
-    result = run("evaluate", "nowhere/model.safetensors")
-    assert result.exit_code == 1
-    assert "nowhere/model.json does not exist" in advice(result)
 
 
 def test_a_recipe_is_trained_and_evaluated_from_the_command_line(run, tmp_path, monkeypatch):

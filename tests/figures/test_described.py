@@ -4,13 +4,13 @@ import base64
 import re
 
 import IPython.display
-import matplotlib as mpl
+import matplotlib.style
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
 from eiwork.errors import InputError
-from eiwork.figures import convergence, figure_html, figure_png, new_figure, show
+from eiwork.figures import convergence, figure_png, new_figure, show
 from eiwork.figures.described import blank
 
 
@@ -29,41 +29,35 @@ def test_the_same_numbers_give_the_same_bytes():
     assert b"matplotlib" not in first.lower()
 
 
-def test_the_image_carries_its_text_escaped():
-    figure, _ = new_figure()
-    text = figure_html(figure, 'a < b & "c"')
-    assert 'alt="a &lt; b &amp; &quot;c&quot;"' in text
-    data = re.search(r"base64,([A-Za-z0-9+/=]+)", text)
+def test_a_notebook_gets_the_picture_with_its_text_escaped(displayed):
+    figure = convergence([[1.0, 0.5]], ["Picard"])
+    show(figure)
+    show(figure, 'a < b & "c"')
+    figure._ipython_display_()  # the last expression of a cell
+    assert [bundle["text/plain"] for bundle in displayed] == [figure.alt_text, 'a < b & "c"', figure.alt_text]
+    page = displayed[1]["text/html"]
+    assert 'alt="a &lt; b &amp; &quot;c&quot;"' in page
+    data = re.search(r"base64,([A-Za-z0-9+/=]+)", page)
     assert data is not None
     assert base64.b64decode(data[1]) == figure_png(figure)
 
 
-def test_a_figure_without_any_text_is_refused():
-    figure, _ = new_figure()
+@pytest.mark.parametrize("alt", [None, "  "])
+def test_a_figure_without_any_text_is_refused(alt):
     with pytest.raises(InputError, match="no alternative text"):
-        figure_html(figure)
-    with pytest.raises(InputError, match="no alternative text"):
-        show(figure, "  ")
+        show(new_figure()[0], alt)
 
 
-def test_show_gives_the_notebook_a_picture_and_its_text(displayed):
-    figure = convergence([[1.0, 0.5]], ["Picard"])
-    show(figure)
-    show(figure, "another text")
-    assert [bundle["text/plain"] for bundle in displayed] == [figure.alt_text, "another text"]
-    assert 'alt="another text"' in displayed[1]["text/html"]
-
-
-def test_a_figure_at_the_end_of_a_cell_shows_itself(displayed):
-    figure = convergence([[1.0, 0.5]], ["Picard"])
-    figure._ipython_display_()
-    assert displayed[0]["text/plain"] == figure.alt_text
+def test_a_reader_with_a_dark_style_gets_the_same_figure():
+    usual = figure_png(convergence([[1.0, 0.1]], ["Picard"]))
+    with matplotlib.style.context("dark_background"):
+        assert figure_png(convergence([[1.0, 0.1]], ["Picard"])) == usual
 
 
 def test_global_settings_stay_as_they_were():
-    before = dict(mpl.rcParams)
+    before = dict(matplotlib.rcParams)
     figure_png(convergence([[1.0, 0.5]], ["Picard"]))
-    assert dict(mpl.rcParams) == before
+    assert dict(matplotlib.rcParams) == before
 
 
 def test_a_blank_axis_shows_its_picture_and_nothing_else_and_makes_no_ticks():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from eiwork.errors import InputError
 from eiwork.figures import image_row
 
 TRUTH = torch.linspace(0, 1, 64).reshape(1, 8, 8)
@@ -19,9 +18,6 @@ def test_images_share_the_range_of_all_of_them():
     figure = image_row([TRUTH, TRUTH * 2 - 0.5], ["one", "two"])
     assert [limits for _, limits in shown(figure)] == [(-0.5, 1.5), (-0.5, 1.5)]
     assert "values from -0.5 (black) to 1.5 (white)" in figure.alt_text
-
-
-def test_a_given_range_replaces_it():
     assert shown(image_row([TRUTH], ["one"], value_range=(0.2, 0.6)))[0][1] == (0.2, 0.6)
 
 
@@ -40,9 +36,6 @@ def test_errors_stand_below_on_a_scale_of_their_own():
     assert np.allclose(errors[1][0], 0.3)
     assert np.allclose([limits for _, limits in errors], [(0, 0.3), (0, 0.3)])
     assert "a 0.1 on average, 0.1 at most; b 0.3 on average, 0.3 at most" in figure.alt_text
-
-
-def test_an_exact_reconstruction_has_nothing_to_show_below():
     figure = image_row([TRUTH], ["exact"], reference=TRUTH)
     assert len(shown(figure)) == 1
     assert figure.alt_text.endswith("Every image equals the reference.")
@@ -69,25 +62,3 @@ def test_a_signed_range_can_be_given_and_zero_has_one():
     options = {"titles": ["a", "b"], "signed": [0, 1]}
     assert [limits for _, limits in shown(image_row([TRUTH, -TRUTH], signed_range=2, **options))[:2]] == [(-2, 2)] * 2
     assert shown(image_row([0 * TRUTH] * 2, **options))[0][1] == (-1, 1)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ({"images": [TRUTH], "titles": []}, "one title per image"),
-        ({"images": [], "titles": []}, "one title per image"),
-        ({"images": [TRUTH], "titles": ["a"], "psnr": [1.0, 2.0]}, "one PSNR per image"),
-        ({"images": [TRUTH], "titles": ["a"], "value_range": (1.0, 1.0)}, "value_range"),
-        ({"images": [TRUTH], "titles": ["a"], "signed": [1]}, "outside 0 to 0"),
-        ({"images": [TRUTH], "titles": ["a"], "signed": [0], "reference": TRUTH}, "one row"),
-        ({"images": [TRUTH], "titles": ["a"], "signed": [0], "signed_range": 0.0}, "signed_range"),
-        ({"images": [torch.zeros(2, 4, 4)], "titles": ["a"], "signed": [0]}, "one channel"),
-        ({"images": [TRUTH], "titles": ["a"], "reference": torch.zeros(4, 4)}, r"images\[0\] has shape"),
-        ({"images": [TRUTH] * 2, "titles": ["a", "b"], "reference": TRUTH, "n_columns": 1}, "one row"),
-        ({"images": [TRUTH], "titles": ["a"], "n_columns": 0}, "n_columns"),
-        ({"images": [torch.zeros(4, 4, 4)], "titles": ["a"]}, "not one image"),
-    ],
-)
-def test_wrong_arguments_are_one_clear_error(arguments, told):
-    with pytest.raises(InputError, match=told):
-        image_row(**arguments)

@@ -3,10 +3,8 @@
 import math
 
 import numpy as np
-import pytest
 import torch
 
-from eiwork.errors import InputError
 from eiwork.figures.mri import turned_columns, turned_sampling
 from eiwork.physics import mri, real_to_complex
 from eiwork.symmetry import Rotation
@@ -48,17 +46,3 @@ def test_columns_are_turned_against_the_head():
     assert np.allclose(back[2][:, 1], 9)
     assert "turned by 90 degrees" in figure.alt_text
     assert "turned by -90 degrees" in figure.alt_text
-
-
-@pytest.mark.parametrize(
-    ("make", "told"),
-    [
-        (lambda: turned_sampling(IMAGE, [IMAGE], [1], 3), "two k-spaces"),
-        (lambda: turned_sampling(IMAGE, [IMAGE, 0 * IMAGE], [1], 3), "all zero"),
-        (lambda: turned_sampling(IMAGE, [IMAGE, IMAGE], [SIDE], 3), "indices from 0 to 15"),
-        (lambda: turned_sampling(IMAGE, [IMAGE, IMAGE], [1], 3, value_range=(1, 0)), "value_range"),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(make, told):
-    with pytest.raises(InputError, match=told):
-        make()

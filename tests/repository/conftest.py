@@ -39,21 +39,15 @@ def modules_of(package: str) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def modules() -> dict[str, Path]:
+def packages() -> dict[str, dict[str, Path]]:
+    """eiwork, eiwork_study and book -> every module of it."""
+    return {package: modules_of(package) for package in ("eiwork", "eiwork_study", "book")}
+
+
+@pytest.fixture(scope="session")
+def modules(packages) -> dict[str, Path]:
     """Every module of eiwork."""
-    return modules_of("eiwork")
-
-
-@pytest.fixture(scope="session")
-def study_modules() -> dict[str, Path]:
-    """Every module of eiwork_study."""
-    return modules_of("eiwork_study")
-
-
-@pytest.fixture(scope="session")
-def builder_modules() -> dict[str, Path]:
-    """Every module of book.builder."""
-    return modules_of("book")
+    return packages["eiwork"]
 
 
 @pytest.fixture(scope="session")

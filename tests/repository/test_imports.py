@@ -36,7 +36,7 @@ def imports(source: str) -> set[str]:
     return found
 
 
-def packages(source: str) -> set[str]:
+def roots(source: str) -> set[str]:
     return {name.split(".")[0] for name in imports(source)}
 
 
@@ -53,17 +53,11 @@ def violations(part: str, source: str) -> set[str]:
     return {used for used in used_parts(source) if used != part and RANK[used] >= RANK[part]}
 
 
-def test_every_part_of_the_package_has_its_place(modules):
-    assert {name.split(".")[1] for name in modules if "." in name} == RANK.keys()
-
-
-def test_imports_go_one_way(modules):
-    wrong = {
-        name: found
-        for name, path in modules.items()
-        if "." in name and (found := violations(name.split(".")[1], path.read_text()))
-    }
-    assert wrong == {}
+def test_every_part_of_the_package_has_its_place_and_imports_go_one_way(modules):
+    parts = {name: name.split(".")[1] for name in modules if "." in name}
+    assert set(parts.values()) == RANK.keys()
+    found = {name: violations(part, modules[name].read_text()) for name, part in parts.items()}
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
 
 
 @pytest.mark.parametrize(
@@ -81,17 +75,10 @@ def test_a_wrong_import_would_be_found(source):
     assert violations("cli", source) == set()
 
 
-def test_what_makes_the_numbers_and_the_book_stands_on_the_package_and_not_under_it(
-    modules, study_modules, builder_modules
-):
-    def importing(found, names):
-        return [name for name, path in found.items() if packages(path.read_text()) & names]
-
-    assert importing(study_modules, {"eiwork"})
-    assert importing(builder_modules, {"eiwork"})
-    assert importing(modules, {"eiwork_study", "book"}) == []
-    assert importing(study_modules, {"book"}) == []
-    assert importing(builder_modules, {"eiwork_study"}) == []
+def test_what_makes_the_numbers_and_the_book_stands_on_the_package_and_not_under_it(packages):
+    used = {name: [roots(path.read_text()) for path in found.values()] for name, found in packages.items()}
+    together = {name: set().union(*found) & packages.keys() for name, found in used.items()}
+    assert together == {"eiwork": {"eiwork"}, "eiwork_study": {"eiwork", "eiwork_study"}, "book": {"eiwork", "book"}}
 
 
 def test_lessons_use_the_package_alone(root):
@@ -101,21 +88,18 @@ def test_lessons_use_the_package_alone(root):
         code = "\n".join(
             line for cell in cells for line in cell.splitlines() if not line.lstrip().startswith(("%", "!"))
         )
-        used[path.stem] = packages(code)
+        used[path.stem] = roots(code)
     assert all("eiwork" in names for names in used.values())
     assert {name: found for name, names in used.items() if (found := names & {"eiwork_study", "book", "tests"})} == {}
 
 
-def test_the_heart_knows_of_no_images_physics_or_notebooks(modules):
+def test_the_heart_knows_of_no_images_and_figures_compute_nothing(modules):
     heart = {name: path for name, path in modules.items() if name.startswith("eiwork.fixed_point")}
     assert len(heart) > 5
     for name, path in heart.items():
         source = path.read_text()
         assert used_parts(source) <= {"errors", "fixed_point"}, name
-        assert not IMAGING & packages(source), name
-
-
-def test_figures_get_numbers_and_compute_nothing(modules):
+        assert not IMAGING & roots(source), name
     for name, path in modules.items():
         if name.startswith("eiwork.figures"):
             assert used_parts(path.read_text()) <= {"errors", "figures"}, name

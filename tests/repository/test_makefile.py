@@ -29,32 +29,20 @@ def test_every_target_starts_with_the_environment(root):
         assert dry_run(root, target).startswith("./scripts/environment.sh"), target
 
 
-def test_lab_passes_its_options_on(root):
-    assert dry_run(root, "lab", "LAB_ARGS=--no-browser --port=9000").endswith(
-        "eiwork lab -- --no-browser --port=9000\n"
-    )
-
-
 def test_test_runs_style_types_lessons_and_every_test(root):
     commands = dry_run(root, "test")
-    order = [
-        "ruff check .",
-        "ruff format --check .",
-        "mypy",
-        "book.builder notebooks --fast --jobs=2",
-        "--numprocesses=2",
-    ]
+    order = ["ruff check .", "ruff format --check .", "mypy", "book.builder notebooks --fast --jobs=2"]
+    order += ["--numprocesses=2"]
     assert sorted(map(commands.index, order)) == list(map(commands.index, order))
     assert "--dist=loadfile" in commands
 
 
-def test_chosen_tests_do_not_wait_for_the_lessons(root):
-    commands = dry_run(root, "test", "TEST_ARGS=tests/physics", "WORKERS=4")
-    assert "book.builder" not in commands
-    assert "--numprocesses=4" in commands
-    assert commands.rstrip().endswith("tests/physics")
-
-
-def test_the_book_is_built_from_freshly_executed_lessons(root):
+def test_options_are_passed_on_and_the_book_is_built_from_freshly_executed_lessons(root):
+    lab = dry_run(root, "lab", "LAB_ARGS=--no-browser --port=9000")
+    assert lab.endswith("eiwork lab -- --no-browser --port=9000\n")
+    chosen = dry_run(root, "test", "TEST_ARGS=tests/physics", "WORKERS=4")
+    assert "book.builder" not in chosen, "chosen tests do not wait for the lessons"
+    assert "--numprocesses=4" in chosen
+    assert chosen.rstrip().endswith("tests/physics")
     commands = dry_run(root, "book")
     assert commands.index("builder notebooks --fast") < commands.index("builder book")

@@ -8,39 +8,26 @@ import pytest
 import eiwork
 
 
-@pytest.fixture
-def packages(modules, study_modules):
-    """Every package of eiwork and eiwork_study."""
-    found = (modules | study_modules).items()
-    return [importlib.import_module(name) for name, path in found if path.name == "__init__.py"]
-
-
-def test_the_list_of_public_names_is_sorted_and_complete():
-    assert len(eiwork.__all__) == len(set(eiwork.__all__)) > 10
-    assert [name for name in eiwork.__all__ if not hasattr(eiwork, name)] == []
-
-
-def test_public_names_of_every_package_can_be_imported(packages):
-    names = [(package, name) for package in packages for name in getattr(package, "__all__", ())]
+def test_public_names_of_every_package_can_be_imported_and_are_documented(packages):
+    files = [item for found in packages.values() for item in found.items()]
+    loaded = [importlib.import_module(name) for name, path in files if path.name == "__init__.py"]
+    names = [(package, name) for package in loaded for name in getattr(package, "__all__", ())]
     assert len(names) > 50
-    assert [f"{package.__name__}.{name}" for package, name in names if not hasattr(package, name)] == []
+    assert len(names) == len(set(names))
+    missing, undocumented = [], []
+    for package, name in names:
+        thing = getattr(package, name, None)
+        missing += [f"{package.__name__}.{name}"] if thing is None else []
+        explained = inspect.isroutine(thing) or inspect.isclass(thing) or inspect.ismodule(thing)
+        if explained and not vars(thing).get("__doc__", thing.__doc__):
+            undocumented.append(f"{package.__name__}.{name}")
+    assert (missing, undocumented) == ([], [])
 
 
-def test_public_names_are_documented(packages):
-    undocumented = []
-    for package in packages:
-        for name in getattr(package, "__all__", ()):
-            thing = getattr(package, name)
-            explained = inspect.isroutine(thing) or inspect.isclass(thing) or inspect.ismodule(thing)
-            if explained and not vars(thing).get("__doc__", thing.__doc__):
-                undocumented.append(f"{package.__name__}.{name}")
-    assert undocumented == []
-
-
-def test_every_module_is_documented(modules, study_modules, builder_modules):
+def test_every_module_is_documented(packages):
     # Read, not imported: __main__ would run the command.
-    found = modules | study_modules | builder_modules
-    assert [name for name, path in found.items() if not path.read_text().lstrip().startswith(('"""', 'r"""'))] == []
+    files = [path for found in packages.values() for path in found.values()]
+    assert [path for path in files if not path.read_text().lstrip().startswith(('"""', 'r"""'))] == []
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -54,42 +54,31 @@ def machine(tmp_path, root):
     return Machine(tmp_path, root)
 
 
-def test_without_any_python_the_remedy_is_told(machine):
+def test_without_a_python_that_can_be_used_the_remedy_is_told(machine):
     done = machine.run("environment.sh")
     assert done.returncode == 1
     assert "no Python 3.11 or newer was found" in done.stderr
     assert "apt-get install python3" in done.stderr
-    assert not (machine.folder / ".venv").exists()
-
-
-def test_an_old_python_is_named_with_its_version(machine):
     machine.program("python3", 'case "$*" in *platform*) echo 3.9.2 ;; *) exit 1 ;; esac')
     done = machine.run("environment.sh")
     assert done.returncode == 1
     assert "too old: python3 is 3.9.2" in done.stderr
+    machine.python()
+    done = machine.run("environment.sh", PYTHON="python4")
+    assert done.returncode == 1
+    assert "PYTHON=python4 is not a program" in done.stderr, "the one that the user names is the only one tried"
+    machine.python(before="*ensurepip*|*virtualenv*) exit 1 ;;")
+    done = machine.run("environment.sh")
+    assert done.returncode == 1
+    assert "sudo apt-get install python3-venv" in done.stderr
+    assert f"python3.{sys.version_info.minor}-venv" in done.stderr
+    assert not (machine.folder / ".venv").exists()
 
 
 def test_a_newer_python_beside_an_old_one_is_found(machine):
     machine.program("python3", "exit 1")
     machine.python("python3.12", before="*ensurepip*|*virtualenv*|*without-pip*) exit 1 ;;")
     assert f"({machine.bin}/python3.12)" in machine.run("environment.sh").stdout
-
-
-def test_the_python_that_the_user_names_is_the_only_one_tried(machine):
-    machine.python()
-    done = machine.run("environment.sh", PYTHON="python4")
-    assert done.returncode == 1
-    assert "PYTHON=python4 is not a program" in done.stderr
-
-
-def test_a_python_that_cannot_make_environments_is_told_with_the_package(machine):
-    machine.python(before="*ensurepip*|*virtualenv*) exit 1 ;;")
-    done = machine.run("environment.sh")
-    minor = f"python3.{sys.version_info.minor}"
-    assert done.returncode == 1
-    assert "sudo apt-get install python3-venv" in done.stderr
-    assert f"{minor}-venv" in done.stderr
-    assert not (machine.folder / ".venv").exists()
 
 
 def test_virtualenv_is_used_where_ensurepip_is_missing(machine):
@@ -176,24 +165,21 @@ def test_a_folder_that_is_no_environment_is_left_alone(machine):
     assert (machine.folder / ".venv" / "thesis.txt").read_text() == "precious"
 
 
-def test_present_packages_need_no_apt(machine):
-    machine.program("chromium", "")
-    machine.program("make", "")
-    machine.python(before="*ensurepip*) exit 0 ;;")
-    done = machine.run("debian_packages.sh")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-
-@pytest.mark.parametrize("arguments", [(), ("python3-venv", "chromium")])
-def test_missing_packages_are_installed_by_root(machine, arguments):
+def test_missing_packages_are_installed_by_root_and_present_ones_need_no_apt(machine):
     machine.program("make", "")
     (machine.bin / "id").unlink()
     machine.program("id", "echo 0")
     machine.program("apt-get", "")
-    done = machine.run("debian_packages.sh", *arguments)
-    assert done.returncode == 0, done.stderr
-    [install] = machine.calls("apt-get -qq install")
-    assert install.endswith(" python3-venv chromium")
+    for arguments in ((), ("python3-venv", "chromium")):
+        done = machine.run("debian_packages.sh", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert machine.calls("apt-get -qq install")[-1].endswith(" python3-venv chromium")
+    assert len(machine.calls("apt-get -qq install")) == 2
+    (machine.bin / "apt-get").unlink()
+    machine.program("chromium", "")
+    machine.python(before="*ensurepip*) exit 0 ;;")
+    done = machine.run("debian_packages.sh")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -211,28 +197,18 @@ def test_what_cannot_be_installed_is_told(machine, user, apt, told):
 
 def test_continuous_integration_requires_the_browser_and_runs_make_test(machine, root):
     shutil.copytree(root / ".ci", machine.folder / ".ci")
+    machine.program("make", 'echo "$1, browser required: $EIWORK_REQUIRE_BROWSER"')
+    machine.python(before="*ensurepip*) exit 0 ;;")
+    machine.program("sudo", "exit 1")
+    command = [shutil.which("bash"), str(machine.folder / ".ci" / "run")]
+    done = subprocess.run(command, env={"PATH": str(machine.bin)}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "missing: chromium" in done.stderr
+    assert machine.calls("make") == ["make environment"]
     for package in ("chromium", "env"):
         machine.program(package, "")
-    machine.python(before="*ensurepip*) exit 0 ;;")
-    machine.program("make", 'echo "$1, browser required: $EIWORK_REQUIRE_BROWSER"')
-    done = continuous_integration(machine)
+    done = subprocess.run(command, env={"PATH": str(machine.bin)}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["environment, browser required: 1", "test, browser required: 1"]
     assert os.access(root / ".ci" / "run", os.X_OK)
     assert os.access(root / "scripts" / "environment.sh", os.X_OK)
-
-
-def test_continuous_integration_fails_without_the_browser(machine, root):
-    shutil.copytree(root / ".ci", machine.folder / ".ci")
-    machine.program("make", "")
-    machine.python(before="*ensurepip*) exit 0 ;;")
-    machine.program("sudo", "exit 1")
-    done = continuous_integration(machine)
-    assert done.returncode == 1
-    assert "missing: chromium" in done.stderr
-    assert machine.calls("make") == ["make environment"]
-
-
-def continuous_integration(machine: Machine) -> subprocess.CompletedProcess[str]:
-    command = [shutil.which("bash"), str(machine.folder / ".ci" / "run")]
-    return subprocess.run(command, env={"PATH": str(machine.bin)}, capture_output=True, text=True)
