@@ -1,14 +1,13 @@
 """Training without ground truth: `fit` for anyone's scanner, data and network; recipes, checkpoints, evaluation."""
 
 from eiwork.training.catalogue import get_recipe, recipes
-from eiwork.training.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from eiwork.training.checkpoints import Checkpoint, load_checkpoint, load_shipped, save_checkpoint, shipped_checkpoints
 from eiwork.training.contraction import Contraction
 from eiwork.training.evaluation import Evaluation, evaluate
 from eiwork.training.fitting import Run, fit
 from eiwork.training.from_recipe import evaluate_checkpoint, train
 from eiwork.training.optimiser import Optimiser
 from eiwork.training.recipe import Data, Recipe
-from eiwork.training.shipped import load_shipped, shipped_checkpoints
 
 __all__ = [
     "Checkpoint",

@@ -17,6 +17,7 @@ from eiwork.models import DEQ, GuardedDEQ
 from eiwork.training.recipe import Recipe
 
 FORMAT = "eiwork-checkpoint-2"
+_FOLDER = Path(__file__).resolve().parents[1] / "data" / "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -169,3 +170,25 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
             "load_checkpoint(path).model()."
         )
     model.load_state_dict(weights)
+
+
+def shipped_checkpoints() -> list[str]:
+    """Names of the trained models in the package: those of the recipes that trained them."""
+    return sorted(path.stem for path in _FOLDER.glob("*.safetensors"))
+
+
+def load_shipped(name: str) -> Checkpoint:
+    """The checkpoint of a shipped model; raises CheckpointError with the names there are for an unknown one."""
+    names = shipped_checkpoints()
+    if name not in names:
+        raise CheckpointError(
+            f"No trained model {name!r} comes with this version; there are {', '.join(names)}. "
+            f"Train it: eiwork train {name}."
+        )
+    return load_checkpoint(_FOLDER / name)
+
+
+def load_start(start: str) -> Checkpoint:
+    """The checkpoint that a training begins with: a shipped model by its name, or any by its path."""
+    named = start in shipped_checkpoints() or not Path(start).parent.name
+    return load_shipped(start) if named else load_checkpoint(start)

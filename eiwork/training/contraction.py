@@ -58,12 +58,9 @@ def contraction_penalty(
 ) -> tuple[Float[Tensor, ""], Float[Tensor, " batch"]]:
     """relu(||J^T v|| - target)^2 at z, averaged over the batch, and ||J^T v|| of each sample (detached).
 
-    v is the unit vector that J^T = (df/dz)^T amplifies most in a Krylov space of dimension `krylov_size`,
-    from a random start,
-    so ||J^T v|| is a lower bound of the Lipschitz constant of f at z. The gradient reaches the parameters of f
-    through one more product; v and z are constants. Penalties on Jacobians of equilibrium models: Bai, Koltun
-    & Kolter, arXiv 2106.14342; on the spectral norm: Pesquet et al., arXiv 2012.13247. The Krylov search for
-    v is ours.
+    v is the unit vector that J^T = (df/dz)^T amplifies most in a Krylov space of dimension `krylov_size`, from a random
+    start, so ||J^T v|| is a lower bound of the Lipschitz constant of f at z; v and z are constants of the gradient.
+    Sources: Bai, Koltun & Kolter, arXiv 2106.14342; Pesquet et al., arXiv 2012.13247; the Krylov search is ours.
     """
     packing = Packing.of(z)
     parts = tuple(part.detach().requires_grad_() for part in as_tuple(z))

@@ -10,12 +10,11 @@ from torch import nn
 
 from eiwork import device as devices
 from eiwork.models.baselines import FilteredBackProjection, MinimumNormInverse
-from eiwork.training.checkpoints import load_checkpoint, load_weights
+from eiwork.training.checkpoints import load_checkpoint, load_start, load_weights
 from eiwork.training.evaluation import Evaluation, evaluate
 from eiwork.training.fitting import Run, fit
 from eiwork.training.measurements import test_set, training_set
 from eiwork.training.recipe import Recipe
-from eiwork.training.shipped import load_start
 
 _N_MONITORED = 32
 
