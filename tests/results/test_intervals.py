@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from eiwork.errors import InputError
-from eiwork.results.intervals import closure_interval, mean_interval, student_interval
+from eiwork.results.verdict import closure_interval, mean_interval, student_interval
 
 
 def test_one_training_gives_the_percentile_bootstrap_of_the_images():

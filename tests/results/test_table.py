@@ -4,12 +4,12 @@ import pytest
 
 from eiwork import results
 from eiwork.errors import InputError
-from eiwork.results import Collection
-from eiwork.results.table import share_text
+from eiwork.results import Runs
+from eiwork.results.verdict import share_text
 
 
 def test_a_table_has_a_row_for_every_method_without_a_variant(small_study):
-    table = results.table("ct", runs=Collection(small_study))
+    table = results.table("ct", runs=Runs(small_study))
     assert [row["label"] for row in table.rows] == ["inverse", "supervised", "ei", "ei@bodies", "ei-jfb"]
     linear, _, ei, after, free = table.rows
     assert (ei["trainings"], ei["NFE"], ei["most NFE"], ei["converged"]) == (3, 11, 12, "100%")
@@ -23,7 +23,7 @@ def test_a_table_has_a_row_for_every_method_without_a_variant(small_study):
 
 
 def test_rows_can_be_chosen_and_sorted(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     table = results.table("ct", ["ei-jfb", "inverse", "ei"], sort="PSNR (dB)", runs=runs)
     assert [row["label"] for row in table.rows] == ["ei", "ei-jfb", "inverse"]
     by_nfe = results.table("ct", ["inverse", "ei"], sort="NFE", runs=runs)
@@ -35,12 +35,12 @@ def test_rows_can_be_chosen_and_sorted(small_study):
 
 
 def test_a_method_without_partner_or_oracle_still_has_a_row(run_of):
-    row = results.table("ct", ["mc"], runs=Collection((run_of("mc", seed=7), run_of("ei", seed=0)))).rows[0]
+    row = results.table("ct", ["mc"], runs=Runs((run_of("mc", seed=7), run_of("ei", seed=0)))).rows[0]
     assert (row["gap closure"], row["minus EI"]) == (None, None)
 
 
 def test_a_ledger_has_a_verdict_for_each_number(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     numbers = [results.compare(runs.get("ct", "ei"), runs.get("ct", other)) for other in ("ei-jfb", "ei@bodies")]
     table = results.ledger({"implicit wins": numbers[:1], "bodies lose": numbers[1:]})
     assert [list(row.values()) for row in table.rows] == [

@@ -5,7 +5,7 @@ import pytest
 
 from eiwork import results
 from eiwork.errors import InputError
-from eiwork.results import Collection, Interval, Runs, verdict_of
+from eiwork.results import Interval, Runs, verdict_of
 
 ABOVE, BELOW, ACROSS = Interval(1.0, 0.5, 1.5), Interval(-1.0, -1.5, -0.5), Interval(0.1, -0.5, 0.7)
 
@@ -29,14 +29,8 @@ def test_the_rule_is_the_same_on_both_sides(interval, over_trainings, n, verdict
     assert verdict_of(interval, over_trainings, n) == verdict
 
 
-def test_the_rule_looks_at_the_target():
-    assert verdict_of(ABOVE, ABOVE, 3, target=0.4) == "supported"
-    assert verdict_of(ABOVE, ABOVE, 3, target=1.0) == "open"
-    assert verdict_of(ABOVE, ABOVE, 3, target=2.0) == "not supported"
-
-
 def test_a_comparison_pairs_the_seeds_that_both_have(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     found = results.compare(runs.get("ct", "ei"), runs.get("ct", "ei-jfb"))
     assert found.n_trainings == 3
     assert found.n_images == 20
@@ -48,7 +42,7 @@ def test_a_comparison_pairs_the_seeds_that_both_have(small_study):
 
 
 def test_one_reconstruction_without_training_serves_every_seed(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     found = results.compare(runs.get("ct", "ei"), runs.get("ct", "inverse"))
     assert found.n_trainings == 3
     assert found.interval.mean == pytest.approx(6.1)
@@ -58,14 +52,14 @@ def test_one_reconstruction_without_training_serves_every_seed(small_study):
 
 
 def test_trainings_without_a_common_seed_or_problem_are_refused(small_study, run_of):
-    own = Collection(small_study).get("ct", "ei")
+    own = Runs(small_study).get("ct", "ei")
     for other in (run_of("mc", seed=9), run_of("mc", problem="mri")):
         with pytest.raises(InputError, match="nothing to pair"):
-            results.compare(own, Runs((other,)))
+            results.compare(own, Runs([other]))
 
 
 def test_gap_closure_has_one_oracle_for_all(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     found = results.gap_closure("ei-jfb", "ct", runs=runs)
     assert found.n_trainings == 4, "trainings without a partner of the same seed count, too"
     assert found.interval.mean == pytest.approx(np.mean([5, 5.15, 5.2, 5.3]) / 8)
@@ -75,12 +69,12 @@ def test_gap_closure_has_one_oracle_for_all(small_study):
 
 
 def test_gap_closure_counts_from_cg_sense_where_there_are_coils(small_study, run_of):
-    runs = Collection((*small_study, run_of("cg-sense", 0, 26.0, parameters=0)))
+    runs = Runs((*small_study, run_of("cg-sense", 0, 26.0, parameters=0)))
     assert results.gap_closure("ei@bodies", "ct", runs=runs).interval.mean == pytest.approx(5 / 6)
 
 
 def test_ssim_has_no_unit(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     found = results.compare(runs.get("ct", "ei"), runs.get("ct", "ei-jfb"), quantity="ssim")
     assert found.text == "+0.00 [+0.00, +0.00], 3 trainings: open"
     with pytest.raises(InputError, match="choose psnr or ssim"):

@@ -20,7 +20,7 @@ def test_there_are_at_most_fourteen_methods_and_all_have_titles():
 def test_every_committed_run_has_the_recipe_that_its_method_would_train_with():
     found = {
         f"{run.problem}/{run.label}-{run.seed}": differing
-        for run in results.committed().runs
+        for run in results.committed()
         if (
             differing := differing_settings(
                 method_recipe(run.problem, run.method, start=run.start, variant=run.variant, seed=run.seed), run.recipe

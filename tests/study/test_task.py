@@ -115,7 +115,7 @@ def test_a_result_of_another_recipe_is_replaced_only_on_request(small_grid, plac
     run_task(other, places)
     with pytest.raises(DataFormatError, match=r"data\.n differ"):
         run_task(task, places)
-    assert collect([task], places.results).problems_found[0].startswith(str(task.result_path(places.results)))
+    assert collect([task], places.results)[1][0].startswith(str(task.result_path(places.results)))
     assert run_task(task, places, replace_others=True) == "done"
     assert existing_result(task, places.results).recipe["data"]["n"] == 8
 
