@@ -101,8 +101,8 @@ def test_other_controls_are_what_they_say(recipe, clean, quick):
     assert torch.allclose(initial.denoiser.last.weight * 10, random.denoiser.last.weight)
     averaged = control("averaged", recipe, clean, 0)
     assert isinstance(averaged.denoiser, GroupAveraged)
-    turn = transforms(0)["quarter turns"]
-    assert float(equivariance_error(averaged.denoiser, clean[:2], turn).error.max()) < 1e-5
+    turn = transforms(0, 2)["quarter turns"]
+    assert float(equivariance_error(averaged.denoiser, clean[:2], *turn).error.max()) < 1e-5
     rotated = control("rotated", recipe, clean, 0)
     assert float(learnt_asymmetry(rotated.denoiser.double(), clean[:1, :, :16, :16].double())) > 0.1
     with pytest.raises(InputError, match="choose from initial"):
@@ -163,7 +163,7 @@ def test_the_numbers_are_those_of_the_analysis(report):
     found = torch.tensor(report["jacobian"]["clean"]["whole"]["lipschitz"]["per_image"])
     assert bool((found <= exact * 1.001).all())
     assert bool((found > 0.8 * exact).all())
-    turn = equivariance_error(denoiser, images, transforms(0)["quarter turns"])
+    turn = equivariance_error(denoiser, images, *transforms(0, 3)["quarter turns"])
     assert values(report, "turns") == pytest.approx(turn.learnt.tolist(), rel=1e-3)
     assert whole.x.shape == images[:2].shape
 
