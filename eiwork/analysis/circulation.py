@@ -75,7 +75,7 @@ class Circulation:
 def circulation(denoiser: ImageMap, loops: Ellipse, *, order: int = 16) -> Circulation:
     """The circulation of D around each loop, in float64 sums.
 
-    order: nodes, even and >= 6; half of them give the error. c, b: the least-squares fit of D by c x + b on the loop. By
+    order: nodes, even, >= 6; half of them give the error. c, b: the least-squares fit of D by c x + b on the loop. By
     Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in it.
     """
     coarse, *_ = _integrate(denoiser, loops, order // 2)

@@ -47,7 +47,9 @@ def descent_directions(
         axis.contour(first, second, np.sqrt(surface), levels=12, colors="#bbbbbb", linewidths=0.8, zorder=0)
         for i, kind in enumerate(arrows):
             colour, path = look(i)["color"], of_shape(paths[kind], (None, 2), f"paths[{kind!r}]")
-            directions = _unit_length(of_shape(arrows[kind], starts.shape, f"arrows[{kind!r}]"))
+            vectors = of_shape(arrows[kind], starts.shape, f"arrows[{kind!r}]")
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            directions = vectors / np.where(lengths > 0, lengths, 1.0)
             # Where two directions agree, the one below still shows: it is wider.
             axis.quiver(
                 *starts.T, *directions.T, color=colour, angles="xy", scale=14, width=0.011 / (1 + i), zorder=2 + i
@@ -78,8 +80,3 @@ def descent_directions(
         axes[0, 1].legend(loc="lower left")
     figure.alt_text = f"Descent on a loss of two weights at spectral radius {current:.3g}. {'; '.join(parts)}."
     return figure
-
-
-def _unit_length(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)

@@ -30,8 +30,7 @@ def prox_panels(
     outputs = of_shape(prox, inputs.shape, "prox")
     at = to_array(recovered[0], "recovered[0]")
     found = of_shape(recovered[1], at.shape, "recovered[1]")
-    figure, axes = new_figure(1, 3, size=(9.6, 3.2))
-    first, second, third = axes[0]
+    figure, ((first, second, third),) = new_figure(1, 3, size=(9.6, 3.2))
     steepest = float((np.diff(outputs) / np.diff(inputs)).max())
     with style():
         first.plot(places, prior, color=PALETTE[0], label="phi")
@@ -47,7 +46,7 @@ def prox_panels(
         third.plot(*current, "o", color=PALETTE[1], markersize=8)
         third.set_title(f"proximal map, steepest slope {steepest:.3g}")
         third.legend(loc="upper left")
-        for axis, label in zip(axes[0], "xxz", strict=True):
+        for axis, label in zip((first, second, third), "xxz", strict=True):
             axis.set_xlabel(label)
     figure.alt_text = (
         f"Three panels for one pixel. The prior runs from {prior.min():.3g} to {prior.max():.3g}. The objective at "
@@ -68,8 +67,7 @@ def loop_in_field(
     """
     starts, path = of_shape(points, (None, 2), "points"), of_shape(loop, (None, 2), "loop")
     vectors, shares = of_shape(arrows, starts.shape, "arrows"), increasing(turns, "turns")
-    figure, axes = new_figure(1, 2, size=(8.4, 3.7))
-    field, curves = axes[0]
+    figure, ((field, curves),) = new_figure(1, 2, size=(8.4, 3.7))
     parts = []
     with style():
         field.quiver(*starts.T, *vectors.T, color=PALETTE[0], angles="xy", scale=25, width=0.005)
@@ -159,8 +157,7 @@ def spectrum_ranges(ends: Mapping[str, tuple[Numbers, Numbers]], *, description:
         axis.set_ylim(len(ends) - 0.5, -0.5)
         axis.grid(axis="y", visible=False)
         axis.set_xlabel("eigenvalues of (J + J^T) / 2; grey: no proximal map; right of 1: prior not convex")
-    text = f"Spectra, smallest to largest eigenvalue over images: {'; '.join(parts)}."
-    figure.alt_text = f"{description.strip()} {text}".strip()
+    figure.alt_text = f"{description} Spectra, smallest to largest eigenvalue over images: {'; '.join(parts)}.".strip()
     return figure
 
 
