@@ -13,7 +13,6 @@ import eiwork
 from eiwork.errors import DataFormatError, InputError
 
 FORMAT: Literal["eiwork-run-2"] = "eiwork-run-2"
-_PER_IMAGE = ("ssim", "nfe", "residual", "converged", "sigma_min", "error_bound")
 TITLES = {
     "inverse": "linear inverse",
     "fbp": "filtered back-projection",
@@ -70,7 +69,7 @@ class RunResult(BaseModel):
 
     @model_validator(mode="after")
     def _agrees(self) -> "RunResult":
-        for name in _PER_IMAGE:
+        for name in ("ssim", "nfe", "residual", "converged", "sigma_min", "error_bound"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.psnr):
                 raise ValueError(f"{name} has {len(values)} values for {len(self.psnr)} images")

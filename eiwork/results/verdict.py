@@ -140,10 +140,8 @@ def measured(name: str, values: Values, unit: str = "dB", interval: Interval | N
     return Comparison(name=name, interval=found, over_trainings=over, n_trainings=trainings, n_images=images, unit=unit)
 
 
-def compare(
-    a: str | Runs, b: str | Runs, problem: str = "", *, quantity: str = "psnr", folder: Path | None = None
-) -> Comparison:
-    """One way of training minus another, of the seeds that both have, image by image.
+def compare(a: str | Runs, b: str | Runs, problem: str = "", *, folder: Path | None = None) -> Comparison:
+    """PSNR of one way of training minus another's, of the seeds that both have, image by image.
 
     a, b: labels such as "ei" or "ei-cycle@bodies", or what `load` gives. Without training one run serves every seed.
     Raises InputError for what was not run, and for no common seed.
@@ -154,12 +152,9 @@ def compare(
     common = set.intersection(*seeds)
     if not common or one[0].problem != other[0].problem:
         raise InputError(f"{one!r} and {other!r} have no seed in common, or are of two problems: nothing to pair.")
-    first, second = (
-        runs.values(quantity)[[once or run.seed in common for run in runs]]
-        for runs, once in zip(pair, fixed, strict=True)
-    )
-    name = f"{one[0].problem}: {one[0].label} - {other[0].label}"
-    return measured(name, np.asarray(first - second), "dB" if quantity == "psnr" else "")
+    chosen = [[once or run.seed in common for run in runs] for runs, once in zip(pair, fixed, strict=True)]
+    difference = np.asarray(one.values()[chosen[0]] - other.values()[chosen[1]])
+    return measured(f"{one[0].problem}: {one[0].label} - {other[0].label}", difference)
 
 
 def gap_closure(method: str | Runs, problem: str = "", *, runs: Runs | None = None) -> Comparison:
@@ -170,9 +165,9 @@ def gap_closure(method: str | Runs, problem: str = "", *, runs: Runs | None = No
     """
     study = committed() if runs is None else runs
     own = method if isinstance(method, Runs) else study.get(problem, method)
-    place = own[0].problem
-    linear = study.get(place, "cg-sense" if study.of(place, "cg-sense") else "inverse").values()
-    values, oracle = own.values(), study.get(place, "supervised").values()
+    place, values = own[0].problem, own.values()
+    linear = (study.of(place, "cg-sense") or study.get(place, "inverse")).values()
+    oracle = study.get(place, "supervised").values()
     interval = closure_interval(values, linear, oracle)
     closures = (values - linear.mean()) / (oracle.mean() - linear.mean())
     return measured(f"{place}: gap closure of {own[0].label}", closures, "", interval)
@@ -230,6 +225,5 @@ def _row(own: Runs, study: Runs) -> dict[str, Any]:
 
 def share_text(share: float) -> str:
     """A share in percent, which says 100 % (or 0 %) of nothing less than all (or more than none)."""
-    if 0 < share < 1 and f"{share:.0%}" in ("0%", "100%"):
-        return f"{min(max(share, 0.001), 0.999):.1%}"
-    return f"{share:.0%}"
+    rounded = f"{share:.0%}"
+    return f"{min(max(share, 0.001), 0.999):.1%}" if 0 < share < 1 and rounded in ("0%", "100%") else rounded
