@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from jaxtyping import Float
 from eiwork.errors import DataFormatError, InputError
 from eiwork.figures.table import Table
 from eiwork.files import write_text_atomically
-from eiwork.results import Collection, RunResult, Runs, compare, mean_interval, table
+from eiwork.results import RunResult, Runs, compare, mean_interval, table
 from eiwork_study.methods import SHORT
 
 Entry = dict[str, float]
@@ -26,49 +26,52 @@ BUDGETS: dict[str, Callable[[Entry], float]] = {
 }
 
 
-def write_report(collection: Collection, results: Path, note: str = "") -> list[Table]:
+def write_report(study: Runs, results: Path, note: str = "") -> list[Table]:
     """Write tables/{methods,variants,budgets}.{json,md}, methods also as .csv; returns the tables of methods.
 
     note: a sentence put into every table, such as that the run was a quick one. Raises DataFormatError where a file
     cannot be written.
     """
-    folder, problems = results / "tables", collection.problems()
-    methods = [table(problem, runs=collection) for problem in problems if _plain(collection, problem)]
-    found = {"methods": methods}
+    folder, problems = results / "tables", study.problems()
+    plain = [p for p in problems if any("+" not in label for label in study.labels(p))]
+    methods = [table(problem, runs=study) for problem in plain]
+    found, written = {"methods": methods}, dict[str, str]()
     for name, title, of in (
         ("variants", "Variants, minus what they change", variant_rows),
         ("budgets", "Implicit minus Jacobian-free gradients at equal budgets", budget_rows),
     ):
-        rows = [row for problem in problems for row in of(collection, problem)]
+        rows = [row for problem in problems for row in of(study, problem)]
         found[name] = [Table(rows, title)] if rows else []
     for name, tables in found.items():
         if tables:
             values = {"note": note, "tables": {own.title: own.rows for own in tables}}
-            _write(folder / f"{name}.json", json.dumps(values, indent=1) + "\n")
-            _write(folder / f"{name}.md", "\n\n".join([note] * bool(note) + [markdown(own) for own in tables]) + "\n")
+            written[f"{name}.json"] = json.dumps(values, indent=1) + "\n"
+            written[f"{name}.md"] = "\n\n".join([note] * bool(note) + [markdown(own) for own in tables]) + "\n"
     if methods:
         flat = [{"problem": own.title.partition(",")[0]} | row for own in methods for row in own.rows]
         buffer = io.StringIO()
         writer = csv.DictWriter(buffer, list(flat[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(flat)
-        _write(folder / "methods.csv", buffer.getvalue())
+        written["methods.csv"] = buffer.getvalue()
+    for name, text in written.items():
+        write_text_atomically(folder / name, text, DataFormatError)
     return methods
 
 
-def variant_rows(collection: Collection, problem: str) -> list[dict[str, Any]]:
+def variant_rows(study: Runs, problem: str) -> list[dict[str, Any]]:
     """Every variant of a problem minus what it changes: the short ones minus the short training, the rest in full."""
     rows = []
-    for label in (label for label in collection.labels(problem) if "+" in label):
-        own = collection.get(problem, label)
-        first = own.runs[0]
+    for label in (label for label in study.labels(problem) if "+" in label):
+        own = study.get(problem, label)
+        first = own[0]
         variant = first.variant or ""
         short = f"{first.method}+{SHORT}" if variant.startswith(f"{SHORT}-") else ""
         start = f"@{first.start}" if first.start else ""
-        reference = collection.of(problem, short or first.method + start)
-        if variant == SHORT or not {run.seed for run in own} & {run.seed for run in reference}:
+        reference = study.of(problem, short or first.method + start)
+        if variant == SHORT or not own.seeds & reference.seeds:
             continue
-        found = compare(own, Runs(tuple(reference)))
+        found = compare(own, reference)
         rows.append(
             {
                 "problem": problem,
@@ -76,7 +79,7 @@ def variant_rows(collection: Collection, problem: str) -> list[dict[str, Any]]:
                 "trainings": found.n_trainings,
                 "PSNR (dB)": float(own.values().mean()),
                 "difference": found.text,
-                "processor time": _cost(own, [run for run in reference if run.seed in {r.seed for r in own}]),
+                "processor time": _cost(own, reference),
             }
         )
     return rows
@@ -100,13 +103,13 @@ def psnr_at(run: RunResult, budget: str, spent: float) -> float:
     return float(np.interp(spent, x, y))
 
 
-def budget_rows(collection: Collection, problem: str, one: str = "ei", other: str = "ei-jfb") -> list[dict[str, Any]]:
+def budget_rows(study: Runs, problem: str, one: str = "ei", other: str = "ei-jfb") -> list[dict[str, Any]]:
     """One method minus another in held-out PSNR (dB) at equal steps, time and evaluations, seed by seed.
 
     The budget of a seed is what the cheaper of its two trainings spent in all; the dearer one is read where it had
     spent as much. Its learning rate, on a schedule over all steps, is then still high, to its disadvantage.
     """
-    first, second = ({run.seed: run for run in collection.of(problem, label)} for label in (one, other))
+    first, second = ({run.seed: run for run in study.of(problem, label)} for label in (one, other))
     pairs = [(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
     rows: list[dict[str, Any]] = []
     for budget in BUDGETS if pairs else ():
@@ -132,18 +135,10 @@ def markdown(own: Table) -> str:
     return f"### {own.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _plain(collection: Collection, problem: str) -> bool:
-    return any("+" not in label for label in collection.labels(problem))
-
-
-def _cost(own: Runs, reference: Sequence[RunResult]) -> float | None:
+def _cost(own: Runs, reference: Runs) -> float | None:
     """Processor time over the reference's, of the same seeds; None where they ran on several kinds of processor."""
-    seeds = {run.seed for run in reference}
-    runs = [run for run in own if run.seed in seeds]
-    if len({run.machine.get("processor") for run in (*runs, *reference)}) > 1:
+    common = own.seeds & reference.seeds
+    ours, theirs = ([run for run in runs if run.seed in common] for runs in (own, reference))
+    if len({run.machine.get("processor") for run in (*ours, *theirs)}) > 1:
         return None
-    return sum(run.cpu_seconds for run in runs) / sum(run.cpu_seconds for run in reference)
-
-
-def _write(path: Path, text: str) -> None:
-    write_text_atomically(path, text, DataFormatError)
+    return sum(run.cpu_seconds for run in ours) / sum(run.cpu_seconds for run in theirs)

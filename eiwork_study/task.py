@@ -16,7 +16,7 @@ from eiwork.errors import DataFormatError, RecipeError
 from eiwork.files import ensure_output_folder, write_text_atomically
 from eiwork.models import DEQ
 from eiwork.provenance import code_version, machine
-from eiwork.results import Collection, RunResult, load_result
+from eiwork.results import RunResult, Runs, load_result
 from eiwork.training import Recipe, evaluate, load_checkpoint, shipped_checkpoints, train
 from eiwork.training.measurements import test_set
 from eiwork_study.classical import classical_model
@@ -72,15 +72,15 @@ def existing_result(task: Task, results: Path) -> RunResult | None:
     return result
 
 
-def collect(tasks: list[Task], results: Path) -> Collection:
-    """The results of tasks that are there; those that are damaged or of another recipe are named and left out."""
+def collect(tasks: list[Task], results: Path) -> tuple[Runs, list[str]]:
+    """The results of tasks that are there, and what is wrong with those that are damaged or of another recipe."""
     runs, wrong = [], []
     for task in tasks:
         try:
             runs.append(existing_result(task, results))
         except DataFormatError as error:
             wrong.append(str(error))
-    return Collection(tuple(run for run in runs if run is not None), tuple(wrong))
+    return Runs(run for run in runs if run is not None), wrong
 
 
 def run_task(task: Task, places: Places, *, device: str = "cpu", replace_others: bool = False) -> Status:

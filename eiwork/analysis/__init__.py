@@ -1,14 +1,12 @@
 """Looking inside: gradients and their errors, memory, and whether a learnt operator is the proximal map of a prior."""
 
-from eiwork.analysis.asymmetry import asymmetry
-from eiwork.analysis.circulation import Ellipse, circulation
+from eiwork.analysis.asymmetry import CompleteBasis, Estimate, RandomSigns, asymmetry
+from eiwork.analysis.circulation import Ellipse, circulation, line_integral
 from eiwork.analysis.dense import dense_adjoint, dense_ei_gradient, dense_jacobian
-from eiwork.analysis.estimate import CompleteBasis, Estimate, RandomSigns
-from eiwork.analysis.gradients import GradientComparison, compare_gradients, gradient_error, loss_gradient, saved_bytes
+from eiwork.analysis.gradients import GradientComparison, compare_gradients, loss_gradient, saved_bytes
 from eiwork.analysis.invariance import equivariance_error
 from eiwork.analysis.jacobian import Jacobian, evaluation_points, jacobian, null_space_projector, range_projector
 from eiwork.analysis.prior import ImpliedPrior, PathPotential
-from eiwork.analysis.quadrature import line_integral
 from eiwork.analysis.spectrum import largest_stretch, symmetric_spectrum
 
 __all__ = [
@@ -28,7 +26,6 @@ __all__ = [
     "dense_jacobian",
     "equivariance_error",
     "evaluation_points",
-    "gradient_error",
     "jacobian",
     "largest_stretch",
     "line_integral",

@@ -1,29 +1,35 @@
-"""The circulation of a denoiser around closed loops: zero exactly if it is a gradient."""
+"""Line integrals of a denoiser: around closed loops they are zero exactly if it is a gradient."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.analysis.quadrature import in_chunks
+from eiwork.analysis.jacobian import Image, ImageMap, Vector, inner
 from eiwork.errors import InputError
 
-ImageMap = Callable[[Tensor], Tensor]
 PerLoop = Float[Tensor, " loops"]
 Loops = Float[Tensor, "loops nodes channel height width"]
-Image = Float[Tensor, "batch channel height width"]
 
 
-@runtime_checkable
-class Loop(Protocol):
-    """A batch of closed curves with a quadrature rule of any order."""
+def line_integral(denoiser: ImageMap, start: Tensor, end: Tensor, *, order: int = 8) -> Vector:
+    """The integral of <D(x), dx> along the line from start to end, per sample, in float64.
 
-    def nodes(self, order: int) -> tuple[Tensor, Tensor]:
-        """Points (loops, nodes, ...) and, alike, the weighted tangents dx of the rule."""
+    start, end: images, of equal batches or one of them a batch of one. order: Gauss-Legendre nodes, exact for
+    polynomials of degree 2 order - 1; InputError below 1. Differentiable in what D closes over and in the ends.
+    """
+    if order < 1:
+        raise InputError(f"order={order}: a quadrature needs at least one node; 8 suits smooth networks.")
+    start, end = torch.broadcast_tensors(start, end)
+    step = end - start
+    nodes, weights = np.polynomial.legendre.leggauss(order)
+    points = torch.cat([start + t * step for t in ((nodes + 1) / 2).tolist()])
+    values = _in_chunks(denoiser, points).chunk(order)
+    parts = [w * inner(value, step) for w, value in zip((weights / 2).tolist(), values, strict=True)]
+    return torch.stack(parts).sum(dim=0)
 
 
 @dataclass(frozen=True)
@@ -66,20 +72,20 @@ class Circulation:
 
 
 @torch.no_grad()
-def circulation(denoiser: ImageMap, loops: Loop, *, order: int = 16) -> Circulation:
+def circulation(denoiser: ImageMap, loops: Ellipse, *, order: int = 16) -> Circulation:
     """The circulation of D around each loop, in float64 sums.
 
-    order: nodes as the loop counts them, even and >= 6 or so; half of them give the error. c, b: the least-squares fit
-    of D by c x + b on the loop. By Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in it.
+    order: nodes, even, >= 6; half of them give the error. c, b: the least-squares fit of D by c x + b on the loop. By
+    Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in it.
     """
     coarse, *_ = _integrate(denoiser, loops, order // 2)
     value, work, learnt_work, c = _integrate(denoiser, loops, order)
     return Circulation(value, _share(value, work), _share(value, learnt_work), c, (value - coarse).abs())
 
 
-def _integrate(denoiser: ImageMap, loops: Loop, order: int) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
+def _integrate(denoiser: ImageMap, loops: Ellipse, order: int) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
     points, steps = loops.nodes(order)
-    out = in_chunks(denoiser, points.flatten(0, 1)).view_as(points)
+    out = _in_chunks(denoiser, points.flatten(0, 1)).view_as(points)
     points, steps, out = (t.flatten(2).double() for t in (points, steps, out))
     spread = points - points.mean(dim=1, keepdim=True)
     rest = out - out.mean(dim=1, keepdim=True)
@@ -92,3 +98,8 @@ def _integrate(denoiser: ImageMap, loops: Loop, order: int) -> tuple[PerLoop, Pe
 
 def _share(value: PerLoop, work: PerLoop) -> PerLoop:
     return torch.where(work > 0, value / torch.where(work > 0, work, 1.0), 0.0)
+
+
+def _in_chunks(denoiser: ImageMap, images: Image) -> Image:
+    """D of many images, 64 at a time."""
+    return torch.cat([denoiser(part) for part in images.split(64)])

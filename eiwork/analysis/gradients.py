@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import GMRES, FixedPointSolver, GradientMode, Implicit
+from eiwork.fixed_point import FixedPointSolver, GradientMode
 from eiwork.models import DEQ
 
 
@@ -63,43 +63,19 @@ def loss_gradient(
         return list(torch.autograd.grad(loss(twin), weights, materialize_grads=True))
 
 
-def gradient_error(
-    model: DEQ,
-    loss: Callable[[DEQ], Float[Tensor, ""]],
-    gradient: GradientMode | None = None,
-    solver: FixedPointSolver | None = None,
-    *,
-    tol: float = 1e-6,
-    max_iter: int = 300,
-    seed: int = 0,
-) -> GradientComparison:
-    """How far a gradient mode is from the exact gradient of a loss, at the model's present weights.
-
-    Arguments as in `loss_gradient`. The exact one is implicit, its solves forward and backward to `tol` in at most
-    `max_iter` steps. A mode alone is judged with the same forward solve: pass it as `solver`; a training as it is, by
-    the model's own mode and solver.
-    """
-    tight = replace(model.solver, tol=tol, max_iter=max_iter)
-    exact = loss_gradient(model, loss, Implicit(GMRES(tol=tol, max_iter=max_iter)), tight, seed=seed)
-    return compare_gradients(loss_gradient(model, loss, gradient, solver, seed=seed), exact)
-
-
 def saved_bytes(function: Callable[[], Any]) -> int:
     """Bytes of the distinct storages that autograd saves while `function` runs (parameters included).
 
     Counted through saved-tensor hooks: exact and repeatable, unlike the resident memory of the process. What a custom
     function keeps outside `save_for_backward` is not seen.
     """
-    sizes: dict[int, int] = {}
-    kept: list[Any] = []
+    kept: dict[int, torch.UntypedStorage] = {}  # held, as an address must not be used again while we count
 
     def pack(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
-        sizes[storage.data_ptr()] = storage.nbytes()
-        kept.append(storage)  # an address must not be reused by a later tensor while we count
+        kept[storage.data_ptr()] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        result = function()
-    del result
-    return sum(sizes.values())
+        function()
+    return sum(storage.nbytes() for storage in kept.values())

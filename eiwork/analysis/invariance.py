@@ -1,32 +1,15 @@
 """Does a denoiser respect a group of transforms?"""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import torch
+from deepinv.transform import Transform
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eiwork.analysis.quadrature import inner
+from eiwork.analysis.jacobian import Image, ImageMap, inner
 
-ImageMap = Callable[[Tensor], Tensor]
-Image = Float[Tensor, "batch channel height width"]
 PerTransformed = Float[Tensor, " transformed"]
-
-
-@runtime_checkable
-class GroupTransform(Protocol):
-    """What is used of a deepinv `Transform`: T_g and its inverse for given parameters, linear in the image."""
-
-    def get_params(self, x: Tensor) -> dict:
-        """Random parameters for a batch."""
-
-    def transform(self, x: Tensor, **params: Tensor) -> Tensor:
-        """T_g x."""
-
-    def inverse(self, x: Tensor, batchwise: bool = True, **params: Tensor) -> Tensor:
-        """T_g^-1 x."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +29,7 @@ class Equivariance:
 
 @torch.no_grad()
 def equivariance_error(
-    denoiser: ImageMap, x: Image, transform: GroupTransform, params: dict[str, Tensor] | None = None
+    denoiser: ImageMap, x: Image, transform: Transform, params: dict[str, Tensor] | None = None
 ) -> Equivariance:
     """How far D is from D(T_g x) = T_g D(x). params: those of the transform; drawn at random by default."""
     params = transform.get_params(x) if params is None else params

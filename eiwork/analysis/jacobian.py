@@ -14,6 +14,7 @@ from eiwork.models import DEQ
 
 Image = Float[Tensor, "batch channel height width"]
 ImageMap = Callable[[Tensor], Tensor]
+Vector = Float[Tensor, " batch"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ class Jacobian:
 def draw_normal(like: Tensor, generator: torch.Generator) -> Tensor:
     """Standard normal numbers in the shape and type of a tensor, drawn where the generator lives."""
     return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
+
+
+def inner(a: Tensor, b: Tensor) -> Vector:
+    """Inner product per sample, summed in float64."""
+    return (a.double() * b.double()).flatten(1).sum(dim=1)
 
 
 def jacobian(denoiser: ImageMap, x: Image) -> Jacobian:

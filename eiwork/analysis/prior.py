@@ -1,18 +1,14 @@
 """The prior whose proximal map a denoiser is, and the potential from which it follows, by integrating the denoiser."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.analysis.quadrature import inner, line_integral
+from eiwork.analysis.circulation import line_integral
+from eiwork.analysis.jacobian import Image, ImageMap, Vector, inner
 from eiwork.errors import InputError
-
-ImageMap = Callable[[Tensor], Tensor]
-Image = Float[Tensor, "batch channel height width"]
-Vector = Float[Tensor, " batch"]
 
 
 @dataclass(frozen=True)

@@ -5,17 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
-from eiwork.analysis.jacobian import Jacobian
-from eiwork.analysis.quadrature import inner
+from eiwork.analysis.jacobian import Image, ImageMap, Jacobian, Vector, inner
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.state import Flat, Packing, norms
 from eiwork.fixed_point.vectors import Vectors, orthogonalise_
 
-Vector = Float[Tensor, " batch"]
-Image = Float[Tensor, "batch channel height width"]
+Random = Callable[[torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,13 @@ def symmetric_spectrum(
     return extreme_ritz_values(filled, jacobian.random, generator, tol=tol, max_size=max_size)
 
 
-@dataclass(frozen=True)
-class LargestStretch:
-    """norm: ||J||_2 per image, the local Lipschitz constant, from below; residual: its distance to a singular value."""
-
-    norm: Vector
-    residual: Vector
-
-
 def largest_stretch(
     jacobian: Jacobian, *, generator: torch.Generator, tol: float = 1e-2, max_size: int = 60
-) -> LargestStretch:
-    """||J||_2 by Lanczos on J^T J; options as in `extreme_ritz_values`."""
+) -> tuple[Vector, Vector]:
+    """||J||_2 per image, the local Lipschitz constant, from below, and its distance to a singular value.
+
+    By Lanczos on J^T J; options as in `extreme_ritz_values`.
+    """
 
     def product(v: Image) -> Image:
         return jacobian.transpose(jacobian.apply(v))
@@ -76,12 +69,12 @@ def largest_stretch(
     found = extreme_ritz_values(product, jacobian.random, generator, tol=tol, max_size=max_size)
     norm = found.largest.clamp(min=0).sqrt()
     # |theta - sigma^2| <= r gives |sqrt(theta) - sigma| <= r / sqrt(theta).
-    return LargestStretch(norm, found.residual_largest / torch.where(norm > 0, norm, 1.0))
+    return norm, found.residual_largest / torch.where(norm > 0, norm, 1.0)
 
 
 def extreme_ritz_values(
-    product: Callable[[Tensor], Tensor],
-    random: Callable[[torch.Generator], Tensor],
+    product: ImageMap,
+    random: Random,
     generator: torch.Generator,
     *,
     tol: float = 1e-2,
@@ -124,12 +117,7 @@ def extreme_ritz_values(
 class _Lanczos:
     """A growing orthonormal basis V of each sample's Krylov space, and V^T M V."""
 
-    def __init__(
-        self,
-        product: Callable[[Tensor], Tensor],
-        random: Callable[[torch.Generator], Tensor],
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, product: ImageMap, random: Random, generator: torch.Generator) -> None:
         start = random(generator)
         self.packing = Packing.of(start)
         self.start = self.packing.pack(start)

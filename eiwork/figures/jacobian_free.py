@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Number, Numbers, to_array
+from eiwork.figures.arrays import Number, Numbers, require, to_array
 from eiwork.figures.described import DescribedFigure, new_figure
 from eiwork.figures.proximal import of_shape
 from eiwork.figures.style import REFERENCE_COLOUR, look, style
@@ -33,12 +32,13 @@ def descent_directions(
     """
     first, second = (to_array(values, "weights") for values in weights)
     surface = of_shape(loss, (len(second), len(first)), "loss")
-    starts = of_shape(points, (len(to_array(points, "points")), 2), "points")
-    if set(arrows) != set(paths) or not set(places) == set(cosines) == set(norm_ratios) or not arrows:
-        raise InputError(
-            "descent_directions needs arrows and a path for every kind, and a cosine and a norm ratio for every place; "
-            f"got kinds {list(arrows)} and {list(paths)}, places {list(places)}, {list(cosines)}, {list(norm_ratios)}."
-        )
+    starts = of_shape(points, (None, 2), "points")
+    kinds, at_places = (arrows, paths), (places, cosines, norm_ratios)
+    require(
+        arrows.keys() == paths.keys() and places.keys() == cosines.keys() == norm_ratios.keys() and len(arrows) > 0,
+        "descent_directions needs arrows and a path for every kind, and a cosine and a norm ratio for every place; "
+        f"got kinds {[list(each) for each in kinds]}, places {[list(each) for each in at_places]}.",
+    )
     x = to_array(radii, "radii")
     figure, axes = new_figure(1, 3, size=(10.2, 3.7), width_ratios=[1.45, 1.0, 1.0])
     axis = axes[0, 0]
@@ -46,13 +46,14 @@ def descent_directions(
     with style():
         axis.contour(first, second, np.sqrt(surface), levels=12, colors="#bbbbbb", linewidths=0.8, zorder=0)
         for i, kind in enumerate(arrows):
-            colour, path = look(i)["color"], to_array(paths[kind], f"paths[{kind!r}]")
-            directions = _unit_length(of_shape(arrows[kind], starts.shape, f"arrows[{kind!r}]"))
+            colour, path = look(i)["color"], of_shape(paths[kind], (None, 2), f"paths[{kind!r}]")
+            vectors = of_shape(arrows[kind], starts.shape, f"arrows[{kind!r}]")
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            directions = vectors / np.where(lengths > 0, lengths, 1.0)
             # Where two directions agree, the one below still shows: it is wider.
             axis.quiver(
                 *starts.T, *directions.T, color=colour, angles="xy", scale=14, width=0.011 / (1 + i), zorder=2 + i
             )
-            path = of_shape(path, (len(path), 2), f"paths[{kind!r}]")
             axis.plot(*path.T, color=colour, linestyle=look(i)["linestyle"], label=kind)
             axis.plot(*path[-1], look(i)["marker"], color=colour, markersize=9, markeredgecolor="white")
             parts.append(f"{kind} ends at ({path[-1][0]:.2f}, {path[-1][1]:.2f})")
@@ -79,8 +80,3 @@ def descent_directions(
         axes[0, 1].legend(loc="lower left")
     figure.alt_text = f"Descent on a loss of two weights at spectral radius {current:.3g}. {'; '.join(parts)}."
     return figure
-
-
-def _unit_length(vectors: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from eiwork.errors import InputError
-from eiwork.figures.arrays import Number, Numbers, to_array, to_picture
+from eiwork.figures.arrays import Number, Numbers, require, to_array, to_picture
 from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, look, style
 
@@ -31,8 +30,7 @@ def prox_panels(
     outputs = of_shape(prox, inputs.shape, "prox")
     at = to_array(recovered[0], "recovered[0]")
     found = of_shape(recovered[1], at.shape, "recovered[1]")
-    figure, axes = new_figure(1, 3, size=(9.6, 3.2))
-    first, second, third = axes[0]
+    figure, ((first, second, third),) = new_figure(1, 3, size=(9.6, 3.2))
     steepest = float((np.diff(outputs) / np.diff(inputs)).max())
     with style():
         first.plot(places, prior, color=PALETTE[0], label="phi")
@@ -48,7 +46,7 @@ def prox_panels(
         third.plot(*current, "o", color=PALETTE[1], markersize=8)
         third.set_title(f"proximal map, steepest slope {steepest:.3g}")
         third.legend(loc="upper left")
-        for axis, label in ((first, "x"), (second, "x"), (third, "z")):
+        for axis, label in zip((first, second, third), "xxz", strict=True):
             axis.set_xlabel(label)
     figure.alt_text = (
         f"Three panels for one pixel. The prior runs from {prior.min():.3g} to {prior.max():.3g}. The objective at "
@@ -67,26 +65,22 @@ def loop_in_field(
     from 0 to 1. work: label -> (m,) work done so far, of which the last is the circulation. InputError where shapes
     disagree.
     """
-    starts, path = _pairs(points, "points"), _pairs(loop, "loop")
+    starts, path = of_shape(points, (None, 2), "points"), of_shape(loop, (None, 2), "loop")
     vectors, shares = of_shape(arrows, starts.shape, "arrows"), increasing(turns, "turns")
-    figure, axes = new_figure(1, 2, size=(8.4, 3.7))
-    field, curves = axes[0]
+    figure, ((field, curves),) = new_figure(1, 2, size=(8.4, 3.7))
     parts = []
     with style():
         field.quiver(*starts.T, *vectors.T, color=PALETTE[0], angles="xy", scale=25, width=0.005)
         field.plot(*np.vstack([path, path[:1]]).T, color=PALETTE[1])
         field.plot(*path[0], "o", color=PALETTE[1])
-        field.set_aspect("equal")
-        field.set_xlabel("first pixel")
-        field.set_ylabel("second pixel")
+        field.set(aspect="equal", xlabel="first pixel", ylabel="second pixel")
         for i, (label, numbers) in enumerate(work.items()):
             values = of_shape(numbers, shares.shape, f"work[{label!r}]")
             curves.plot(shares, values, label=label, color=look(i)["color"], linestyle=look(i)["linestyle"])
             curves.plot(1, values[-1], look(i)["marker"], color=look(i)["color"], markersize=8)
             parts.append(f"{label} {_without_rounding(values)[-1]:.3g}")
         curves.axhline(0, color=REFERENCE_COLOUR, linewidth=1, linestyle=":")
-        curves.set_xlabel("share of the way around")
-        curves.set_title("work done so far")
+        curves.set(xlabel="share of the way around", title="work done so far")
         curves.legend()
     figure.alt_text = f"A field of arrows with a loop. Work after one turn, the circulation: {', '.join(parts)}."
     return figure
@@ -109,11 +103,9 @@ def picture_and_curves(
     increasing positions. curves: label -> (n,) values. current: the position of the images. special: positions marked
     by thin vertical lines. InputError where counts or shapes disagree.
     """
-    if not len(images) == len(titles) > 0 or not curves:
-        raise InputError(
-            f"picture_and_curves needs a title per image and a curve; got {len(images)} images, {len(titles)} titles, "
-            f"{len(curves)} curves."
-        )
+    counts = f"{len(images)} images, {len(titles)} titles, {len(curves)} curves"
+    enough = len(images) == len(titles) > 0 and curves
+    require(bool(enough), f"picture_and_curves needs a title per image and a curve; got {counts}.")
     positions = increasing(x, "x")
     widths = [1.0] * len(images) + [2.1]
     figure, axes = new_figure(1, len(widths), size=(10.6, 13.25 / sum(widths) + 0.3), width_ratios=widths)
@@ -133,8 +125,7 @@ def picture_and_curves(
             axis.plot(current, value, look(i)["marker"], color=look(i)["color"], markersize=7)
             value, low, high = _without_rounding(np.array([value, values.min(), values.max()]))
             parts.append(f"{label} {value:.3g} (from {low:.3g} to {high:.3g})")
-        axis.set_xlabel(x_label)
-        axis.set_ylabel(y_label)
+        axis.set(xlabel=x_label, ylabel=y_label)
         axis.legend()
     figure.alt_text = f"Images: {', '.join(titles)}. {y_label} at {x_label} {current:.3g}: {'; '.join(parts)}."
     return figure
@@ -146,16 +137,14 @@ def spectrum_ranges(ends: Mapping[str, tuple[Numbers, Numbers]], *, description:
     ends: operator -> smallest (n,) and largest (n,) eigenvalues of n images. Grey is where no proximal map has any, the
     dashed line is 1. description: put in front of the alternative text. InputError for ends in the wrong order.
     """
-    if not ends:
-        raise InputError("spectrum_ranges needs at least one operator.")
+    require(bool(ends), "spectrum_ranges needs at least one operator.")
     figure, axes = new_figure(size=(7.4, 1.3 + 0.36 * len(ends)))
     axis, parts = axes[0, 0], []
     with style():
         for row, (name, (low, high)) in enumerate(ends.items()):
-            smallest = to_array(low, f"smallest of {name!r}").ravel()
+            smallest = of_shape(low, (None,), f"smallest of {name!r}")
             largest = of_shape(high, smallest.shape, f"largest of {name!r}")
-            if smallest.size == 0 or (smallest > largest).any():
-                raise InputError(f"The eigenvalues of {name!r} must be pairs of smallest and largest.")
+            require((smallest <= largest).all(), f"The eigenvalues of {name!r} must be pairs of smallest and largest.")
             heights = row + 0.5 * ((np.arange(len(smallest)) + 0.5) / len(smallest) - 0.5)
             for places, height in zip(zip(smallest, largest, strict=True), heights, strict=True):
                 axis.plot(places, [height] * 2, "o-", color=PALETTE[row % len(PALETTE)], linewidth=1.2, markersize=3)
@@ -168,30 +157,24 @@ def spectrum_ranges(ends: Mapping[str, tuple[Numbers, Numbers]], *, description:
         axis.set_ylim(len(ends) - 0.5, -0.5)
         axis.grid(axis="y", visible=False)
         axis.set_xlabel("eigenvalues of (J + J^T) / 2; grey: no proximal map; right of 1: prior not convex")
-    text = f"Spectra, smallest to largest eigenvalue over images: {'; '.join(parts)}."
-    figure.alt_text = f"{description.strip()} {text}".strip()
+    figure.alt_text = f"{description} Spectra, smallest to largest eigenvalue over images: {'; '.join(parts)}.".strip()
     return figure
 
 
-def of_shape(values: Numbers, shape: tuple[int, ...], name: str) -> np.ndarray:
-    """Finite numbers of a shape, else InputError."""
+def of_shape(values: Numbers, shape: tuple[int | None, ...], name: str) -> np.ndarray:
+    """Finite numbers of a shape, of which None is any length, else InputError."""
     array = to_array(values, name)
-    if array.shape != shape or array.size == 0 or not np.isfinite(array).all():
-        raise InputError(f"{name} must hold finite numbers of shape {shape}; got shape {array.shape}.")
+    fits = len(shape) == array.ndim and all(n in (None, size) for n, size in zip(shape, array.shape, strict=True))
+    require(fits and array.size > 0 and np.isfinite(array).all(), f"{name} must hold finite numbers of shape {shape}.")
     return array
 
 
 def increasing(values: Numbers, name: str) -> np.ndarray:
     """At least two numbers in increasing order, else InputError."""
     array = to_array(values, name)
-    if array.ndim != 1 or len(array) < 2 or not (np.diff(array) > 0).all():
-        raise InputError(f"{name} must be at least two numbers in increasing order.")
+    fits = array.ndim == 1 and len(array) > 1 and (np.diff(array) > 0).all()
+    require(fits, f"{name} must be at least two numbers in increasing order.")
     return array
-
-
-def _pairs(values: Numbers, name: str) -> np.ndarray:
-    array = to_array(values, name)
-    return of_shape(array, (len(array), 2), name)
 
 
 def _without_rounding(values: np.ndarray) -> np.ndarray:

@@ -1,12 +1,20 @@
 """The committed study, for lessons and readers: runs, tables, comparisons, and one rule for verdicts."""
 
-from eiwork.results.intervals import Interval, mean_interval, student_interval
-from eiwork.results.runs import Collection, RunResult, Runs, committed, label_of, load, load_result, results_folder
-from eiwork.results.table import ledger, table
-from eiwork.results.verdict import Comparison, compare, gap_closure, measured, verdict_of
+from eiwork.results.runs import RunResult, Runs, committed, label_of, load, load_result, results_folder
+from eiwork.results.verdict import (
+    Comparison,
+    Interval,
+    compare,
+    gap_closure,
+    ledger,
+    mean_interval,
+    measured,
+    student_interval,
+    table,
+    verdict_of,
+)
 
 __all__ = [
-    "Collection",
     "Comparison",
     "Interval",
     "RunResult",

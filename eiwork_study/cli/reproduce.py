@@ -93,22 +93,20 @@ def reproduce(
     if quick:
         terminal.print(note, style="yellow", soft_wrap=True)
     failed = {} if tables_only else _run(tasks, places, scheduler, workers, replace, terminal)
-    collection = collect(tasks, places.results)
-    if not collection.runs:
+    study, wrong = collect(tasks, places.results)
+    if not study:
         if failed:
             _tell_failures(failed, terminal)
             raise typer.Exit(1)
         nothing = f"{places.results} holds no result of these runs: leave out --tables-only to make them."
-        raise DataFormatError(next(iter(collection.problems_found), nothing))
-    tables = write_report(collection, places.results, note)
+        raise DataFormatError(next(iter(wrong), nothing))
+    tables = write_report(study, places.results, note)
     for table in tables:
         terminal.print(str(table), soft_wrap=True, highlight=False, markup=False)
-    terminal.print(
-        f"{len(collection.runs)} of {len(tasks)} runs. Tables: {places.results}", soft_wrap=True, highlight=False
-    )
-    figures = {"note": note, "runs": len(collection.runs), "tasks": len(tasks), "failed": failed}
+    terminal.print(f"{len(study)} of {len(tasks)} runs. Tables: {places.results}", soft_wrap=True, highlight=False)
+    figures = {"note": note, "runs": len(study), "tasks": len(tasks), "failed": failed}
     write_json(json_path, {**figures, "tables": {table.title: table.rows for table in tables}})
-    unusable = {} if failed else {f"result {n + 1}": text for n, text in enumerate(collection.problems_found)}
+    unusable = {} if failed else {f"result {n + 1}": text for n, text in enumerate(wrong)}
     _tell_failures(failed or unusable, terminal)
     if failed or unusable:
         raise typer.Exit(1)

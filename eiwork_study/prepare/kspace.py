@@ -51,11 +51,7 @@ def centred_projections(
     cut to the inner half of the scanner's field of view, outside which there is noise alone. A phase ramp on the
     projections moves spoke samples back by d_x cos^2 + d_y sin^2 of the spoke's angle, the part along the spoke of
     the shift that delayed gradients cause (Peters, Derbyshire and McVeigh 2003); the part across is below 0.05.
-
-    Args:
-        kspace: as measured.
-        angles: directions of the spokes in degrees.
-        delays: (d_x, d_y) in cycles per field of view of the cut image.
+    angles: of the spokes, in degrees. delays: (d_x, d_y) in cycles per field of view of the cut image.
     """
     n = kspace.shape[-1]
     theta = np.deg2rad(angles)

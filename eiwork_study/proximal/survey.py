@@ -31,7 +31,6 @@ from eiwork.analysis import (
     range_projector,
     symmetric_spectrum,
 )
-from eiwork.analysis.invariance import GroupTransform
 from eiwork.analysis.jacobian import draw_normal
 from eiwork.errors import ConvergenceWarning, DataFormatError, InputError
 from eiwork.files import write_text_atomically
@@ -72,36 +71,19 @@ class SurveySettings:
             raise InputError(f"SurveySettings: {wrong} must be positive.")
 
 
-@dataclass(frozen=True)
-class Elements:
-    """A transform at given elements of its group, which the images of a batch get in turn: never the identity."""
+def transforms(seed: int, n: int) -> dict[str, tuple[Transform, dict[str, Tensor] | None]]:
+    """Transforms by which invariance is judged: exact ones, the training group of CT and MRI, and others.
 
-    inner: Transform
-    parameter: str
-    values: tuple[float, ...]
-
-    def get_params(self, x: Tensor) -> dict[str, Tensor]:
-        """One element for each image of a batch."""
-        chosen = [self.values[i % len(self.values)] for i in range(len(x))]
-        return {self.parameter: torch.tensor([chosen], dtype=torch.float64)}
-
-    def transform(self, x: Tensor, **params: Tensor) -> Tensor:
-        """T_g x."""
-        return self.inner.transform(x, **params)
-
-    def inverse(self, x: Tensor, batchwise: bool = True, **params: Tensor) -> Tensor:
-        """T_g^-1 x."""
-        return self.inner.inverse(x, batchwise=batchwise, **params)
-
-
-def transforms(seed: int) -> dict[str, GroupTransform]:
-    """Transforms by which invariance is judged: exact ones, the training group of CT and MRI, and others."""
+    Each with its parameters for n images, which get the given elements in turn, never the identity; None for random
+    ones.
+    """
     first, second = (torch.Generator().manual_seed(2 * seed + offset) for offset in (0, 1))
+    turns = torch.tensor([[90.0 * (1 + i % 3) for i in range(n)]], dtype=torch.float64)
     return {
-        "quarter turns": Elements(Rotation(multiples_of=90), "theta", (90.0, 180.0, 270.0)),
-        "rotations": Rotation("fourier", rng=first),
-        "reflections": Elements(Reflection(("horizontal",)), "flip_horizontal", (1.0,)),
-        "shifts": Shift(0.2, rng=second),
+        "quarter turns": (Rotation(multiples_of=90), {"theta": turns}),
+        "rotations": (Rotation("fourier", rng=first), None),
+        "reflections": (Reflection(("horizontal",)), {"flip_horizontal": torch.ones(1, n, dtype=torch.float64)}),
+        "shifts": (Shift(0.2, rng=second), None),
     }
 
 
@@ -130,11 +112,11 @@ def survey(subject: Subject, recipe: Recipe, *, seed: int, settings: SurveySetti
         points = evaluation_points(subject.model, images, physics, generator)
         if subject.kind != "trained":
             del points["fixed point"]
-        groups = transforms(seed)
+        groups = transforms(seed, len(images))
         parts: dict[str, Callable[[], Any]] = {
             "jacobian": lambda: {k: _jacobian(subject, x, physics, generator, chosen) for k, x in points.items()},
             "circulation": lambda: _circles(subject, images[: chosen.n_circles], generator, chosen),
-            "invariance": lambda: {k: _invariance(denoiser, images, group) for k, group in groups.items()},
+            "invariance": lambda: {k: _invariance(denoiser, images, *group) for k, group in groups.items()},
         }
         for name, measure in parts.items():
             began = time.perf_counter()
@@ -177,7 +159,7 @@ def _jacobian(
             "largest_eigenvalue": _numbers(ends.largest, ends.residual_largest),
         }
     stretch = largest_stretch(few, generator=generator, max_size=settings.krylov_size)
-    found["whole"]["lipschitz"] = _numbers(stretch.norm, stretch.residual)
+    found["whole"]["lipschitz"] = _numbers(*stretch)
     return found
 
 
@@ -191,8 +173,10 @@ def _circles(subject: Subject, x: Image, generator: torch.Generator, settings: S
     return {"circles": {"normalised": _numbers(found.normalised.abs()), "learnt": _numbers(found.learnt.abs())}}
 
 
-def _invariance(denoiser: Callable[[Tensor], Tensor], x: Image, transform: GroupTransform) -> dict[str, Any]:
-    moved = equivariance_error(denoiser, x, transform)
+def _invariance(
+    denoiser: Callable[[Tensor], Tensor], x: Image, transform: Transform, params: dict[str, Tensor] | None
+) -> dict[str, Any]:
+    moved = equivariance_error(denoiser, x, transform, params)
     errors = {"error": moved.error, "learnt_error": moved.learnt, "round_trip": moved.round_trip}
     return {name: _numbers(value) for name, value in errors.items()} | {"exact": bool(moved.exact.all())}
 

@@ -26,7 +26,7 @@ def test_an_averaged_denoiser_is_equivariant_to_its_group_alone():
 
 
 def test_interpolation_is_reported_beside_the_error():
-    found = equivariance_error(lambda x: 0.9 * x, X, Rotation(), ANGLES)
+    found = equivariance_error(lambda x: 0.9 * x, X, Rotation("bilinear"), ANGLES)
     assert float(found.error.max()) < 1e-12
     assert float(found.round_trip.min()) > 0.01
     assert not bool(found.exact.any())

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from fields import SIZE, Linear, LogBarrier, N, convex_network, gradient_network, images, network, symmetric
+from fields import SIZE, Linear, LogBarrier, N, convex_network, gradient_network, images, symmetric
 
 from eiwork.analysis import ImpliedPrior, PathPotential
 from eiwork.errors import InputError
@@ -29,16 +29,16 @@ def test_psi_is_recovered(make):
     torch.testing.assert_close(gradient, denoiser(X), rtol=1e-5, atol=1e-6)
 
 
-def test_the_potential_of_a_symmetric_matrix():
+def test_the_potential_of_a_matrix():
     matrix = symmetric(-0.5, 1.5)
     psi = PathPotential(Linear(matrix), ZERO, order=1)
     expected = (X.flatten(1) @ matrix * X.flatten(1)).sum(dim=1) / 2
     torch.testing.assert_close(psi(X), expected)
     base = PathPotential(Linear(matrix), X[:1], order=2)
     torch.testing.assert_close(base(X), expected - expected[0])
-
-
-def test_the_gradient_of_the_potential_keeps_the_symmetric_part_alone():
+    with pytest.raises(InputError, match="one image"):
+        PathPotential(Linear(matrix), X)
+    # Its gradient keeps the symmetric part alone.
     matrix = symmetric(0.2, 1.0) + 0.3 * torch.triu(torch.ones(N, N, dtype=torch.float64), 1) / 16
     leaf = X.clone().requires_grad_()
     (gradient,) = torch.autograd.grad(PathPotential(Linear(matrix), ZERO, order=2)(leaf).sum(), leaf)
@@ -82,8 +82,3 @@ def test_the_prior_of_a_convex_potential_is_its_conjugate():
     conjugate = (z * at.x).flatten(1).sum(dim=1) - denoiser.psi(z)
     expected = (conjugate - at.x.flatten(1).square().sum(dim=1) / 2).detach()
     torch.testing.assert_close(exact.phi.detach(), expected, rtol=1e-8, atol=1e-8)
-
-
-def test_unusable_bases_are_refused():
-    with pytest.raises(InputError, match="one image"):
-        PathPotential(network(), X)

@@ -1,10 +1,11 @@
-"""Is it a proximal map? What the figures draw and what their texts say."""
+"""Proximal maps, and exact beside Jacobian-free gradients: what the figures draw and what their texts say."""
 
 import numpy as np
 import pytest
 import torch
 
 from eiwork.errors import InputError
+from eiwork.figures.jacobian_free import descent_directions
 from eiwork.figures.proximal import loop_in_field, picture_and_curves, prox_panels, spectrum_ranges
 
 PIXEL = {
@@ -32,6 +33,18 @@ CURVES = {
     "y_label": "change",
     "current": 135,
     "special": (90,),
+}
+FIELD = {
+    "weights": ([0.0, 1.0, 2.0], [0.0, 1.0]),
+    "loss": torch.tensor([[4.0, 1.0, 0.5], [2.0, 0.0, 1.0]]),
+    "points": [[0.0, 0.0], [1.0, 0.0]],
+    "arrows": {"exact": [[3.0, 4.0], [0.0, 0.0]], "Jacobian-free": [[0.0, 5.0], [0.0, -0.1]]},
+    "paths": {"exact": [[0.0, 0.0], [1.0, 1.0]], "Jacobian-free": [[0.0, 0.0], [0.5, 0.9], [0.4, 0.8]]},
+    "places": {"P": [0.0, 0.0], "Q": torch.tensor([1.0, 0.5])},
+    "radii": [0.0, 0.5, 1.0],
+    "cosines": {"P": [1.0, 1.0, 0.8], "Q": [1.0, 0.0, -1.0]},
+    "norm_ratios": {"P": [1.0, 0.9, 0.8], "Q": [1.0, 0.5, 0.1]},
+    "current": 0.75,
 }
 ENDS = {"net": ([-2.0, -1.0], [1.0, 1.2]), "grad": (torch.tensor([0.5]), torch.tensor([1.0]))}
 
@@ -85,6 +98,23 @@ def test_spectra_are_a_line_an_image_with_what_no_prior_has_in_grey():
     assert "net -2 to 1.2; grad 0.5 to 1" in figure.alt_text
 
 
+def test_a_field_shows_directions_where_paths_end_and_the_curves_at_the_current_radius():
+    figure = descent_directions(**FIELD)
+    field, cosine, norm = figure.axes
+    exact, free = (c for c in field.collections if hasattr(c, "U"))
+    assert np.allclose([exact.U, exact.V], [[0.6, 0.0], [0.8, 0.0]]), "directions; a zero stays zero"
+    assert np.allclose([free.U, free.V], [[0.0, 0.0], [1.0, -1.0]])
+    assert cosine.get_title() == "cosine with the exact gradient"
+    assert norm.get_title() == "norm, relative to exact"
+    assert [text.get_text() for text in field.get_legend().get_texts()] == ["exact", "Jacobian-free"]
+    text = figure.alt_text
+    assert text.startswith("Descent on a loss of two weights at spectral radius 0.75.")
+    assert "exact ends at (1.00, 1.00)" in text
+    assert "Jacobian-free ends at (0.40, 0.80)" in text
+    assert "cosine with the exact gradient at Q: -0.50" in text
+    assert "norm, relative to exact at P: 0.85" in text
+
+
 @pytest.mark.parametrize(
     ("draw", "change", "told"),
     [
@@ -97,21 +127,19 @@ def test_spectra_are_a_line_an_image_with_what_no_prior_has_in_grey():
         (picture_and_curves, CURVES | {"titles": []}, "a title per image"),
         (picture_and_curves, CURVES | {"curves": {}}, "and a curve"),
         (picture_and_curves, CURVES | {"curves": {"a": [0.0, 1.0, float("nan")]}}, "finite"),
+        (spectrum_ranges, {"ends": {}}, "at least one operator"),
+        (spectrum_ranges, {"ends": {"net": ([0.0, 1.0], [1.0])}}, "largest of"),
+        (spectrum_ranges, {"ends": {"net": ([1.0], [0.0])}}, "pairs of smallest"),
+        (descent_directions, FIELD | {"loss": torch.zeros(3, 2)}, r"loss must hold finite numbers of shape \(2, 3\)"),
+        (descent_directions, FIELD | {"loss": torch.full((2, 3), float("nan"))}, "finite"),
+        (descent_directions, FIELD | {"points": [[0.0, 0.0, 0.0]]}, "points must hold"),
+        (descent_directions, FIELD | {"arrows": {}, "paths": {}}, "arrows and a path for every kind"),
+        (descent_directions, FIELD | {"paths": {"exact": [[0.0, 0.0]]}}, "arrows and a path for every kind"),
+        (descent_directions, FIELD | {"places": {"P": [0.0, 0.0]}}, "for every place"),
+        (descent_directions, FIELD | {"places": {"P": [0.0, 0.0], "Q": [0.0]}}, r"places\['Q'\]"),
+        (descent_directions, FIELD | {"cosines": {"P": [1.0], "Q": [1.0]}}, "cosine with the exact gradient at P"),
     ],
 )
 def test_what_does_not_fit_is_refused(draw, change, told):
     with pytest.raises(InputError, match=told):
         draw(**change)
-
-
-@pytest.mark.parametrize(
-    ("ends", "told"),
-    [
-        ({}, "at least one operator"),
-        ({"net": ([0.0, 1.0], [1.0])}, "largest of"),
-        ({"net": ([1.0], [0.0])}, "pairs of smallest"),
-    ],
-)
-def test_spectra_that_do_not_fit_are_refused(ends, told):
-    with pytest.raises(InputError, match=told):
-        spectrum_ranges(ends)

@@ -35,7 +35,7 @@ def test_a_newcomer_can_read_it(root, folder, most_lines, most_files):
     assert n_files <= most_files
 
 
-@pytest.mark.parametrize("folder", ["eiwork", "eiwork_study", "book", "tests", "scripts", "benchmarks"])
+@pytest.mark.parametrize("folder", ["eiwork", "eiwork_study", "book", "tests", "scripts"])
 def test_no_file_is_long(root, folder):
     found = lines(path for path in (root / folder).rglob("*") if path.suffix in {".py", ".sh"})
     assert {str(path.relative_to(root)): n for path, n in found.items() if n > 400} == {}

@@ -26,7 +26,7 @@ def test_runs_are_found_by_method_start_and_variant(folder):
     assert repr(own) == "ct: EI, 30.10 dB, seeds 0, 1, 2"
     assert results.load("ct", "ei", start="bodies", folder=folder).title == "EI, random bodies first (ours)"
     variant = results.load("ct", "ei", variant="short-learning-rate-8e-3", folder=folder)
-    assert variant.label == "ei+short-learning-rate-8e-3"
+    assert variant[0].label == "ei+short-learning-rate-8e-3"
     assert variant.title == "EI, short learning rate 8e-3"
     assert not results.load("ct", "inverse", folder=folder).trained
 
@@ -42,7 +42,7 @@ def test_what_was_not_run_is_answered_by_what_was(folder):
     ("text", "message"),
     [
         ("{", "damaged"),
-        ("[]", "not a result of format eiwork-run-2"),
+        ("[]", "no result of format eiwork-run-2"),
         ('{"format": "eiwork-run-1"}', "older or foreign"),
         ('{"format": "eiwork-run-2", "problem": "ct"}', "method"),
     ],
@@ -53,7 +53,7 @@ def test_a_file_that_is_no_result_is_named(tmp_path, text, message):
     with pytest.raises(DataFormatError, match=message) as error:
         results.load_result(path)
     assert str(path) in str(error.value)
-    with pytest.raises(DataFormatError, match="does not exist"):
+    with pytest.raises(DataFormatError, match="No such file"):
         results.load_result(tmp_path / "no.json")
 
 
@@ -73,13 +73,13 @@ def test_an_installed_package_without_its_checkout_says_so(monkeypatch, tmp_path
 def test_the_committed_study_is_whole():
     collection = results.committed()
     assert {"ct", "mri", "inpainting"} <= set(collection.problems())
-    assert {run.method for run in collection.runs} == set(TITLES)
-    assert {run.start for run in collection.runs} == {None, "bodies"}
-    for run in collection.runs:
+    assert {run.method for run in collection} == set(TITLES)
+    assert {run.start for run in collection} == {None, "bodies"}
+    for run in collection:
         path = results.results_folder() / "runs" / run.problem / f"{run.label}-{run.seed}.json"
         assert path.exists(), "a file is called what it holds"
     for problem in collection.problems():
-        hashes = {run.test_data_hash for run in collection.runs if run.problem == problem}
+        hashes = {run.test_data_hash for run in collection if run.problem == problem}
         assert len(hashes) == 1, "all methods of a problem are judged by the same images"
 
 

@@ -1,11 +1,13 @@
-"""Comparisons and the one rule."""
+"""Intervals, comparisons, the one rule, and tables."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from eiwork import results
 from eiwork.errors import InputError
-from eiwork.results import Collection, Interval, Runs, verdict_of
+from eiwork.results import Interval, Runs, mean_interval, student_interval, verdict_of
+from eiwork.results.verdict import closure_interval, share_text
 
 ABOVE, BELOW, ACROSS = Interval(1.0, 0.5, 1.5), Interval(-1.0, -1.5, -0.5), Interval(0.1, -0.5, 0.7)
 
@@ -29,14 +31,8 @@ def test_the_rule_is_the_same_on_both_sides(interval, over_trainings, n, verdict
     assert verdict_of(interval, over_trainings, n) == verdict
 
 
-def test_the_rule_looks_at_the_target():
-    assert verdict_of(ABOVE, ABOVE, 3, target=0.4) == "supported"
-    assert verdict_of(ABOVE, ABOVE, 3, target=1.0) == "open"
-    assert verdict_of(ABOVE, ABOVE, 3, target=2.0) == "not supported"
-
-
 def test_a_comparison_pairs_the_seeds_that_both_have(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     found = results.compare(runs.get("ct", "ei"), runs.get("ct", "ei-jfb"))
     assert found.n_trainings == 3
     assert found.n_images == 20
@@ -48,7 +44,7 @@ def test_a_comparison_pairs_the_seeds_that_both_have(small_study):
 
 
 def test_one_reconstruction_without_training_serves_every_seed(small_study):
-    runs = Collection(small_study)
+    runs = Runs(small_study)
     found = results.compare(runs.get("ct", "ei"), runs.get("ct", "inverse"))
     assert found.n_trainings == 3
     assert found.interval.mean == pytest.approx(6.1)
@@ -58,30 +54,124 @@ def test_one_reconstruction_without_training_serves_every_seed(small_study):
 
 
 def test_trainings_without_a_common_seed_or_problem_are_refused(small_study, run_of):
-    own = Collection(small_study).get("ct", "ei")
+    own = Runs(small_study).get("ct", "ei")
     for other in (run_of("mc", seed=9), run_of("mc", problem="mri")):
         with pytest.raises(InputError, match="nothing to pair"):
-            results.compare(own, Runs((other,)))
+            results.compare(own, Runs([other]))
 
 
-def test_gap_closure_has_one_oracle_for_all(small_study):
-    runs = Collection(small_study)
+def test_gap_closure_has_one_oracle_for_all_and_counts_from_cg_sense_where_there_are_coils(small_study, run_of):
+    runs = Runs(small_study)
     found = results.gap_closure("ei-jfb", "ct", runs=runs)
     assert found.n_trainings == 4, "trainings without a partner of the same seed count, too"
     assert found.interval.mean == pytest.approx(np.mean([5, 5.15, 5.2, 5.3]) / 8)
     first = results.gap_closure("ei@bodies", "ct", runs=runs)
     assert first.interval.mean == pytest.approx(7 / 8), "the same oracle after another start"
     assert first.verdict == "open"
-
-
-def test_gap_closure_counts_from_cg_sense_where_there_are_coils(small_study, run_of):
-    runs = Collection((*small_study, run_of("cg-sense", 0, 26.0, parameters=0)))
-    assert results.gap_closure("ei@bodies", "ct", runs=runs).interval.mean == pytest.approx(5 / 6)
-
-
-def test_ssim_has_no_unit(small_study):
-    runs = Collection(small_study)
-    found = results.compare(runs.get("ct", "ei"), runs.get("ct", "ei-jfb"), quantity="ssim")
-    assert found.text == "+0.00 [+0.00, +0.00], 3 trainings: open"
+    coils = Runs((*small_study, run_of("cg-sense", 0, 26.0, parameters=0)))
+    assert results.gap_closure("ei@bodies", "ct", runs=coils).interval.mean == pytest.approx(5 / 6)
     with pytest.raises(InputError, match="choose psnr or ssim"):
-        results.compare(runs.get("ct", "ei"), runs.get("ct", "ei-jfb"), quantity="mse")
+        runs.values("mse")
+
+
+def test_one_training_gives_the_percentile_bootstrap_of_the_images():
+    values = np.random.default_rng(0).normal(size=(1, 400))
+    found = mean_interval(values)
+    reach = 1.96 * values.std() / 20
+    assert found.mean == pytest.approx(values.mean())
+    assert (found.lower, found.upper) == pytest.approx((values.mean() - reach, values.mean() + reach), abs=0.02)
+
+
+def test_the_crossed_bootstrap_resamples_trainings_and_images_each_on_its_own():
+    draw = np.random.default_rng(1)
+    values = draw.normal(0, 1, (6, 1)) + draw.normal(0, 1, (1, 30)) + draw.normal(0, 0.1, (6, 30))
+    means = []
+    for _ in range(4000):
+        t, i = draw.integers(6, size=6), draw.integers(30, size=30)
+        means.append(values[np.ix_(t, i)].mean())
+    found = mean_interval(values)
+    assert (found.lower, found.upper) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.05)
+
+
+def test_student_s_interval_is_scipy_s():
+    values = [1.0, 1.3, 0.8, 1.1]
+    found = student_interval(values)
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert (found.lower, found.upper) == pytest.approx((low, high))
+    assert student_interval([1.0]) is None
+
+
+def test_closure_is_the_share_of_the_gap_whatever_the_numbers_of_trainings():
+    ups = np.linspace(-1, 1, 20)
+    own, low, high = 27 + ups[None] + np.zeros((3, 1)), 24 + ups[None], 30 + ups[None] + np.zeros((5, 1))
+    found = closure_interval(own, low, high)
+    # Images are resampled jointly, so that their difficulty drops out.
+    assert (found.mean, found.lower, found.upper) == pytest.approx((0.5, 0.5, 0.5))
+
+
+def test_the_oracle_s_own_luck_is_in_the_interval_of_closure():
+    own, low = np.full((1, 4), 27.0), np.full((1, 4), 24.0)
+    found = closure_interval(own, low, np.array([[29.0] * 4, [31.0] * 4]))
+    assert (found.lower, found.upper) == pytest.approx((3 / 7, 3 / 5))
+
+
+@pytest.mark.parametrize("values", [np.zeros((0, 3)), np.zeros((2, 0)), np.array([[1.0, np.nan]])])
+def test_values_that_say_nothing_are_refused(values):
+    with pytest.raises(InputError, match="finite values"):
+        mean_interval(values)
+
+
+def test_a_gap_needs_the_same_images_and_an_oracle_above_the_inverse():
+    with pytest.raises(InputError, match="same test images"):
+        closure_interval(np.ones((1, 3)), np.zeros((1, 4)), np.ones((1, 4)))
+    with pytest.raises(InputError, match="no gap to close"):
+        closure_interval(np.ones((1, 3)), np.ones((1, 3)), np.zeros((1, 3)))
+
+
+def test_a_table_has_a_row_for_every_method_without_a_variant(small_study):
+    table = results.table("ct", runs=Runs(small_study))
+    assert [row["label"] for row in table.rows] == ["inverse", "supervised", "ei", "ei@bodies", "ei-jfb"]
+    linear, _, ei, after, free = table.rows
+    assert (ei["trainings"], ei["NFE"], ei["most NFE"], ei["converged"]) == (3, 11, 12, "100%")
+    assert ei["gap closure"] == pytest.approx(6.1 / 8)
+    assert ei["minus EI"] is None
+    assert after["method"] == "EI, random bodies first (ours)"
+    assert free["minus EI"].endswith("3 trainings: not supported")
+    assert (linear["trainings"], linear["NFE"]) == (0, None)
+    assert "ct, 20 test images" in repr(table)
+    assert "<caption>ct, 20 test images</caption>" in table._repr_html_()
+
+
+def test_rows_can_be_chosen_and_sorted(small_study):
+    runs = Runs(small_study)
+    table = results.table("ct", ["ei-jfb", "inverse", "ei"], sort="PSNR (dB)", runs=runs)
+    assert [row["label"] for row in table.rows] == ["ei", "ei-jfb", "inverse"]
+    by_nfe = results.table("ct", ["inverse", "ei"], sort="NFE", runs=runs)
+    assert [row["label"] for row in by_nfe.rows] == ["ei", "inverse"], "rows without the number come last"
+    with pytest.raises(InputError, match="no run of 'tv'"):
+        results.table("ct", ["tv"], runs=runs)
+    with pytest.raises(InputError, match="no run of problem 'pet'"):
+        results.table("pet", runs=runs)
+
+
+def test_a_method_without_partner_or_oracle_still_has_a_row(run_of):
+    row = results.table("ct", ["mc"], runs=Runs((run_of("mc", seed=7), run_of("ei", seed=0)))).rows[0]
+    assert (row["gap closure"], row["minus EI"]) == (None, None)
+
+
+def test_a_ledger_has_a_verdict_for_each_number(small_study):
+    runs = Runs(small_study)
+    numbers = [results.compare(runs.get("ct", "ei"), runs.get("ct", other)) for other in ("ei-jfb", "ei@bodies")]
+    table = results.ledger({"implicit wins": numbers[:1], "bodies lose": numbers[1:]})
+    assert [list(row.values()) for row in table.rows] == [
+        ["implicit wins", "ct: ei - ei-jfb", "+0.98 dB [+0.91, +1.06], 3 trainings", "supported"],
+        ["bodies lose", "ct: ei - ei@bodies", "-1.00 dB [-1.00, -1.00], 1 training", "open"],
+    ]
+
+
+SHARES = [(1.0, "100%"), (0.9999, "99.9%"), (0.0, "0%"), (0.0001, "0.1%"), (0.5, "50%")]
+
+
+@pytest.mark.parametrize(("share", "text"), SHARES)
+def test_a_share_never_says_all_of_less(share, text):
+    assert share_text(share) == text

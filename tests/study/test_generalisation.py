@@ -49,17 +49,6 @@ def test_a_shift_changes_the_figures_and_all_is_reported(checkpoint):
     assert plain["converged_share"] == 1.0
 
 
-def test_a_report_says_what_it_depends_on(checkpoint):
-    report = generalisation_report(checkpoint, ["as trained", "another mask"])
-    assert (report["name"], report["seed"]) == (checkpoint.recipe.name, 0)
-    assert [row["shift"] for row in report["rows"]] == ["as trained", "another mask"]
-    assert report["recipe"] == checkpoint.recipe.model_dump(mode="json")
-    assert report["code"]["eiwork"]
-    assert all(value == round(value, 4) for row in report["rows"] for value in row["psnr"])
-    with pytest.raises(InputError, match="choose from as trained"):
-        generalisation_report(checkpoint, ["by the moon"])
-
-
 def test_a_guard_changes_what_is_not_solved_and_says_how_much(checkpoint):
     plain = generalisation_report(checkpoint, ["as trained"])
     hasty = [Attempt(1.0, max_iter=2), Attempt(0.0, max_iter=100)]
@@ -74,14 +63,19 @@ def test_a_guard_changes_what_is_not_solved_and_says_how_much(checkpoint):
     assert prompt["rows"][0]["psnr"] == plain["rows"][0]["psnr"]
 
 
-def test_the_command_writes_the_report(checkpoint, run, tmp_path):
+def test_the_command_writes_a_report_of_everything_that_it_depends_on(checkpoint, run, tmp_path):
     path = tmp_path / "generalisation" / f"{checkpoint.recipe.name}-0.json"
-    done = run("generalise", tmp_path / "training", "--shift", "as trained", "--json", path)
+    done = run("generalise", tmp_path / "training", "--shift", "as trained", "--shift", "another mask", "--json", path)
     assert done.exit_code == 0, done.output
     assert "as trained" in done.stdout
     report = json.loads(path.read_text())
-    assert report["format"] == FORMAT
-    assert [row["shift"] for row in report["rows"]] == ["as trained"]
+    assert (report["format"], report["name"], report["seed"]) == (FORMAT, checkpoint.recipe.name, 0)
+    assert [row["shift"] for row in report["rows"]] == ["as trained", "another mask"]
+    assert report["recipe"] == checkpoint.recipe.model_dump(mode="json")
+    assert report["code"]["eiwork"]
+    assert all(value == round(value, 4) for row in report["rows"] for value in row["psnr"])
+    with pytest.raises(InputError, match="choose from as trained"):
+        generalisation_report(checkpoint, ["by the moon"])
 
 
 def test_every_committed_report_has_a_guarded_partner_of_the_same_changes():

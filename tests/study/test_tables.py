@@ -6,7 +6,7 @@ import json
 import pytest
 
 from eiwork.errors import InputError
-from eiwork.results import Collection, RunResult
+from eiwork.results import RunResult, Runs
 from eiwork_study.tables import BUDGETS, budget_rows, psnr_at, variant_rows, write_report
 
 REST = {"recipe": {}, "data_hash": "a", "test_data_hash": "b", "code": {}, "n_parameters": 1, "seconds": 1.0}
@@ -28,7 +28,7 @@ def history(step_seconds, gain, nfe):
 
 @pytest.fixture
 def collection():
-    return Collection(
+    return Runs(
         tuple(
             run
             for seed in (0, 1)
@@ -66,14 +66,14 @@ def test_at_equal_budgets_the_dearer_training_is_read_where_it_had_spent_as_much
 
 
 def test_curves_end_where_they_end(collection):
-    run = collection.of("ct", "ei")[0]
+    run = collection.get("ct", "ei")[0]
     assert psnr_at(run, "steps", 2.5) == pytest.approx(21.0)
     with pytest.raises(InputError, match="11 is not on it"):
         psnr_at(run, "steps", 11.0)
     with pytest.raises(InputError, match="no budget 'luck'"):
         psnr_at(run, "luck", 1.0)
     with pytest.raises(InputError, match="ct/ei\\+short-0 has no training curve"):
-        psnr_at(collection.of("ct", "ei+short")[0], "steps", 1.0)
+        psnr_at(collection.get("ct", "ei+short")[0], "steps", 1.0)
 
 
 def test_files_say_the_same_in_every_format(collection, tmp_path):

@@ -3,6 +3,7 @@
 import inspect
 import json
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -40,13 +41,6 @@ def test_a_result_says_everything_that_it_depends_on(small_grid, places):
     assert 0 < forward[0] < forward[1] == result.totals["total_forward"]
     assert result.history[-1]["seconds"] <= result.seconds
     assert progress_of(task, places) >= 1
-
-
-def test_a_run_that_is_done_is_not_done_again(small_grid, places, monkeypatch):
-    (task,) = small_grid(methods=("inverse",))
-    run_task(task, places)
-    monkeypatch.setattr(task_module, "evaluate", lambda *_, **__: pytest.fail("done again"))
-    assert run_task(task, places) == "done"
 
 
 def test_an_interrupted_run_continues_to_the_same_result(small_grid, places, tmp_path, monkeypatch):
@@ -93,37 +87,33 @@ def test_a_training_after_random_bodies_trains_their_model_first_and_once(small_
     assert existing_result(tasks[0], places.results).recipe["start"] == "inpainting-synthetic-deq"
 
 
-def test_the_model_is_kept_where_asked_for(small_grid, places, tmp_path):
-    (task,) = small_grid(methods=("ei",))
-    run_task(task, replace(places, models=tmp_path / "models"))
-    kept_model = load_checkpoint(tmp_path / "models" / "mri" / "ei-0.safetensors")
-    trained = load_checkpoint(places.training(task))
-    assert kept_model.card == trained.card
-    assert all(torch.equal(kept_model.weights[name], w) for name, w in trained.weights.items())
-
-
-def test_the_stop_file_ends_a_training(small_grid, places):
-    (task,) = small_grid(methods=("ei",))
+def test_the_model_is_kept_where_asked_for_and_the_stop_file_ends_a_training(small_grid, places, tmp_path):
+    (task,), (other,) = small_grid(methods=("ei",)), small_grid(methods=("ei",), optimiser__clip=0.5)
     places.work.mkdir()
     places.stop_file.touch()
     assert run_task(task, places) == "interrupted"
     assert not task.result_path(places.results).exists()
+    places.stop_file.unlink()
+    run_task(task, replace(places, models=tmp_path / "models"))
+    kept_model = load_checkpoint(tmp_path / "models" / "mri" / "ei-0.safetensors")
+    trained = load_checkpoint(places.training(task))
+    assert places.training(task) != places.training(other), "another recipe trains elsewhere"
+    assert kept_model.card == trained.card
+    assert all(torch.equal(kept_model.weights[name], w) for name, w in trained.weights.items())
 
 
-def test_a_result_of_another_recipe_is_replaced_only_on_request(small_grid, places):
+def test_a_run_is_done_once_and_one_of_another_recipe_replaced_only_on_request(small_grid, places, monkeypatch):
     (task,), (other,) = small_grid(methods=("inverse",)), small_grid(methods=("inverse",), data__n=9)
     run_task(other, places)
     with pytest.raises(DataFormatError, match=r"data\.n differ"):
         run_task(task, places)
-    assert collect([task], places.results).problems_found[0].startswith(str(task.result_path(places.results)))
+    assert collect([task], places.results)[1][0].startswith(str(task.result_path(places.results)))
     assert run_task(task, places, replace_others=True) == "done"
-    assert existing_result(task, places.results).recipe["data"]["n"] == 8
-
-
-def test_numbers_are_written_with_six_digits_and_what_is_none_as_null(small_grid, places):
-    (task,) = small_grid(methods=("inverse",))
-    run_task(task, places)
     result = existing_result(task, places.results)
+    assert result.recipe["data"]["n"] == 8
+    monkeypatch.setattr(task_module, "evaluate", lambda *_, **__: pytest.fail("done again"))
+    assert run_task(task, places) == "done"
+    # Numbers are written with six digits, and what is none as null.
     path = places.results / "again.json"
     changed = result.model_copy(update={"psnr": [20.123456789] * len(result.psnr), "error_bound": [float("nan")]})
     task_module.save_result(path, changed)
@@ -133,32 +123,21 @@ def test_numbers_are_written_with_six_digits_and_what_is_none_as_null(small_grid
     assert written["recipe"] == result.recipe
 
 
-def test_trainings_of_different_recipes_have_folders_of_their_own(small_grid, places):
-    (one,), (other,) = small_grid(methods=("ei",)), small_grid(methods=("ei",), optimiser__clip=0.5)
-    assert places.training(one) != places.training(other)
-
-
 def test_golden_section_finds_the_top():
     calls = []
-
-    def f(x):
-        calls.append(x)
-        return -((x - 1.3) ** 2)
-
-    x, value = golden_section(f, -5.0, 4.0, tol=0.01)
+    x, value = golden_section(lambda x: calls.append(x) or -((x - 1.3) ** 2), -5.0, 4.0, tol=0.01)
     assert x == pytest.approx(1.3, abs=0.01)
-    assert value == f(x)
+    assert value == -((x - 1.3) ** 2)
     assert len(calls) < 20
-
-
-def short_total_variation(weight):
-    """Fewer iterations: what is tested is the search."""
-    return TotalVariation(weight, max_iter=200)
 
 
 @pytest.mark.parametrize(
     ("problem", "method", "build"),
-    [("mri", "tv", short_total_variation), ("mri-coils", "cg-sense", ConjugateGradientSENSE)],
+    [
+        # Fewer iterations: what is tested is the search.
+        ("mri", "tv", partial(TotalVariation, max_iter=100)),
+        ("mri-coils", "cg-sense", ConjugateGradientSENSE),
+    ],
 )
 def test_a_baseline_with_a_weight_gets_the_best_one(problem, method, build, small_grid, places, monkeypatch):
     monkeypatch.setitem(classical._WEIGHTED, method, build)

@@ -1,4 +1,4 @@
-"""`eiwork reproduce`: which tasks it does, what it prints and how it ends."""
+"""`eiwork-study reproduce`: which tasks it does, what it prints and how it ends."""
 
 import json
 
@@ -35,49 +35,40 @@ def quick(run, *more, methods="inverse"):
     return run("reproduce", "--quick", "--problems", "mri", "--methods", methods, *PLACES, *more)
 
 
-def test_a_quick_run_says_that_it_is_small_and_leaves_tables(run, runs, tmp_path):
-    result = quick(run, "--json", "figures.json", methods="ei-jfb,inverse")
-    assert result.exit_code == 0, result.output
-    assert "A quick run: 32x32 images" in result.stdout
-    assert "2 runs: 0 done, 2 to do." in result.stdout
-    assert "linear inverse" in result.stdout
+def test_a_quick_run_says_that_it_is_small_leaves_tables_and_is_not_done_again(run, runs, tmp_path):
+    result = quick(run, "--tables-only")
+    assert result.exit_code == 1
+    assert "holds no result" in result.stderr
+    first = quick(run, "--json", "figures.json", methods="ei-jfb,inverse")
+    assert first.exit_code == 0, first.output
+    assert "A quick run: 32x32 images" in first.stdout
+    assert "2 runs: 0 done, 2 to do." in first.stdout
+    assert "linear inverse" in first.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert (figures["runs"], figures["tasks"], figures["failed"]) == (2, 2, {})
     assert "quick" in figures["note"]
     (rows,) = figures["tables"].values()
     assert {row["label"] for row in rows} == {"ei-jfb", "inverse"}
     assert "A quick run" in (tmp_path / "results/tables/methods.md").read_text()
-
-
-def test_running_it_again_does_only_what_is_missing(run, runs):
-    quick(run)
-    result = quick(run, methods="inverse,ei-jfb")
-    assert "2 runs: 1 done, 1 to do." in result.stdout
-    assert [names for names, _ in runs] == [["mri/inverse-0"], ["mri/ei-jfb-0"]]
-    third = quick(run, methods="inverse,ei-jfb")
-    assert "2 runs: 2 done, 0 to do." in third.stdout
-    assert len(runs) == 2
+    assert "3 runs: 2 done, 1 to do." in quick(run, methods="inverse,ei-jfb,fbp,mc").stdout
+    assert "3 runs: 3 done, 0 to do." in quick(run, methods="inverse,ei-jfb,mc").stdout
+    assert quick(run, "--tables-only").exit_code == 0
+    assert [names for names, _ in runs] == [["mri/ei-jfb-0", "mri/inverse-0"], ["mri/mc-0"]]
 
 
 def test_every_option_changes_something(run, runs, tmp_path):
     options = ("--seeds", "2", "--scheduler", "tcp://10.0.0.1:8786", "--workers", "3", "--replace")
-    result = quick(run, *options, methods="inverse")
+    result = quick(run, *options)
     assert result.exit_code == 0, result.output
     names, given = runs[0]
     assert names == ["mri/inverse-0"]
-    assert (given["scheduler"], given["n_workers"], given["replace_others"]) == (
-        "tcp://10.0.0.1:8786",
-        3,
-        True,
-    )
+    assert [given[name] for name in ("scheduler", "n_workers", "replace_others")] == ["tcp://10.0.0.1:8786", 3, True]
     assert (tmp_path / "results/runs/mri/inverse-0.json").exists()
     run("reproduce", "--quick", "--problems", "mri", "--problems", "ct", "--methods", "inverse", *PLACES)
     assert runs[1][0] == ["ct/inverse-0"]
-    done = run("reproduce", "--quick", "--problems", "mri", "--methods", "ei", "--variants", "short", *PLACES)
-    assert done.exit_code == 0, done.output
+    assert quick(run, "--variants", "short", methods="ei").exit_code == 0
     assert runs[2][0] == ["mri/ei+short-0"]
-    after = run("reproduce", "--problems", "mri", "--methods", "tv", "--start", "bodies", *PLACES)
-    assert "nothing to train" in after.stderr
+    assert "nothing to train" in quick(run, "--start", "bodies", methods="tv").stderr
 
 
 def test_the_default_is_the_core_table_and_the_methods_without_training(run, monkeypatch):
@@ -92,16 +83,7 @@ def test_the_default_is_the_core_table_and_the_methods_without_training(run, mon
     assert {task.method for task in asked} == {*CORE_METHODS, *CLASSICAL} - {"fbp"}
 
 
-def test_tables_only_trains_nothing(run, runs, advice):
-    result = quick(run, "--tables-only")
-    assert result.exit_code == 1
-    assert "holds no result" in advice(result)
-    quick(run)
-    assert quick(run, "--tables-only").exit_code == 0
-    assert len(runs) == 1
-
-
-def test_a_damaged_result_is_reported_and_replaced_on_request(run, runs, tmp_path):
+def test_results_that_cannot_be_used_are_reported_and_replaced_on_request(run, runs, monkeypatch, tmp_path):
     quick(run, methods="inverse,ei-jfb")
     path = tmp_path / "results/runs/mri/inverse-0.json"
     path.write_text("{")
@@ -110,29 +92,21 @@ def test_a_damaged_result_is_reported_and_replaced_on_request(run, runs, tmp_pat
     assert "Failed: mri/inverse-0" in result.stdout
     assert "EI Jacobian-free" in result.stdout
     assert path.read_text() == "{"
-    assert quick(run, "--replace", methods="inverse,ei-jfb").exit_code == 0
+    assert quick(run, "--replace").exit_code == 0
     assert json.loads(path.read_text())["method"] == "inverse"
-
-
-def test_a_result_of_another_recipe_is_told(run, runs, monkeypatch):
-    quick(run)
     monkeypatch.setitem(command.QUICK, "data__n", 9)
     result = quick(run)
     assert result.exit_code == 1
     assert "result of another recipe: data.n differ" in result.stdout
 
 
-def test_failures_are_reported_at_the_end_with_status_one(run, monkeypatch):
-    def fail(tasks, places, **_):
-        return Progress(len(tasks), 0, failed={"mri/inverse-0": "ConvergenceError: it diverged"})
-
-    monkeypatch.setattr(command, "run_tasks", fail)
+def test_failures_and_ctrl_c_are_told_at_the_end(run, monkeypatch):
+    failed = Progress(1, 0, failed={"mri/inverse-0": "ConvergenceError: it diverged"})
+    monkeypatch.setattr(command, "run_tasks", lambda *_, **__: failed)
     result = quick(run)
     assert result.exit_code == 1
     assert "Failed: mri/inverse-0: ConvergenceError: it diverged" in result.stdout
 
-
-def test_ctrl_c_says_that_the_same_command_continues(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from eiwork import results
-from eiwork.analysis import CompleteBasis, asymmetry, equivariance_error, jacobian
+from eiwork.analysis import CompleteBasis, asymmetry, dense_jacobian, equivariance_error, jacobian
 from eiwork.errors import CheckpointError, ConvergenceError, DataFormatError, InputError
 from eiwork.models import GroupAveraged, ResidualBlockCNN
 from eiwork.training import load_checkpoint, load_shipped
@@ -47,37 +47,27 @@ def learnt_asymmetry(denoiser, x):
 def test_the_negative_control_has_the_asymmetry_that_was_put_in():
     field = RotatedField(torch.nn.Identity(), 0.25, (1, 4, 4), torch.Generator().manual_seed(0))
     x = torch.randn(2, 1, 4, 4, dtype=torch.float64)
-    jacobian_of = jacobian(field, x)
-    matrix = torch.stack([jacobian_of.apply(e.expand(2, 1, 4, 4)) for e in torch.eye(16).double().view(16, 1, 4, 4)])
-    antisymmetric = (matrix[:, 0].flatten(1) - matrix[:, 0].flatten(1).T) / 2
+    matrix = dense_jacobian(field, x)[0]
+    antisymmetric = (matrix - matrix.T) / 2
     assert float(antisymmetric.norm()) == pytest.approx(0.25 * 4)
     assert float(torch.linalg.matrix_norm(antisymmetric, 2)) == pytest.approx(0.25)
     with pytest.raises(InputError, match="odd number"):
         RotatedField(torch.nn.Identity(), 0.25, (1, 3, 3), torch.Generator())
 
 
-def test_least_squares_denoise(clean):
-    network = ResidualBlockCNN(2, width=4, blocks=1)
-    noisy = clean + 0.05 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
-    with torch.no_grad():
-        before = (network(noisy) - clean).square().mean()
-    fit_denoiser(network, clean, seed=0, steps=60)
-    with torch.no_grad():
-        assert (network(noisy) - clean).square().mean() < before
-
-
-def test_least_squares_follow_from_the_seed_and_refuse_nonsense(clean):
-    def fitted(seed):
+def test_least_squares_denoise_follow_from_the_seed_and_refuse_nonsense(clean):
+    def fitted(seed, steps=2):
         torch.manual_seed(5)
-        return torch.cat(
-            [
-                p.flatten()
-                for p in fit_denoiser(ResidualBlockCNN(2, width=4, blocks=1), clean, seed=seed, steps=2).parameters()
-            ]
-        )
+        return fit_denoiser(ResidualBlockCNN(2, width=4, blocks=1), clean, seed=seed, steps=steps)
 
-    assert torch.equal(fitted(0), fitted(0))
-    assert not torch.equal(fitted(0), fitted(1))
+    noisy = clean + 0.05 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
+    networks = [fitted(0, steps) for steps in (1, 60)]
+    with torch.no_grad():
+        before, after = ((network(noisy) - clean).square().mean() for network in networks)
+    assert after < before
+    first, again, other = (fitted(seed).last.weight for seed in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
     with pytest.raises(InputError, match="must be positive"):
         fit_denoiser(torch.nn.Identity(), clean, seed=0, steps=0)
     with pytest.raises(ConvergenceError, match="loss is nan"):
@@ -96,13 +86,12 @@ def test_other_controls_are_what_they_say(recipe, clean, quick):
     initial, random, again = (
         control(name, recipe, clean, seed) for name, seed in (("initial", 1), ("random", 1), ("initial", 2))
     )
-    weights = [torch.cat([p.flatten() for p in s.denoiser.parameters()]) for s in (initial, random, again)]
-    assert not torch.equal(weights[0], weights[2])
+    assert not torch.equal(initial.denoiser.last.weight, again.denoiser.last.weight)
     assert torch.allclose(initial.denoiser.last.weight * 10, random.denoiser.last.weight)
     averaged = control("averaged", recipe, clean, 0)
     assert isinstance(averaged.denoiser, GroupAveraged)
-    turn = transforms(0)["quarter turns"]
-    assert float(equivariance_error(averaged.denoiser, clean[:2], turn).error.max()) < 1e-5
+    turn = transforms(0, 2)["quarter turns"]
+    assert float(equivariance_error(averaged.denoiser, clean[:2], *turn).error.max()) < 1e-5
     rotated = control("rotated", recipe, clean, 0)
     assert float(learnt_asymmetry(rotated.denoiser.double(), clean[:1, :, :16, :16].double())) > 0.1
     with pytest.raises(InputError, match="choose from initial"):
@@ -151,41 +140,26 @@ def test_the_survey_measures_every_statistic_and_says_what_it_depends_on(report,
     path.write_text("{}")
     with pytest.raises(DataFormatError, match="belongs to something else"):
         load_reports(tmp_path)
+    for name, value in (("n_images", 0), ("radius", -1.0)):
+        with pytest.raises(InputError, match=name):
+            SurveySettings(**{name: value})
 
 
 def test_the_numbers_are_those_of_the_analysis(report):
     checkpoint = load_shipped("mri-ei-deq")
-    recipe = checkpoint.recipe.with_overrides(data__image_size=16)
-    images, _ = images_of_test(recipe, 3)
+    images, _ = images_of_test(checkpoint.recipe.with_overrides(data__image_size=16), 3)
     denoiser = checkpoint.model().iterate.denoiser
-    whole = jacobian(denoiser, images[:2])
-    exact = torch.stack([torch.linalg.matrix_norm(m, 2) for m in _matrices(denoiser, images[:2])])
+    exact = torch.linalg.matrix_norm(dense_jacobian(denoiser, images[:2]), 2)
     found = torch.tensor(report["jacobian"]["clean"]["whole"]["lipschitz"]["per_image"])
     assert bool((found <= exact * 1.001).all())
     assert bool((found > 0.8 * exact).all())
-    turn = equivariance_error(denoiser, images, transforms(0)["quarter turns"])
+    turn = equivariance_error(denoiser, images, *transforms(0, 3)["quarter turns"])
     assert values(report, "turns") == pytest.approx(turn.learnt.tolist(), rel=1e-3)
-    assert whole.x.shape == images[:2].shape
-
-
-def _matrices(denoiser, x):
-    for image in x:
-        matrix = torch.autograd.functional.jacobian(lambda z: denoiser(z[None])[0], image)
-        yield matrix.reshape(image.numel(), image.numel())
-
-
-@pytest.mark.parametrize(("name", "value"), [("n_images", 0), ("radius", -1.0)])
-def test_settings_must_be_positive(name, value):
-    with pytest.raises(InputError, match=name):
-        SurveySettings(**{name: value})
 
 
 def made(subject, seed, numbers, kind="trained"):
-    part = {"per_image": numbers}
-    return {
-        "subject": subject, "title": subject.upper(), "kind": kind, "seed": seed,
-        "jacobian": {"iterate": {"whole": {"learnt_asymmetry": part}}},
-    }  # fmt: skip
+    part = {"iterate": {"whole": {"learnt_asymmetry": {"per_image": numbers}}}}
+    return {"subject": subject, "title": subject.upper(), "kind": kind, "seed": seed, "jacobian": part}
 
 
 def test_rows_and_leads_are_over_seeds():
