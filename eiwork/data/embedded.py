@@ -1,6 +1,7 @@
 """The embedded images as tensors: `load`, and the subject of each image."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,13 +9,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eiwork.data.checks import Real, is_whole_number
 from eiwork.data.slices import HU_OFFSET, area_average, centred, in_plane
-from eiwork.data.store import entry_of, read_arrays
+from eiwork.data.store import Real, entry_of, is_whole_number, read_arrays
 from eiwork.errors import InputError
 
-# Default window of CT, in Hounsfield units: from air to dense bone.
-_HU_WINDOW = (-1000.0, 1000.0)
 # Under this standard deviation a patch (sky, blurred background) shows nothing to learn or to test.
 _FLAT = 0.05
 
@@ -42,18 +40,16 @@ def load(
     "natural": square grayscale patches of photographs; those of the training photographs overlap
     by half. Patches with a standard deviation under 0.05 (sky, blurred background) are left out.
 
-    Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut, not
-    resized. Splits share no person and no photograph; slices of one volume resemble each other.
-
-    folder: written by `eiwork-study prepare`; the package's own by default. Raises InputError for an unknown set, split
-    or plane, a size outside 1..`native_size(name, split)`, a window that is not low < high, an option that this set
-    does not have; DataFormatError for a missing, truncated or altered file.
+    Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut. Splits
+    share no person and no photograph. folder: written by `eiwork-study prepare`; the package's own by default. Raises
+    InputError for an unknown set, split or plane, a size outside 1..`native_size(name, split)`, a window that is not
+    low < high, an option that this set does not have; DataFormatError for a missing, truncated or altered file.
     """
     _check_options(name, split, image_size, window, plane, folder)
     stacks = [images for _, images in _stacks(name, split, image_size, plane, folder)]
     images = np.concatenate(stacks)
     if name == "ct":
-        low, high = _HU_WINDOW if window is None else window
+        low, high = window or (-1000.0, 1000.0)
         images = np.clip((images - HU_OFFSET - low) / (high - low), 0.0, 1.0)
     else:
         images = images / 255
@@ -94,12 +90,7 @@ def _patches(photograph: NDArray[np.generic], size: int, stride: int) -> NDArray
 
 
 def _check_options(
-    name: str,
-    split: str,
-    image_size: int,
-    window: tuple[Real, Real] | None,
-    plane: str | None,
-    folder: Path | str | None,
+    name: str, split: str, image_size: int, window: tuple[Real, Real] | None, plane: str | None, folder: Any
 ) -> None:
     native = native_size(name, split, folder)
     if name == "radial":

@@ -12,19 +12,23 @@ from eiwork.errors import InputError
 Numbers = Sequence[float | int] | np.ndarray | Tensor
 """A list of numbers, however it comes."""
 
-_DTYPES = (torch.float32, torch.float64)
-
 
 def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout: str) -> None:
     """Refuse (`InputError`) anything but a finite float32 or float64 tensor of the wanted shape, with elements.
 
-    shape: wanted size of every axis, None for any from 1 up. layout: the shape in words, as "(batch, 1, 64, 64)".
-    Values are not looked at where that would break tracing: under `torch.compile` and in `torch.func` transforms.
+    shape: size of every axis, None for any from 1 up. layout: that in words, as "(batch, 1, 64, 64)". Values are not
+    looked at where that would break tracing (`is_traced`).
     """
     if not isinstance(value, Tensor):
         raise InputError(f"{name} is a {type(value).__name__}; pass a torch tensor of shape {layout}.")
-    if value.dtype not in _DTYPES:
-        raise InputError(_dtype_advice(value.dtype, name))
+    dtype = value.dtype
+    if dtype.is_complex:
+        raise InputError(
+            f"{name} is complex ({dtype}), but this operator takes real tensors. Complex MRI images are two real "
+            "channels here: use torch.view_as_real(x).movedim(-1, 1), or magnitude(...) for a real image."
+        )
+    if dtype not in (torch.float32, torch.float64):
+        raise InputError(f"{name} is {dtype}; pass float32 or float64 values: convert with {name}.float(), in [0, 1].")
     sizes = value.shape
     if len(sizes) != len(shape) or any(w is not None and w != s for s, w in zip(sizes, shape, strict=True)):
         raise InputError(
@@ -49,17 +53,6 @@ def is_traced(value: Tensor) -> bool:
     return torch.compiler.is_compiling() or torch.func.debug_unwrap(value) is not value
 
 
-def _dtype_advice(dtype: torch.dtype, name: str) -> str:
-    if dtype.is_complex:
-        return (
-            f"{name} is complex ({dtype}), but this operator takes real tensors. Complex MRI images are two real "
-            "channels here: use torch.view_as_real(x).movedim(-1, 1), or magnitude(...) for a real image."
-        )
-    if dtype.is_floating_point:
-        return f"{name} is {dtype}; operators compute in float32 or float64: convert it with {name}.float()."
-    return f"{name} is {dtype}; pass float32 or float64 values, for example {name}.float() scaled to [0, 1]."
-
-
 def check_number(
     value: object, name: str, allowed: Callable[[float], bool], rule: str, *, integer: bool = False
 ) -> None:
@@ -82,10 +75,7 @@ def check_cut_off(value: object) -> float:
 
 
 def checked_positive(value: float | int | Tensor, name: str) -> float | Tensor:
-    """A positive number as a float, or a tensor of one positive element without axes; otherwise `InputError`.
-
-    The sign of a tensor is not looked at where that would break tracing (see `check_tensor`).
-    """
+    """A positive number as a float, or a tensor of one positive element (not looked at where traced) without axes."""
     if not isinstance(value, Tensor):
         check_number(value, name, lambda v: v > 0, "a positive number")
         return float(value)

@@ -19,8 +19,7 @@ from eiwork.physics.projection import ParallelBeam
 from eiwork.physics.sparse_map import csr_tensor
 
 MAX_BLOCK = 4600
-"""Size up to which a block of A A^T is decomposed. An even number of evenly spread views has blocks of a quarter of
-its measurements and less, so that this admits 128x128 pixels with 100 views, or 256x256 with 50."""
+"""Size up to which a block of A A^T is decomposed: 128x128 pixels with 100 evenly spread views, or 256x256 with 50."""
 
 _KEPT_FACTORS = 4
 _EXACT = (torch.float64, torch.device("cpu"))
@@ -32,19 +31,17 @@ _ELEMENTS = tuple(product(range(4), (False, True)))
 
 @dataclass(frozen=True)
 class _Block:
-    """B^T A A^T B = V diag(values) V^T of an invariant subspace that occurs `copies` times."""
+    """B^T A A^T B = V diag(values) V^T of an invariant subspace."""
 
     values: Float[Tensor, " k"]
     vectors: Float[Tensor, "k k"]
-    copies: int
 
 
 class GramSpectrum:
     """A A^T of a scan as Q (direct sum of V diag(lambda) V^T) Q^T, in float64, computed on first use.
 
     The symmetry of the square makes A A^T block-diagonal in a sparse basis Q (`invariant_bases`): an even number of
-    evenly spread views leaves an eighth of the numbers of the dense matrix to keep, read and multiply, and
-    a fortieth of the work of its eigendecomposition. matrix: A in CSR form, of the scan `geometry`.
+    evenly spread views leaves an eighth of the numbers, and a fortieth of the work. matrix: A in CSR form.
     """
 
     def __init__(self, matrix: sp.csr_matrix, geometry: ParallelBeam) -> None:
@@ -57,18 +54,12 @@ class GramSpectrum:
     @property
     def available(self) -> bool:
         """Whether every block is small enough to be decomposed."""
-        return self.largest_block <= MAX_BLOCK
-
-    @property
-    def largest_block(self) -> int:
-        """Size of the largest block."""
-        return max(group[0].shape[1] for group in self._invariant_bases())
+        return max(group[0].shape[1] for group in self._invariant_bases()) <= MAX_BLOCK
 
     def whiten(self, r: Float[Tensor, "batch m"], regularisation: float | Tensor) -> Float[Tensor, "batch m"]:
         """(A A^T + regularisation I)^-1 r in the dtype of r, without autograd.
 
-        A number gives one product with each block of the inverse, which are kept (those of the four numbers used
-        last); a tensor, which is likely to change, two products with each block's eigenvectors.
+        The blocks of the inverse are kept for the four numbers used last; a tensor is likely to change.
         """
         if not isinstance(regularisation, Tensor):
             inverses = self._inverses(regularisation, r.dtype, r.device)
@@ -123,15 +114,14 @@ class GramSpectrum:
             self._blocks[_EXACT] = [self._decompose(group) for group in self._invariant_bases()]
         key = (dtype, device)
         if key not in self._blocks:
-            self._blocks[key] = [
-                _Block(b.values.to(device, dtype), b.vectors.to(device, dtype), b.copies) for b in self._blocks[_EXACT]
-            ]
+            exact = self._blocks[_EXACT]
+            self._blocks[key] = [_Block(b.values.to(device, dtype), b.vectors.to(device, dtype)) for b in exact]
         return self._blocks[key]
 
     def _decompose(self, group: tuple[sp.csc_matrix, ...]) -> _Block:
         rows = (group[0].T @ self._matrix).tocsr()
         values, vectors = torch.linalg.eigh(torch.from_numpy((rows @ rows.T).toarray()))
-        return _Block(values.clamp_min(0.0), vectors, len(group))
+        return _Block(values.clamp_min(0.0), vectors)
 
     def _inverses(self, regularisation: float, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
         key = (regularisation, dtype, device)
@@ -170,10 +160,9 @@ def measurement_permutation(geometry: ParallelBeam, quarter_turns: int, mirrored
 def invariant_bases(geometry: ParallelBeam) -> list[tuple[sp.csc_matrix, ...]]:
     """Orthonormal bases (measurements, k) of subspaces that A A^T maps to themselves; together a basis of all.
 
-    Bases in one tuple share one matrix B^T A A^T B. Evenly spread views of even number have the full symmetry of the
-    square: four subspaces of 1/8 of the measurements and one pair of 1/4 each; of odd number, four of 1/4; any other
-    scan has the half turn, two of 1/2 (one subspace, where an angle occurs twice). Source: symmetry-adapted bases,
-    Serre, Linear Representations of Finite Groups (1977), section 2.6.
+    Bases in one tuple share one matrix B^T A A^T B. Evenly spread views of even number: four subspaces of 1/8 of the
+    measurements and one pair of 1/4 each; of odd number: four of 1/4; other scans: two of 1/2 (one, where an angle
+    occurs twice). Source: Serre, Linear Representations of Finite Groups (1977), section 2.6.
     """
     found = {
         element: permutation
@@ -198,7 +187,7 @@ def invariant_bases(geometry: ParallelBeam) -> list[tuple[sp.csc_matrix, ...]]:
     if half_turn in found:
         bases = [_sign_basis([(found[0, False], 1), (found[half_turn], sign)]) for sign in (1, -1)]
         return [(basis,) for basis in bases if basis.shape[1]]
-    return [(sp.identity(geometry.n_measurements, format="csc"),)]
+    return [(sp.identity(geometry.n_detectors * geometry.n_views, format="csc"),)]
 
 
 def _sign_basis(group: list[tuple[Permutation, int]]) -> sp.csc_matrix:

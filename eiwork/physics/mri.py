@@ -6,20 +6,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import (
-    check_count,
-    check_cut_off,
-    check_image_size,
-    check_noise,
-    check_number,
-    check_tensor,
-)
+from eiwork.physics import checks
+from eiwork.physics.checks import check_number, check_tensor
 from eiwork.physics.coils import coil_sensitivities
-from eiwork.physics.minimum_norm import cut_for_noise, minimum_norm_solution
+from eiwork.physics.linear_solves import Method, by_conjugate_gradients, cut_for_noise, minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx, NormalProx
 from eiwork.physics.readout_gram import ReadoutGram, readout_gram
-from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients
 
 
 def mri(
@@ -36,18 +29,17 @@ def mri(
 
     Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`. image_size: side, or
     (height, width), in pixels. acceleration, center_fraction, seed: see `column_mask`. noise_sigma: standard deviation
-    of the noise on every real number measured (real and imaginary parts apart); columns that are not measured stay
-    zero. noise_seed: None draws from PyTorch's default generator. n_coils: None for a single coil of uniform
-    sensitivity, or the number of coils with synthetic maps.
+    of the noise on every real number of the measured columns. noise_seed: None draws from PyTorch's default generator.
+    n_coils: None for a single coil of uniform sensitivity, or the number of coils with synthetic maps.
     """
-    height, width = check_image_size(image_size)
-    check_noise(noise_sigma)
+    height, width = checks.check_image_size(image_size)
+    checks.check_noise(noise_sigma)
     columns = column_mask(width, acceleration=acceleration, center_fraction=center_fraction, seed=seed)
     mask = columns.expand(height, width).clone()
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
     if n_coils is None:
         return CartesianMRI(mask, noise)
-    check_count(n_coils, "n_coils", " of coils", prefix="None or ")
+    checks.check_count(n_coils, "n_coils", " of coils", prefix="None or ")
     return MultiCoilCartesianMRI(mask, n_coils, noise)
 
 
@@ -98,28 +90,15 @@ class _Mappable:
 class CartesianMRI(MaskedProx, _Mappable, MRI):
     """deepinv's single-coil `MRI` (orthonormal centred FFT times mask, norm 1) with checked input.
 
-    Its `A_dagger`, the inverse FFT of the zero-filled measurement, is the minimum-norm inverse exactly. mask: 1 where
-    measured.
+    mask: 1 where measured. Images and measurements: (batch, 2, height, width).
     """
 
     def __init__(self, mask: Float[Tensor, "height width"], noise: SeededGaussianNoise) -> None:
         super().__init__(mask=mask, noise_model=noise)
 
-    # Plain tensors in, checked by hand: see eiwork.physics.tomography.
-    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
-        """Masked Fourier transform of x (batch, 2, height, width); `InputError` for any other input."""
-        _check_complex(x, "x", self.img_size[-2:])
-        return super().A(x, mask=mask, **kwargs)
-
-    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
-        """Inverse Fourier transform of the masked y (batch, 2, height, width); `InputError` for other input."""
-        _check_complex(y, "y", self.img_size[-2:])
-        return super().A_adjoint(y, mask=mask, **kwargs)
-
-    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 h w"]:
-        """Minimum-norm inverse of y (batch, 2, height, width); `InputError` for any other input."""
-        _check_complex(y, "y", self.img_size[-2:])
-        return super().A_dagger(y, mask=mask, **kwargs)
+    def check(self, value: Tensor, name: str) -> None:
+        """Refuse (`InputError`) anything but (batch, 2, height, width)."""
+        _check_complex(value, name, self.img_size[-2:])
 
 
 class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
@@ -154,13 +133,11 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     ) -> Float[Tensor, "batch 2 height width"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
 
-        Singular values below `rtol` (by default the operator's own) times the largest count as zero. Conjugate
-        gradients (Pruessmann et al. 2001) stop at ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or at `max_iter`, 1000. Noise
-        of the kept components grows by up to 1 / rtol, which is 10 times the noise's standard deviation by default
-        (from 1e-3 to 0.5), a rule of ours.
+        Singular values below `rtol` (by default that of `cut_for_noise`) times the largest count as zero. Conjugate
+        gradients (Pruessmann et al. 2001) stop at ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or at `max_iter`, 1000.
         """
         self._check_measurement(y)
-        cut = check_cut_off(self.rtol if rtol is None else rtol)
+        cut = checks.check_cut_off(self.rtol if rtol is None else rtol)
         self.update_parameters(**kwargs)
         gram = self._gram()
         if gram is None:
@@ -206,3 +183,25 @@ def _check_complex(value: object, name: str, size: tuple[int, int]) -> None:
         # The likeliest slip deserves its own advice.
         layout += f", real and imaginary part: real_to_complex({name}) makes it"
     check_tensor(value, name, (None, 2, height, width), layout)
+
+
+def real_to_complex(x: Tensor) -> Float[Tensor, "batch 2 height width"]:
+    """Give a real image (batch, 1, height, width) a zero imaginary part; `InputError` for any other input."""
+    check_tensor(x, "x", (None, 1, None, None), "(batch, 1, height, width)")
+    return torch.cat([x, torch.zeros_like(x)], dim=1)
+
+
+def magnitude(x: Tensor) -> Float[Tensor, "batch 1 height width"]:
+    """Absolute value of a complex image (batch, 2, height, width), else `InputError`; its derivative at 0 is 0."""
+    check_tensor(x, "x", (None, 2, None, None), "(batch, 2, height, width), real and imaginary part")
+    return torch.linalg.vector_norm(x, dim=1, keepdim=True)
+
+
+def as_complex(x: Tensor) -> Tensor:
+    """Two real channels (batch, 2, ...) as one complex tensor (batch, ...)."""
+    return torch.complex(x[:, 0], x[:, 1])
+
+
+def as_channels(z: Tensor) -> Tensor:
+    """A complex tensor (batch, ...) as two real channels (batch, 2, ...)."""
+    return torch.stack([z.real, z.imag], dim=1)

@@ -9,8 +9,8 @@ from torch import Tensor
 from eiwork.errors import InputError
 from eiwork.physics.checks import Numbers, check_count, check_noise, check_tensor
 from eiwork.physics.coils import checked_coil_maps, coil_sensitivities
-from eiwork.physics.complex_images import as_channels, as_complex
-from eiwork.physics.minimum_norm import minimum_norm_solution
+from eiwork.physics.linear_solves import Method, by_conjugate_gradients, minimum_norm_solution
+from eiwork.physics.mri import as_channels, as_complex
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import NormalProx
 from eiwork.physics.radial_fourier import (
@@ -20,7 +20,6 @@ from eiwork.physics.radial_fourier import (
     radial_gridding,
     radial_trajectory,
 )
-from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients
 
 
 def radial_mri(
@@ -39,9 +38,8 @@ def radial_mri(
     Images are complex, as two real channels: (batch, 2, image_size, image_size); see `real_to_complex`. image_size,
     n_spokes, angles (degrees), positions (cycles per field of view): see `radial_trajectory`. n_coils: number of coils
     with synthetic maps; None for a single coil of uniform sensitivity. coil_maps: complex sensitivities (coil, size,
-    size) or (batch or 1, coil, size, size), in place of `n_coils`. noise_sigma: standard deviation of the noise on
-    every real number measured, in units of the normalised measurement (the operator has norm 1). noise_seed: None draws
-    from PyTorch's default generator.
+    size), in place of `n_coils`. noise_sigma: standard deviation of the noise on every real number measured, the
+    operator having norm 1. noise_seed: None draws from PyTorch's default generator.
     """
     trajectory = radial_trajectory(image_size, n_spokes, angles=angles, positions=positions)
     if coil_maps is not None and n_coils is not None:
@@ -57,16 +55,15 @@ def radial_mri(
 class RadialMRI(NormalProx):
     """Coil sensitivities, then the Fourier transform along spokes, divided by its largest singular value.
 
-    Images are (batch, 2, size, size), measurements (batch, 2, coil, spoke, sample), like deepinv's `MultiCoilMRI`
-    with (spoke, sample) in place of the two axes of k-space (Pruessmann et al. 2001). The transform is the exact sum
-    to a relative error of 1e-9 (see `NonuniformFourier`), its adjoint exact. Products follow the dtype (float32
-    or float64) and the device of their input and are differentiable to any order, also under `torch.func`. Every method
+    Images are (batch, 2, size, size), measurements (batch, 2, coil, spoke, sample), like deepinv's `MultiCoilMRI` with
+    (spoke, sample) in place of the two axes of k-space (Pruessmann et al. 2001). Products follow the dtype (float32 or
+    float64) and the device of their input and are differentiable to any order, also under `torch.func`. Every method
     raises `InputError` for tensors that do not fit; inverses warn (`ConvergenceWarning`) where conjugate gradients miss
-    their tolerance.
-
-    k-space is sampled densest at its centre, so singular values spread: plain gradient steps are slow, while the
-    proximal map (`prox_l2`) and the whitened step (`whiten`) are not.
+    their tolerance. Singular values spread: plain gradient steps are slow, `prox_l2` and `whiten` are not.
     """
+
+    same_for_all_samples = True
+    """See `Tomography.same_for_all_samples`."""
 
     def __init__(
         self,
@@ -89,18 +86,13 @@ class RadialMRI(NormalProx):
         self.trajectory = trajectory
         self.fourier: RadialFourier = radial_fourier(trajectory)
         # As real numbers: `.to(torch.float64)` of a module would drop the imaginary part of a complex buffer.
-        self.register_buffer("coil_channels", as_channels(maps), persistent=False)
-        self.operator_norm = max(self._norm(m) for m in maps.detach().to("cpu", torch.complex128))
+        self.register_buffer("coil_channels", as_channels(maps[None]), persistent=False)
+        self.operator_norm = self._norm(maps.detach().to("cpu", torch.complex128))
 
     @property
     def coil_maps(self) -> Tensor:
-        """Complex sensitivities (batch or 1, coil, size, size)."""
+        """Complex sensitivities (1, coil, size, size)."""
         return as_complex(self.coil_channels)
-
-    @property
-    def same_for_all_samples(self) -> bool:
-        """Whether all samples of a batch have the same coil maps; see `eiwork.models.batch_map`."""
-        return int(self.coil_channels.shape[0]) == 1
 
     def extra_repr(self) -> str:
         """Geometry, for `print`."""
@@ -111,7 +103,7 @@ class RadialMRI(NormalProx):
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil spoke sample"]:
         """Measure images; `kwargs` are those that deepinv passes on to the noise model."""
-        self._check_image(x, "x")
+        self._check_image(x)
         return self._forward(x)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
@@ -121,14 +113,14 @@ class RadialMRI(NormalProx):
 
     def A_adjoint_A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
         """A^T A x by FFTs alone, faster than A and its adjoint: see `RadialFourier.normal`."""
-        self._check_image(x, "x")
+        self._check_image(x)
         return self._normal(x)
 
     def A_dagger(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
         """Minimum-norm least-squares inverse by conjugate gradients (Pruessmann et al. 2001), in float64.
 
-        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`,
-        1000). Few spokes and noise need a weight instead: `prox_l2`, or `ConjugateGradientSENSE`.
+        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`, 1000).
+        Few spokes and noise need a weight instead: `prox_l2`, or `ConjugateGradientSENSE`.
         """
         self._check_measurement(y, "y")
         # Not the faster `_normal`: its error of 1e-9 lies outside the range of A^T, where conjugate gradients stall.
@@ -152,8 +144,7 @@ class RadialMRI(NormalProx):
     def from_kspace(self, kspace: Tensor) -> Float[Tensor, "batch 2 coil spoke sample"]:
         """A measurement y from complex k-space (coil, spoke, sample) or (batch, coil, spoke, sample).
 
-        It is divided by `operator_norm`, so that y = A x for the image x whose sum k-space is (see
-        `NonuniformFourier`).
+        It is divided by `operator_norm`: y = A x for the image x whose sum (see `NonuniformFourier`) k-space is.
         """
         if not (isinstance(kspace, Tensor) and kspace.is_complex() and kspace.ndim in (3, 4)):
             raise InputError("kspace must be a complex tensor (coil, spoke, sample), or a batch of them.")
@@ -194,15 +185,11 @@ class RadialMRI(NormalProx):
         largest = eigsh(operator, k=1, which="LA", v0=start, tol=1e-12, return_eigenvectors=False)
         return float(largest[0]) ** 0.5
 
-    def _check_image(self, x: object, name: str) -> None:
+    def _check_image(self, x: object) -> None:
         n = self.trajectory.image_size
-        batch = None if self.same_for_all_samples else self.coil_channels.shape[0]
-        axes = "batch" if batch is None else batch
-        advice = f"({axes}, 2, {n}, {n}), real and imaginary part (`real_to_complex` makes it)"
-        check_tensor(x, name, (batch, 2, n, n), advice)
+        advice = f"(batch, 2, {n}, {n}), real and imaginary part (`real_to_complex` makes it)"
+        check_tensor(x, "x", (None, 2, n, n), advice)
 
     def _check_measurement(self, y: object, name: str) -> None:
-        shape = (self.coil_channels.shape[2], *self.trajectory.shape)
-        batch = None if self.same_for_all_samples else self.coil_channels.shape[0]
-        axes = ", ".join(map(str, ("batch" if batch is None else batch, 2, *shape)))
-        check_tensor(y, name, (batch, 2, *shape), f"({axes})")
+        shape = (2, self.coil_channels.shape[2], *self.trajectory.shape)
+        check_tensor(y, name, (None, *shape), f"(batch, {', '.join(map(str, shape))})")

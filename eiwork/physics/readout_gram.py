@@ -4,20 +4,16 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-Key = tuple[torch.dtype, torch.device]
 _SINGLE = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 
 
 class ReadoutGram:
     """A^T A = direct sum over rows of V diag(lambda) V^H, decomposed once, in complex128.
 
-    A mask of whole columns leaves the Fourier transform along them (the readout) complete, and an orthonormal transform
-    cancels its adjoint. So A^T A couples the pixels of a row with each other alone: row h has the block
-    P * (sum over coils of conj(s_h) s_h^T), entry by entry, with P = F^H diag(columns^2) F of one row.
-
-    eigenvalues: (height, width), those of each row's block in ascending order, in float64. columns: 1 where a column of
-    k-space is measured, or its weight. maps: coil sensitivities. Source: the decoupling is that
-    of SENSE (Pruessmann et al., Magn. Reson. Med. 42, 1999); its use here is ours.
+    A mask of whole columns leaves the transform along them (the readout) complete, so A^T A couples the pixels of a row
+    alone: row h has the block P * (sum over coils of conj(s_h) s_h^T), entry by entry, P = F^H diag(columns^2) F. The
+    decoupling is that of SENSE (Pruessmann et al. 1999). eigenvalues: (height, width), of each row's block, ascending.
+    columns: 1 where a column of k-space is measured, or its weight. maps: coil sensitivities.
     """
 
     def __init__(self, columns: Float[Tensor, " w"], maps: Complex[Tensor, "coil h w"]) -> None:
@@ -40,18 +36,15 @@ class ReadoutGram:
 
     def _scaled(self, b: Tensor, factors: Float[Tensor, "h w"]) -> Tensor:
         """The map with the same eigenvectors and these eigenvalues."""
-        vectors = self._vectors_as((b.dtype, b.device))
+        key = (b.dtype, b.device)
+        if key not in self._vectors:
+            exact = next(iter(self._vectors.values()))
+            self._vectors[key] = exact.to(b.device, _SINGLE[b.dtype])
+        vectors = self._vectors[key]
         # Rows first, images in columns: one product for all rows.
         rows = torch.complex(b[:, 0], b[:, 1]).permute(1, 2, 0)
         scaled = (vectors @ ((vectors.mH @ rows) * factors.to(b.dtype)[..., None])).permute(2, 0, 1)
         return torch.stack((scaled.real, scaled.imag), dim=1)
-
-    def _vectors_as(self, key: Key) -> Complex[Tensor, "h w w"]:
-        if key not in self._vectors:
-            dtype, device = key
-            exact = next(iter(self._vectors.values()))
-            self._vectors[key] = exact.to(device, _SINGLE[dtype])
-        return self._vectors[key]
 
 
 def readout_gram(mask: Float[Tensor, "... h w"], maps: Complex[Tensor, "sets coil h w"]) -> ReadoutGram | None:

@@ -1,12 +1,13 @@
 """A sparse matrix and its transpose as differentiable maps between batches of vectors, of any dtype and device."""
 
 import warnings
-from typing import Any
 
 import scipy.sparse as sp
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from eiwork.physics.linear_solves import LinearFunction
 
 
 def csr_tensor(matrix: sp.csr_matrix, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -26,9 +27,8 @@ def csr_tensor(matrix: sp.csr_matrix, dtype: torch.dtype, device: torch.device) 
 class SparseMap:
     """A float64 matrix (m, n) and its transpose, both stored, so that the adjoint is as fast as the forward product.
 
-    32-bit indices and row-major dense operands are what MKL multiplies fastest: at 64x64 and 128x128 pixels, 50 views
-    and batch 8, on one core, 64-bit indices cost 1.2 to 1.4 times as much, column-major batches 2.9 to 4.5 and scipy's
-    product 2.4 to 4.0 times.
+    32-bit indices and row-major dense operands are what MKL multiplies fastest: 64-bit indices cost 1.2 to 1.4 times as
+    much, column-major batches 2.9 to 4.5 and scipy's product 2.4 to 4.0 times (64x64 and 128x128 pixels, one core).
     """
 
     def __init__(self, forward: sp.csr_matrix, transpose: sp.csr_matrix) -> None:
@@ -49,40 +49,7 @@ class SparseMap:
             return torch.mv(matrix, v[0])[None]
         return torch.mm(matrix, v.t()).t().contiguous()
 
-
-class MatrixProduct(torch.autograd.Function):
-    """v -> A v or A^T v, linear: its vector-Jacobian product is the other one, and its derivative itself.
-
-    Written with `setup_context`, a `vmap` rule and `jvp`, so that reverse mode, forward mode, their
-    compositions to any order, and the transforms of `torch.func` work.
-    """
-
-    @staticmethod
-    def forward(v: Tensor, matrix: SparseMap, transpose: bool) -> Tensor:
-        """Multiply; see `SparseMap.multiply`."""
-        with torch.autocast(v.device.type, enabled=False):
-            return matrix.multiply(v, transpose)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        """Keep what the derivative needs: nothing but which matrix it was."""
-        _, ctx.matrix, ctx.transpose = inputs
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
-        """The product with the transposed matrix."""
-        return MatrixProduct.apply(grad_outputs[0], ctx.matrix, not ctx.transpose), None, None
-
-    @staticmethod
-    def jvp(ctx: Any, *grad_inputs: Any) -> Tensor:
-        """The same product of the tangent."""
-        return MatrixProduct.apply(grad_inputs[0], ctx.matrix, ctx.transpose)
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], v: Tensor, matrix: SparseMap, transpose: bool
-    ) -> tuple[Tensor, int]:
-        """A mapped axis is a longer batch."""
-        v = v.movedim(in_dims[0], 0)  # type: ignore[arg-type]
-        out = MatrixProduct.apply(v.flatten(0, 1), matrix, transpose)
-        return out.unflatten(0, v.shape[:2]), 0
+    def product(self, v: Float[Tensor, "batch n"], *, transpose: bool = False) -> Float[Tensor, "batch m"]:
+        """The same, differentiable to any order: see `LinearFunction`."""
+        maps = [lambda u, t=t: self.multiply(u, t) for t in (transpose, not transpose)]
+        return LinearFunction.apply(v, *maps)
