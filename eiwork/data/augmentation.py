@@ -28,13 +28,11 @@ def augment(
     """`n` random variants of images in [0, 1]; the same seed gives the same bits, and 0 switches a part off.
 
     Every image is used floor(n / batch) or one time more, in a random order. To each, in this order:
-
     `affine` = a, up to 2: rotation within +-15a degrees, scaling of each axis within 1 +- 0.1a, shear within
     +-0.1a, shift within +-0.05a of the side, all uniform.
-    `warp` = w, up to 0.05, where none of 2000 maps folds: a smooth displacement, uniform within +-w of the side at
-    6 x 6 control points, interpolated by cubic convolution (which reaches 1.5w between them).
-    `intensity` = c, up to 2: x -> s x^g with log g uniform within +-0.25c and s uniform within [1 - 0.2c, 1]:
-    monotone, and 0 stays 0, so the air around a CT or MR slice stays air.
+    `warp` = w, up to 0.05: a smooth displacement, uniform within +-w of the side at 6 x 6 control points, interpolated
+    by cubic convolution.
+    `intensity` = c, up to 2: x -> s x^g with log g uniform within +-0.25c and s uniform within [1 - 0.2c, 1].
 
     Both maps are applied by one bicubic interpolation, clipped to [0, 1]. What comes from outside is 0 (`padding` =
     "zeros") or a reflection ("reflection"). The strengths are ours. Raises InputError for an unusable argument.

@@ -37,8 +37,8 @@ def load(
     (-1000, 1000) by default, clipped. train: a thorax; test: the abdomen of another patient.
     "mri": T1-weighted heads, 256 mm wide, zero around them; `plane` is "axial" (default), "coronal" or "sagittal".
     train: one head, then the MNI152 average head; test: Colin27, another head.
-    "natural": square grayscale patches of photographs; those of the training photographs overlap
-    by half. Patches with a standard deviation under 0.05 (sky, blurred background) are left out.
+    "natural": square grayscale patches of photographs, those of the training photographs overlapping by half. Patches
+    with a standard deviation under 0.05 are left out.
 
     Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut. Splits
     share no person and no photograph. folder: written by `eiwork-study prepare`; the package's own by default. Raises
@@ -64,9 +64,7 @@ def subjects(
     return [subject for subject, images in _stacks(name, split, image_size, plane, folder) for _ in range(len(images))]
 
 
-def _stacks(
-    name: str, split: str, image_size: int, plane: str | None, folder: Path | str | None
-) -> list[tuple[str, NDArray[np.float64]]]:
+def _stacks(name: str, split: str, image_size: int, plane: str | None, folder: Any) -> list[tuple[str, NDArray]]:
     """Per subject, its images in stored units at the wanted size."""
     arrays = read_arrays(name, split, folder)
     names = entry_of(name, split, folder)["subjects"]
@@ -79,7 +77,7 @@ def _stacks(
     for subject in names:
         slices = in_plane(arrays[subject], chosen)[arrays[f"{subject}.{chosen}"]].astype(np.float64)
         # Zero is air in both: -1024 HU, and no signal.
-        found.append((subject, area_average(centred(slices, side, 0.0), image_size)))
+        found.append((subject, area_average(centred(slices, side), image_size)))
     return found
 
 

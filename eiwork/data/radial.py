@@ -45,8 +45,7 @@ def radial_kspace(
 
     A multi-echo spin echo: spoke i is echo i mod 16 of excitation i // 16, so neighbours differ in contrast (T2 decay
     to 24 % of the signal), and one echo has 25 spokes. Angles and order of the echoes are inferred from the data, and
-    the samples are centred for the delays of the gradients (`eiwork_study.prepare.kspace.DELAYS`). The scan's pixel
-    size and echo times are unknown.
+    the samples are centred for the delays of the gradients. The scan's pixel size and echo times are unknown.
 
     image_size: side in pixels of the images to reconstruct, from 2 to 128: as many samples a spoke are given, the
     centre of k-space. n_coils: the strongest virtual coils, from 1 to 8; None gives all. folder: as in `load`. Raises
@@ -56,8 +55,7 @@ def radial_kspace(
     native = int(entry["native_size"])
     if not is_whole_number(image_size) or not 2 <= image_size <= native:
         raise InputError(
-            f"image_size={image_size!r} cannot be had: the scan holds {native} samples a spoke. Choose a whole number "
-            f"from 2 to {native}."
+            f"image_size={image_size!r} cannot be had: choose a whole number from 2 to {native}, the samples."
         )
     arrays = read_arrays("radial", "test", folder)
     (name,) = entry["subjects"]

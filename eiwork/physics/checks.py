@@ -10,7 +10,6 @@ from torch import Tensor
 from eiwork.errors import InputError
 
 Numbers = Sequence[float | int] | np.ndarray | Tensor
-"""A list of numbers, however it comes."""
 
 
 def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout: str) -> None:
@@ -53,13 +52,11 @@ def is_traced(value: Tensor) -> bool:
     return torch.compiler.is_compiling() or torch.func.debug_unwrap(value) is not value
 
 
-def check_number(
-    value: object, name: str, allowed: Callable[[float], bool], rule: str, *, integer: bool = False
-) -> None:
+def check_number(value: object, name: str, allowed: Callable, rule: str, *, integer: bool = False) -> None:
     """Refuse (`InputError`) what is not a finite (whole) number for which `allowed` holds; `rule`: that in words."""
     types = (int,) if integer else (int, float)
     usable = isinstance(value, types) and not isinstance(value, bool) and math.isfinite(value)
-    if not usable or not allowed(value):  # type: ignore[arg-type]
+    if not usable or not allowed(value):
         raise InputError(f"{name} = {value!r} is not possible; it must be {rule}.")
 
 
@@ -86,11 +83,6 @@ def checked_positive(value: float | int | Tensor, name: str) -> float | Tensor:
     return value.reshape(())
 
 
-def check_noise(sigma: object) -> None:
-    """Refuse a noise level that is negative or not a number (`InputError`)."""
-    check_number(sigma, "noise_sigma", lambda v: v >= 0, "a standard deviation, zero or positive")
-
-
 def check_image_size(image_size: object) -> tuple[int, int]:
     """Return (height, width) from a side or a pair, each a whole number from 2 up; otherwise `InputError`."""
     pair = image_size if isinstance(image_size, tuple) else (image_size, image_size)
@@ -105,9 +97,7 @@ def checked_angles(angles: Numbers, n: int, of: str) -> np.ndarray:
     """`n` finite angles in degrees, one for each view or spoke (`of`); otherwise `InputError`."""
     values = finite_numbers(angles, "angles")
     if values.shape != (n,):
-        raise InputError(
-            f"angles has shape {values.shape}, but n_{of}s = {n}; pass one angle in degrees for each {of}."
-        )
+        raise InputError(f"angles has shape {values.shape}, but n_{of}s = {n}; pass one in degrees for each {of}.")
     return values
 
 

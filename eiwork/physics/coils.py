@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import Numbers, check_number
+from eiwork.physics.checks import Numbers
 from eiwork.physics.radial_fourier import radial_gridding, radial_trajectory
 
 
@@ -34,8 +34,7 @@ def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor,
 def checked_coil_maps(maps: Tensor, size: int) -> Complex[Tensor, "coil size size"]:
     """Complex maps (coil, size, size), finite and not all zero; `InputError` for anything else."""
     if not maps.is_complex() or maps.ndim != 3 or maps.numel() == 0 or tuple(maps.shape[-2:]) != (size, size):
-        found = f"{tuple(maps.shape)} {maps.dtype}"
-        raise InputError(f"coil_maps is {found}; pass a complex tensor (coil, {size}, {size}).")
+        raise InputError(f"coil_maps is {tuple(maps.shape)} {maps.dtype}; pass complex maps (coil, {size}, {size}).")
     if not bool(torch.isfinite(maps).all()) or not bool((maps != 0).any()):
         raise InputError("coil_maps holds NaN or infinite values, or zeros only: estimate the maps again.")
     return maps
@@ -59,31 +58,20 @@ def walsh_coil_maps(images: Complex[Tensor, "coil height width"]) -> Complex[Ten
 
 
 def radial_coil_maps(
-    kspace: Complex[Tensor, "coil spoke sample"],
-    image_size: int,
-    *,
-    angles: Numbers | None = None,
-    positions: Numbers | None = None,
-    calibration_width: float | int = 24,
+    kspace: Tensor, image_size: int, *, angles: Numbers | None = None, positions: Numbers | None = None
 ) -> Complex[Tensor, "coil size size"]:
     """Maps from the centre of radial k-space, which every scan samples densely: no calibration scan is needed.
 
-    `walsh_coil_maps` of low-resolution coil images of `image_size` pixels a side. angles (degrees), positions (cycles
-    per field of view): as in `radial_mri`. calibration_width: diameter of the centre in cycles per field of view.
-    `InputError` for unusable values.
+    `walsh_coil_maps` of low-resolution coil images of `image_size` pixels a side. kspace: complex (coil, spoke,
+    sample). angles, positions: as in `radial_mri`. `InputError` for unusable values.
     """
-    images = _low_resolution(kspace, image_size, angles, positions, calibration_width)
+    images = _low_resolution(kspace, image_size, angles, positions)
     # Eigenvectors do not depend on the unit of the images, but their computation should not underflow.
     return walsh_coil_maps(images / images.abs().max().clamp_min(torch.finfo(images.dtype).tiny))
 
 
 def maps_with_image_phase(
-    kspace: Tensor,
-    coil_maps: Tensor,
-    *,
-    angles: Numbers | None = None,
-    positions: Numbers | None = None,
-    calibration_width: float | int = 24,
+    kspace: Tensor, coil_maps: Tensor, *, angles: Numbers | None = None, positions: Numbers | None = None
 ) -> Complex[Tensor, "coil size size"]:
     """Coil maps (coil, size, size) turned so that a low-resolution image of the measurement is real and positive.
 
@@ -94,27 +82,21 @@ def maps_with_image_phase(
     """
     if not coil_maps.is_complex() or coil_maps.ndim != 3:
         raise InputError(f"coil_maps has shape {tuple(coil_maps.shape)}; pass complex maps (coil, size, size).")
-    images = _low_resolution(kspace, coil_maps.shape[-1], angles, positions, calibration_width)
+    images = _low_resolution(kspace, coil_maps.shape[-1], angles, positions)
     if len(kspace) != len(coil_maps):
         raise InputError(f"kspace has {len(kspace)} coils and coil_maps {len(coil_maps)}: they must agree.")
     return coil_maps * _phase((coil_maps.conj() * images).sum(dim=0))
 
 
-def _low_resolution(
-    kspace: Tensor, image_size: int, angles: Numbers | None, positions: Numbers | None, width: float | int
-) -> Complex[Tensor, "coil size size"]:
-    """Coil images by gridding, with a Hann window of this full width over the centre of k-space."""
-    rule = "a positive number of cycles per field of view, such as 24"
-    check_number(width, "calibration_width", lambda v: v > 0, rule)
+def _low_resolution(kspace: Tensor, image_size: int, angles: Numbers | None, positions: Numbers | None) -> Tensor:
+    """Coil images by gridding, with a Hann window over the centre of k-space, 24 cycles per field of view wide."""
     if not kspace.is_complex() or kspace.ndim != 3:
         raise InputError(f"kspace has shape {tuple(kspace.shape)}; pass complex samples (coil, spoke, sample).")
     trajectory = radial_trajectory(image_size, kspace.shape[1], angles=angles, positions=positions)
     if kspace.shape[1:] != trajectory.shape:
-        raise InputError(
-            f"kspace has {kspace.shape[2]} samples a spoke, but there are {trajectory.shape[1]} positions: pass the "
-            "positions of the samples."
-        )
-    distance = torch.tensor(trajectory.positions, dtype=torch.float64) / (width / 2)
+        n, k = kspace.shape[2], trajectory.shape[1]
+        raise InputError(f"kspace has {n} samples a spoke, but there are {k} positions: pass those of the samples.")
+    distance = torch.tensor(trajectory.positions, dtype=torch.float64) / 12
     hann = torch.cos(distance.clamp(-1, 1) * (torch.pi / 2)).square()
     return radial_gridding(kspace * hann.to(kspace.device, kspace.real.dtype), trajectory)
 

@@ -2,11 +2,10 @@
 
 import deepinv
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_image_size, check_noise, check_number, check_tensor
+from eiwork.physics.checks import check_image_size, check_number, check_tensor
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx
 
@@ -26,7 +25,6 @@ def inpainting(
     mask and of the noise (None: PyTorch's own generator).
     """
     height, width = check_image_size(image_size)
-    check_noise(noise_sigma)
     check_number(keep, "keep", lambda v: 0 < v <= 1, "the share of pixels kept, in (0, 1]")
     kept = round(keep * height * width)
     if kept == 0:
@@ -34,7 +32,8 @@ def inpainting(
     order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))
     mask = torch.zeros(height * width)
     mask[order[:kept]] = 1.0
-    return Inpainting(mask.view(1, height, width), SeededGaussianNoise(noise_sigma, noise_seed))
+    shape, noise = (1, height, width), SeededGaussianNoise(noise_sigma, noise_seed)
+    return Inpainting(img_size=shape, mask=mask.view(shape), noise_model=noise)
 
 
 class Inpainting(MaskedProx, deepinv.physics.Inpainting):
@@ -42,9 +41,6 @@ class Inpainting(MaskedProx, deepinv.physics.Inpainting):
 
     mask: (channel, height, width), 1 where measured. Pixels that are not measured stay zero, without noise.
     """
-
-    def __init__(self, mask: Float[Tensor, "channel height width"], noise: SeededGaussianNoise) -> None:
-        super().__init__(img_size=tuple(mask.shape), mask=mask, noise_model=noise)
 
     def check(self, value: Tensor, name: str) -> None:
         """Refuse (`InputError`) anything but (batch, channel, height, width)."""

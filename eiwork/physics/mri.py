@@ -9,10 +9,10 @@ from eiwork.errors import InputError
 from eiwork.physics import checks
 from eiwork.physics.checks import check_number, check_tensor
 from eiwork.physics.coils import coil_sensitivities
-from eiwork.physics.linear_solves import Method, by_conjugate_gradients, cut_for_noise, minimum_norm_solution
+from eiwork.physics.gram import ReadoutGram, readout_gram
+from eiwork.physics.linear import Method, by_conjugate_gradients, cut_for_noise, minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx, NormalProx
-from eiwork.physics.readout_gram import ReadoutGram, readout_gram
 
 
 def mri(
@@ -33,25 +33,21 @@ def mri(
     n_coils: None for a single coil of uniform sensitivity, or the number of coils with synthetic maps.
     """
     height, width = checks.check_image_size(image_size)
-    checks.check_noise(noise_sigma)
-    columns = column_mask(width, acceleration=acceleration, center_fraction=center_fraction, seed=seed)
+    columns = column_mask(width, acceleration, center_fraction, seed)
     mask = columns.expand(height, width).clone()
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
     if n_coils is None:
-        return CartesianMRI(mask, noise)
+        return CartesianMRI(mask=mask, noise_model=noise)
     checks.check_count(n_coils, "n_coils", " of coils", prefix="None or ")
     return MultiCoilCartesianMRI(mask, n_coils, noise)
 
 
-def column_mask(
-    width: int, *, acceleration: float | int, center_fraction: float | int, seed: int
-) -> Float[Tensor, " width"]:
+def column_mask(width: int, acceleration: float | int, center_fraction: float | int, seed: int) -> Float[Tensor, " w"]:
     """Variable-density mask of phase-encode columns: 1 where measured, the zero frequency at index width // 2.
 
     Exactly round(width / acceleration) columns, acceleration from 1 up: the round(width * center_fraction) nearest to
     the zero frequency (at least one), and the others drawn without replacement with a density proportional to
-    (1 - |k| / k_max)^2, a common choice whose exponent is ours. `InputError` for a value out of range, or a centre with
-    more columns than the mask.
+    (1 - |k| / k_max)^2, an exponent of ours. `InputError` for a value out of range, or a centre larger than the mask.
     """
     check_number(acceleration, "acceleration", lambda v: 1 <= v <= width, f"from 1 to the width, {width}")
     check_number(center_fraction, "center_fraction", lambda v: 0 < v <= 1, "a share of all columns in (0, 1]")
@@ -93,21 +89,18 @@ class CartesianMRI(MaskedProx, _Mappable, MRI):
     mask: 1 where measured. Images and measurements: (batch, 2, height, width).
     """
 
-    def __init__(self, mask: Float[Tensor, "height width"], noise: SeededGaussianNoise) -> None:
-        super().__init__(mask=mask, noise_model=noise)
-
     def check(self, value: Tensor, name: str) -> None:
         """Refuse (`InputError`) anything but (batch, 2, height, width)."""
-        _check_complex(value, name, self.img_size[-2:])
+        check_complex(value, name, self.img_size[-2:])
 
 
 class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     """deepinv's `MultiCoilMRI` with smooth synthetic maps (sum |s|^2 = 1, norm at most 1) and checked input.
 
     Measurements are (batch, 2, coil, height, width); mask: 1 where measured. Inverses are exact where the mask has
-    whole columns, from one decomposition of a block for each row (`ReadoutGram`). For any other mask, or several sets
-    of coil maps, they take conjugate gradients, and warn (`ConvergenceWarning`) where these miss their tolerance. Every
-    method raises `InputError` for tensors that do not fit; inverses also for a mask or maps that require gradients.
+    whole columns (`ReadoutGram`); for other masks, or several sets of coil maps, they take conjugate gradients, and
+    warn (`ConvergenceWarning`) where these miss their tolerance. Every method raises `InputError` for tensors that do
+    not fit; inverses also for a mask or maps that require gradients.
     """
 
     def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
@@ -120,7 +113,7 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
 
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
         """Masked Fourier transforms of the coil images of x (batch, 2, height, width)."""
-        _check_complex(x, "x", self.img_size[-2:])
+        check_complex(x, "x", self.img_size[-2:])
         return super().A(x, **kwargs)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch c height width"]:
@@ -128,9 +121,7 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
         self._check_measurement(y)
         return super().A_adjoint(y, **kwargs)
 
-    def A_dagger(
-        self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch 2 height width"]:
+    def A_dagger(self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object) -> Float[Tensor, "b 2 h w"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
 
         Singular values below `rtol` (by default that of `cut_for_noise`) times the largest count as zero. Conjugate
@@ -147,9 +138,8 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     def normal_inverse(self) -> Method:
         """Exact with the mask and the coil maps of the moment, else to a relative 1e-6 (1e-12 in float64)."""
         gram = self._gram()
-        if gram is not None:
-            return gram.solve
-        return by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
+        iterative = by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
+        return iterative if gram is None else gram.solve
 
     def _gram(self) -> ReadoutGram | None:
         """A^T A of the mask and the coil maps of the moment, decomposed; None where rows do not come apart."""
@@ -175,12 +165,11 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
         check_tensor(y, "y", (None, 2, coils, height, width), f"(batch, 2, {coils}, {height}, {width})")
 
 
-def _check_complex(value: object, name: str, size: tuple[int, int]) -> None:
-    """Refuse (`InputError`) anything but (batch, 2, height, width)."""
+def check_complex(value: object, name: str, size: tuple[int, int]) -> None:
+    """Refuse (`InputError`) anything but (batch, 2, height, width), with advice for the likeliest slip."""
     height, width = size
     layout = f"(batch, 2, {height}, {width})"
     if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
-        # The likeliest slip deserves its own advice.
         layout += f", real and imaginary part: real_to_complex({name}) makes it"
     check_tensor(value, name, (None, 2, height, width), layout)
 

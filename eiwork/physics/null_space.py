@@ -1,7 +1,6 @@
 """What a linear operator keeps and what it loses: range and null-space parts, singular values.
 
-A^+ A is the orthogonal projection on the directions that A sees, I - A^+ A the one on its null space
-(Ben-Israel and Greville, "Generalized Inverses", 2003, chapter 1).
+A^+ A is the orthogonal projection on the directions that A sees (Ben-Israel and Greville 2003, chapter 1).
 """
 
 import math
@@ -18,10 +17,7 @@ MAX_ENTRIES = 2**25
 
 
 def range_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float[Tensor, "batch c h w"]:
-    """A^+ A x, what the scanner sees of an image, in the units of the image.
-
-    Tomography counts directions below its cut-off `rtol` as unseen (see `Tomography.A_dagger`).
-    """
+    """A^+ A x, what the scanner sees of an image; tomography counts directions below its cut-off `rtol` as unseen."""
     return physics.A_dagger(physics.A(x))
 
 
@@ -51,8 +47,7 @@ def operator_matrix(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Flo
 def singular_values(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Float[Tensor, " pixel"]:
     """Singular values of A in descending order, one per number of the image, by a dense decomposition.
 
-    Directions beyond the number of measurements get an exact zero, so that a zero always stands for one direction
-    of the null space. For small images: see `operator_matrix`.
+    Directions beyond the number of measurements get an exact zero. For small images: see `operator_matrix`.
     """
     matrix = operator_matrix(physics, image_shape)
     values = torch.linalg.svdvals(matrix)

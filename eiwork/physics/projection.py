@@ -66,10 +66,7 @@ def _shadow_below(t: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray
 
 
 def projection_matrix(geometry: ParallelBeam) -> tuple[sp.csr_matrix, sp.csr_matrix, float]:
-    """Return (A, A^T, norm): the projection and its transpose in CSR form, float64, divided by the norm of A.
-
-    The norm is the largest singular value, by Lanczos on A^T A from a fixed start (relative error near 1e-12).
-    """
+    """(A, A^T, norm): the projection and its transpose in CSR form, float64, divided by the largest singular value."""
     transpose = backprojection_matrix(geometry)
     forward = transpose.T.tocsr()
     transpose = forward.T.tocsr()  # the second transposition sorts the column indices

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.physics.checks import checked_positive
-from eiwork.physics.linear_solves import Method, shifted_inverse
+from eiwork.physics.linear import Method, shifted_inverse
 
 
 class ExactProx(LinearPhysics):

@@ -7,7 +7,7 @@ be copied, and knows no forward mode or `vmap`.
 
 import functools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from eiwork.errors import InputError
 from eiwork.physics.checks import Numbers, check_count, checked_angles, finite_numbers
+from eiwork.physics.linear import SparseMap
 from eiwork.physics.projection import ParallelBeam, view_weights
-from eiwork.physics.sparse_map import SparseMap
 
 GOLDEN_ANGLE = 180 / ((1 + math.sqrt(5)) / 2)
 """111.246 degrees: any number of consecutive spokes covers the circle nearly evenly (Winkelmann et al. 2007)."""
@@ -66,20 +66,15 @@ def radial_trajectory(
     check_count(image_size, "image_size", " of pixels", least=2)
     check_count(n_spokes, "n_spokes", " of spokes")
     theta = np.arange(n_spokes) * GOLDEN_ANGLE if angles is None else checked_angles(angles, n_spokes, "spoke")
-    k = np.arange(image_size) - float(image_size // 2)
-    if positions is not None:
-        k = finite_numbers(positions, "positions")
+    k = finite_numbers(np.arange(image_size) - image_size // 2 if positions is None else positions, "positions")
     steps = np.diff(k) if k.ndim == 1 and len(k) > 1 else np.array([0.0])
     if not (steps > 0).all() or not np.allclose(steps, steps[0]) or steps[0] > 1 + 1e-9:
         raise InputError(
-            "positions must be at least two ascending numbers of cycles per field of view in equal steps of at most 1: "
-            "wider ones do not resolve the field of view."
+            "positions must be at least two ascending numbers in equal steps of at most 1 (cycles per image)."
         )
     if np.abs(k).max() > image_size / 2:
-        raise InputError(
-            f"positions reach {np.abs(k).max():g} cycles per field of view, but an image of {image_size} pixels holds "
-            f"up to {image_size / 2:g}: crop k-space, or raise image_size."
-        )
+        reach = f"positions reach {np.abs(k).max():g} cycles per field of view"
+        raise InputError(f"{reach}, but this image holds {image_size / 2:g}: crop k-space, or raise image_size.")
     return RadialTrajectory(image_size, tuple(theta.tolist()), tuple(k.tolist()))
 
 
@@ -109,16 +104,14 @@ class NonuniformFourier:
         weighted = x * self._inverse_transform.to(x.device, x.real.dtype)
         padded = functional.pad(weighted, (before, after, before, after))
         # The padded centre is at size // 2 + before, which the shift moves to index 0.
-        shifted = torch.roll(padded, (-2 * before, -2 * before), dims=(-2, -1))
-        grid = torch.fft.fft2(shifted)
+        grid = torch.fft.fft2(torch.roll(padded, (-2 * before, -2 * before), dims=(-2, -1)))
         return self._product(grid.flatten(-2), False)
 
     def adjoint(self, y: Complex[Tensor, "*batch samples"]) -> Complex[Tensor, "*batch size size"]:
         """E^H y, the exact adjoint of `forward`."""
         before, n = self.size // 2, self.size
         grid = self._product(y, True).unflatten(-1, (2 * n, 2 * n))
-        shifted = torch.fft.ifft2(grid, norm="forward")
-        cut = torch.roll(shifted, (before, before), dims=(-2, -1))[..., :n, :n]
+        cut = torch.roll(torch.fft.ifft2(grid, norm="forward"), (before, before), dims=(-2, -1))[..., :n, :n]
         return cut * self._inverse_transform.to(y.device, y.real.dtype)
 
     def _product(self, v: Tensor, transpose: bool) -> Tensor:
@@ -143,12 +136,11 @@ class RadialFourier(NonuniformFourier):
         response[:, 0] = 0
         self._spectrum = torch.fft.fft2(torch.fft.ifftshift(response)).real
 
+    # Copies of an operator share the transform, which never changes; a pickled one carries its trajectory.
     def __deepcopy__(self, memo: dict[int, Any]) -> "RadialFourier":
-        """Copies of an operator share the transform, which never changes."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A pickled operator carries its trajectory; the transform is rebuilt, or found in the cache."""
         return radial_fourier, (self.trajectory,)
 
     def normal(self, x: Complex[Tensor, "*batch size size"]) -> Complex[Tensor, "*batch size size"]:
@@ -180,9 +172,7 @@ def _interpolation(grid: int, points: Float[np.ndarray, "2 samples"]) -> sp.csr_
     return sp.coo_matrix((values.ravel(), (rows, columns.ravel())), shape=shape).tocsr()
 
 
-def radial_gridding(
-    kspace: Complex[Tensor, "*batch spoke sample"], trajectory: RadialTrajectory
-) -> Complex[Tensor, "*batch size size"]:
+def radial_gridding(kspace: Complex[Tensor, "*b spoke k"], trajectory: RadialTrajectory) -> Complex[Tensor, "*b h w"]:
     """Image of each coil, in the image's own units: the filtered back-projection of MRI, linear and differentiable.
 
     A spoke is the Fourier transform of a parallel-beam view, so its density compensation is the ramp filter (Jackson et
@@ -213,5 +203,5 @@ def _compensation(trajectory: RadialTrajectory) -> tuple[Complex[Tensor, "fine s
     to_view = np.exp(2j * np.pi * np.outer(narrow, k)) / n
     to_spoke = np.exp(-2j * np.pi * np.outer(fine, wide))
     matrix = (to_spoke @ ramp @ to_view) * (n * spacing) * (spacing / 2)
-    refined = RadialTrajectory(trajectory.image_size, trajectory.angles, tuple(fine.tolist()))
+    refined = replace(trajectory, positions=tuple(fine.tolist()))
     return torch.from_numpy(matrix), NonuniformFourier(trajectory.image_size, refined.frequencies())

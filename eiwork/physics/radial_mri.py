@@ -7,19 +7,13 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import Numbers, check_count, check_noise, check_tensor
+from eiwork.physics.checks import Numbers, check_count, check_tensor
 from eiwork.physics.coils import checked_coil_maps, coil_sensitivities
-from eiwork.physics.linear_solves import Method, by_conjugate_gradients, minimum_norm_solution
-from eiwork.physics.mri import as_channels, as_complex
+from eiwork.physics.linear import Method, by_conjugate_gradients, minimum_norm_solution
+from eiwork.physics.mri import as_channels, as_complex, check_complex
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import NormalProx
-from eiwork.physics.radial_fourier import (
-    RadialFourier,
-    RadialTrajectory,
-    radial_fourier,
-    radial_gridding,
-    radial_trajectory,
-)
+from eiwork.physics.radial_fourier import RadialTrajectory, radial_fourier, radial_gridding, radial_trajectory
 
 
 def radial_mri(
@@ -49,7 +43,7 @@ def radial_mri(
         coil_maps = coil_sensitivities(n_coils, image_size, image_size)
     if coil_maps is None:
         coil_maps = torch.ones(1, image_size, image_size, dtype=torch.complex64)
-    return RadialMRI(trajectory, coil_maps, noise_sigma=noise_sigma, noise_seed=noise_seed)
+    return RadialMRI(trajectory, coil_maps, SeededGaussianNoise(noise_sigma, noise_seed))
 
 
 class RadialMRI(NormalProx):
@@ -65,26 +59,11 @@ class RadialMRI(NormalProx):
     same_for_all_samples = True
     """See `Tomography.same_for_all_samples`."""
 
-    def __init__(
-        self,
-        trajectory: RadialTrajectory,
-        coil_maps: Tensor,
-        *,
-        noise_sigma: float | int = 0.0,
-        noise_seed: int | None = None,
-    ) -> None:
-        check_noise(noise_sigma)
+    def __init__(self, trajectory: RadialTrajectory, coil_maps: Tensor, noise: SeededGaussianNoise) -> None:
         size = trajectory.image_size
         maps = checked_coil_maps(coil_maps, size)
-        super().__init__(
-            img_size=(2, size, size),
-            noise_model=SeededGaussianNoise(noise_sigma, noise_seed),
-            solver="CG",
-            max_iter=1000,
-            tol=1e-5,
-        )
-        self.trajectory = trajectory
-        self.fourier: RadialFourier = radial_fourier(trajectory)
+        super().__init__(img_size=(2, size, size), noise_model=noise, solver="CG", max_iter=1000, tol=1e-5)
+        self.trajectory, self.fourier = trajectory, radial_fourier(trajectory)
         # As real numbers: `.to(torch.float64)` of a module would drop the imaginary part of a complex buffer.
         self.register_buffer("coil_channels", as_channels(maps[None]), persistent=False)
         self.operator_norm = self._norm(maps.detach().to("cpu", torch.complex128))
@@ -160,19 +139,16 @@ class RadialMRI(NormalProx):
         return as_channels(samples.unflatten(-1, self.trajectory.shape) / self.operator_norm)
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return self._combine(self.fourier.adjoint(as_complex(y).flatten(-2)), y)
-
-    def _combine(self, coil_images: Tensor, like: Tensor) -> Tensor:
-        return as_channels((self._maps(like).conj() * coil_images).sum(dim=1) / self.operator_norm)
+        images = self.fourier.adjoint(as_complex(y).flatten(-2))
+        return as_channels((self._maps(y).conj() * images).sum(dim=1) / self.operator_norm)
 
     def _normal(self, x: Tensor) -> Tensor:
         images = self.fourier.normal(self._maps(x) * as_complex(x)[:, None])
-        return self._combine(images, x) / self.operator_norm
+        return as_channels((self._maps(x).conj() * images).sum(dim=1) / self.operator_norm) / self.operator_norm
 
     def _norm(self, maps: Complex[Tensor, "coil size size"]) -> float:
         """Largest singular value of E S, to a relative 1e-12, by Lanczos; maps in complex128."""
-        shape = maps.shape[1:]
-        n = shape[0] * shape[1]
+        shape, n = maps.shape[1:], maps[0].numel()
 
         def product(v: np.ndarray) -> np.ndarray:
             with torch.no_grad():
@@ -186,9 +162,7 @@ class RadialMRI(NormalProx):
         return float(largest[0]) ** 0.5
 
     def _check_image(self, x: object) -> None:
-        n = self.trajectory.image_size
-        advice = f"(batch, 2, {n}, {n}), real and imaginary part (`real_to_complex` makes it)"
-        check_tensor(x, "x", (None, 2, n, n), advice)
+        check_complex(x, "x", self.img_size[-2:])
 
     def _check_measurement(self, y: object, name: str) -> None:
         shape = (2, self.coil_channels.shape[2], *self.trajectory.shape)

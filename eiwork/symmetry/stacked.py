@@ -11,7 +11,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.physics.checks import check_count, check_number
-from eiwork.physics.linear_solves import LinearMap, by_conjugate_gradients
+from eiwork.physics.linear import LinearMap, by_conjugate_gradients
 from eiwork.symmetry.per_sample import PerSampleTransform
 from eiwork.symmetry.quadrature import lanczos
 
