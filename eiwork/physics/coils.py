@@ -13,10 +13,7 @@ from eiwork.physics.radial_fourier import radial_gridding, radial_trajectory
 
 
 def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor, "coil height width"]:
-    """Smooth complex64 maps of coils evenly spread on a circle around the image, with sum over coils of |s|^2 = 1.
-
-    Gaussian magnitudes around each place and phases that vary linearly across the image; the shapes are ours.
-    """
+    """Smooth complex64 maps (shapes of ours) of coils evenly spread on a circle, with sum over coils of |s|^2 = 1."""
     y = torch.linspace(-1, 1, height, dtype=torch.float64)[:, None]
     x = torch.linspace(-1, 1, width, dtype=torch.float64)[None, :]
     maps = []

@@ -183,7 +183,7 @@ def by_conjugate_gradients(h: LinearMap, *, name: str, max_iter: int = 500, tol:
             b,
             max_iter,
             tol or (1e-12 if b.dtype == torch.float64 else 1e-6),
-            10,
+            10.0,
             f"{name} stopped after {{max_iter}} conjugate-gradient iterations with a relative residual of "
             f"{{residual:.1e}}, above its tolerance {{tol:.1e}}: the penalty or regularisation {number:.1e} is small "
             "against the operator's norm. Raise it, or use float64.",

@@ -42,7 +42,8 @@ def tomography(
     if angles is None:
         angles = [180.0 * view / n_views for view in range(n_views)]
     degrees = tuple(checks.checked_angles(angles, n_views, "view").tolist())
-    return Tomography(ParallelBeam(image_size, n_detectors, degrees), SeededGaussianNoise(noise_sigma, seed), rtol)
+    beam, noise = ParallelBeam(image_size, n_detectors, degrees), SeededGaussianNoise(noise_sigma, seed)
+    return Tomography(beam, noise, linear.cut_for_noise(noise_sigma) if rtol is None else rtol)
 
 
 class SystemMatrix(linear.SparseMap):
@@ -80,11 +81,11 @@ class Tomography(ExactProx):
     same_for_all_samples = True
     """No tensor of it holds one value a sample, whatever its length; see `eiwork.models.batch_map`."""
 
-    def __init__(self, geometry: ParallelBeam, noise: SeededGaussianNoise, rtol: float | int | None) -> None:
+    def __init__(self, geometry: ParallelBeam, noise: SeededGaussianNoise, rtol: float | int) -> None:
         size = (1, geometry.image_size, geometry.image_size)
         super().__init__(img_size=size, noise_model=noise, solver="CG", max_iter=2000, tol=1e-6)
         self.geometry = geometry
-        self.rtol = checks.check_cut_off(linear.cut_for_noise(float(noise.sigma)) if rtol is None else rtol)
+        self.rtol = checks.check_cut_off(rtol)
         self.matrix = system_matrix(geometry)
         self.register_buffer("angles", torch.tensor(geometry.angles, dtype=torch.float64), persistent=False)
 
