@@ -86,6 +86,10 @@ def test_the_blocks_are_exact_whatever_the_symmetry_of_the_scan(size, views, ang
     torch.testing.assert_close(physics.A_dagger(r, rtol=0.05).flatten(1), r.flatten(1) @ pinv.T, rtol=1e-9, atol=1e-9)
 
 
+def test_the_scan_of_a_large_image_is_whitened_exactly():
+    assert tomography(128, 50).matrix.spectrum.available
+
+
 def test_beyond_the_largest_block_whitening_is_iterative_and_agrees(monkeypatch):
     physics = tomography(8, 4)
     r = randn(2, 1, 12, 4).requires_grad_()
