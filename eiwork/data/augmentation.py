@@ -3,11 +3,11 @@
 import math
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from eiwork.data.checks import Real, is_whole_number
+from eiwork.data.store import Real, is_whole_number
 from eiwork.errors import InputError
 
 _CHUNK = 256
@@ -28,22 +28,20 @@ def augment(
     """`n` random variants of images in [0, 1]; the same seed gives the same bits, and 0 switches a part off.
 
     Every image is used floor(n / batch) or one time more, in a random order. To each, in this order:
-
     `affine` = a, up to 2: rotation within +-15a degrees, scaling of each axis within 1 +- 0.1a, shear within
     +-0.1a, shift within +-0.05a of the side, all uniform.
-    `warp` = w, up to 0.05, where none of 2000 maps folds: a smooth displacement, uniform within +-w of the side at
-    6 x 6 control points, interpolated by cubic convolution (which reaches 1.5w between them).
-    `intensity` = c, up to 2: x -> s x^g with log g uniform within +-0.25c and s uniform within [1 - 0.2c, 1]:
-    monotone, and 0 stays 0, so the air around a CT or MR slice stays air.
+    `warp` = w, up to 0.05: a smooth displacement, uniform within +-w of the side at 6 x 6 control points, interpolated
+    by cubic convolution.
+    `intensity` = c, up to 2: x -> s x^g with log g uniform within +-0.25c and s uniform within [1 - 0.2c, 1].
 
     Both maps are applied by one bicubic interpolation, clipped to [0, 1]. What comes from outside is 0 (`padding` =
-    "zeros": medical slices) or a reflection ("reflection": photographs). The strengths are ours. Device and type are
-    those of `images`. Raises InputError for an unusable argument.
+    "zeros") or a reflection ("reflection"). The strengths are ours. Raises InputError for an unusable argument.
     """
     _check(images, n, seed, {"warp": warp, "affine": affine, "intensity": intensity}, padding)
     generator = torch.Generator().manual_seed(seed)
     # Every number is drawn whatever is switched on: a part's draws do not depend on the other parts.
-    index = _balanced_index(len(images), n, generator)
+    rounds = [torch.randperm(len(images), generator=generator) for _ in range(math.ceil(n / len(images)))]
+    index = torch.cat(rounds)[:n]
     maps = torch.rand(n, 6, generator=generator) * 2 - 1
     control = torch.rand(n, 2, _CONTROL_POINTS, _CONTROL_POINTS, generator=generator) * 2 - 1
     remap = torch.rand(n, 2, generator=generator)
@@ -54,16 +52,11 @@ def augment(
         if warp or affine:
             part = _deform(part, _matrices(maps[rows], affine), control[rows] * (2 * warp), padding)
         if intensity:
-            gamma = torch.exp((remap[rows, 0] * 2 - 1) * 0.25 * intensity)
-            scale = 1 - remap[rows, 1] * 0.2 * intensity
-            part = _column(scale, part) * part ** _column(gamma, part)
+            gamma = torch.exp((remap[rows, 0] * 2 - 1) * 0.25 * intensity).to(part)[:, None, None, None]
+            scale = (1 - remap[rows, 1] * 0.2 * intensity).to(part)[:, None, None, None]
+            part = scale * part**gamma
         parts.append(part)
     return torch.cat(parts)
-
-
-def _balanced_index(batch: int, n: int, generator: torch.Generator) -> Int[Tensor, " n"]:
-    rounds = [torch.randperm(batch, generator=generator) for _ in range(math.ceil(n / batch))]
-    return torch.cat(rounds)[:n]
 
 
 def _matrices(uniform: Float[Tensor, "n 6"], strength: Real) -> Float[Tensor, "n 2 3"]:
@@ -92,10 +85,6 @@ def _deform(
     grid = (grid + displacement.permute(0, 2, 3, 1)).to(part)
     warped = functional.grid_sample(part, grid, mode="bicubic", padding_mode=padding, align_corners=False)
     return warped.clamp(0.0, 1.0)
-
-
-def _column(values: Float[Tensor, " n"], like: Tensor) -> Float[Tensor, "n 1 1 1"]:
-    return values.to(like)[:, None, None, None]
 
 
 def _check(images: Tensor, n: int, seed: int, strengths: dict[str, Real], padding: str) -> None:

@@ -1,6 +1,7 @@
 """The embedded images as tensors: `load`, and the subject of each image."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,13 +9,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from eiwork.data.checks import Real, is_whole_number
 from eiwork.data.slices import HU_OFFSET, area_average, centred, in_plane
-from eiwork.data.store import entry_of, read_arrays
+from eiwork.data.store import Real, entry_of, is_whole_number, read_arrays
 from eiwork.errors import InputError
 
-# Default window of CT, in Hounsfield units: from air to dense bone.
-_HU_WINDOW = (-1000.0, 1000.0)
 # Under this standard deviation a patch (sky, blurred background) shows nothing to learn or to test.
 _FLAT = 0.05
 
@@ -39,21 +37,19 @@ def load(
     (-1000, 1000) by default, clipped. train: a thorax; test: the abdomen of another patient.
     "mri": T1-weighted heads, 256 mm wide, zero around them; `plane` is "axial" (default), "coronal" or "sagittal".
     train: one head, then the MNI152 average head; test: Colin27, another head.
-    "natural": square grayscale patches of photographs; those of the training photographs overlap
-    by half. Patches with a standard deviation under 0.05 (sky, blurred background) are left out.
+    "natural": square grayscale patches of photographs, those of the training photographs overlapping by half. Patches
+    with a standard deviation under 0.05 are left out.
 
-    Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut, not
-    resized. Splits share no person and no photograph; slices of one volume resemble each other.
-
-    folder: written by `eiwork-study prepare`; the package's own by default. Raises InputError for an unknown set, split
-    or plane, a size outside 1..`native_size(name, split)`, a window that is not low < high, an option that this set
-    does not have; DataFormatError for a missing, truncated or altered file.
+    Slices are averaged over the area of each pixel (CT: before the window), never enlarged; patches are cut. Splits
+    share no person and no photograph. folder: written by `eiwork-study prepare`; the package's own by default. Raises
+    InputError for an unknown set, split or plane, a size outside 1..`native_size(name, split)`, a window that is not
+    low < high, an option that this set does not have; DataFormatError for a missing, truncated or altered file.
     """
     _check_options(name, split, image_size, window, plane, folder)
     stacks = [images for _, images in _stacks(name, split, image_size, plane, folder)]
     images = np.concatenate(stacks)
     if name == "ct":
-        low, high = _HU_WINDOW if window is None else window
+        low, high = window or (-1000.0, 1000.0)
         images = np.clip((images - HU_OFFSET - low) / (high - low), 0.0, 1.0)
     else:
         images = images / 255
@@ -68,9 +64,7 @@ def subjects(
     return [subject for subject, images in _stacks(name, split, image_size, plane, folder) for _ in range(len(images))]
 
 
-def _stacks(
-    name: str, split: str, image_size: int, plane: str | None, folder: Path | str | None
-) -> list[tuple[str, NDArray[np.float64]]]:
+def _stacks(name: str, split: str, image_size: int, plane: str | None, folder: Any) -> list[tuple[str, NDArray]]:
     """Per subject, its images in stored units at the wanted size."""
     arrays = read_arrays(name, split, folder)
     names = entry_of(name, split, folder)["subjects"]
@@ -83,7 +77,7 @@ def _stacks(
     for subject in names:
         slices = in_plane(arrays[subject], chosen)[arrays[f"{subject}.{chosen}"]].astype(np.float64)
         # Zero is air in both: -1024 HU, and no signal.
-        found.append((subject, area_average(centred(slices, side, 0.0), image_size)))
+        found.append((subject, area_average(centred(slices, side), image_size)))
     return found
 
 
@@ -94,12 +88,7 @@ def _patches(photograph: NDArray[np.generic], size: int, stride: int) -> NDArray
 
 
 def _check_options(
-    name: str,
-    split: str,
-    image_size: int,
-    window: tuple[Real, Real] | None,
-    plane: str | None,
-    folder: Path | str | None,
+    name: str, split: str, image_size: int, window: tuple[Real, Real] | None, plane: str | None, folder: Any
 ) -> None:
     native = native_size(name, split, folder)
     if name == "radial":

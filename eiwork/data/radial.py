@@ -8,8 +8,7 @@ import torch
 from jaxtyping import Complex, Float, Int
 from torch import Tensor
 
-from eiwork.data.checks import is_whole_number
-from eiwork.data.store import entry_of, read_arrays
+from eiwork.data.store import entry_of, is_whole_number, read_arrays
 from eiwork.errors import InputError
 
 N_ECHOES = 16
@@ -45,21 +44,18 @@ def radial_kspace(
     """Raw k-space of one axial slice of a brain: 400 spokes in the order of their measurement, golden angle.
 
     A multi-echo spin echo: spoke i is echo i mod 16 of excitation i // 16, so neighbours differ in contrast (T2 decay
-    to 24 % of the signal), one echo has 25 spokes, and an image of all spokes averages the echoes. Angles and order of
-    the echoes are inferred from the data (with others the images are not sharp), and the samples are centred for the
-    delays of the gradients (`eiwork_study.prepare.kspace.DELAYS`). The scan's pixel size and echo times are unknown.
+    to 24 % of the signal), and one echo has 25 spokes. Angles and order of the echoes are inferred from the data, and
+    the samples are centred for the delays of the gradients. The scan's pixel size and echo times are unknown.
 
     image_size: side in pixels of the images to reconstruct, from 2 to 128: as many samples a spoke are given, the
-    centre of k-space; the field of view stays the same. n_coils: the strongest virtual coils, from 1 to 8; None gives
-    all 8. folder: as in `load`. Raises InputError for a size or number of coils out of range, DataFormatError for a
-    missing, truncated or altered file.
+    centre of k-space. n_coils: the strongest virtual coils, from 1 to 8; None gives all. folder: as in `load`. Raises
+    InputError for a size or number of coils out of range, DataFormatError as `load`.
     """
     entry = entry_of("radial", "test", folder)
     native = int(entry["native_size"])
     if not is_whole_number(image_size) or not 2 <= image_size <= native:
         raise InputError(
-            f"image_size={image_size!r} cannot be had: the scan holds {native} samples a spoke. Choose a whole number "
-            f"from 2 to {native}."
+            f"image_size={image_size!r} cannot be had: choose a whole number from 2 to {native}, the samples."
         )
     arrays = read_arrays("radial", "test", folder)
     (name,) = entry["subjects"]

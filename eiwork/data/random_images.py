@@ -8,9 +8,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 
-_FEWEST, _LEAVES = 3, 60
-_SMALLEST_RADIUS = 2.0
-_SHADING, _TEXTURE = 0.3, 0.05
+_FEWEST, _LEAVES, _SMALLEST_RADIUS, _SHADING, _TEXTURE = 3, 60, 2.0, 0.3, 0.05
 _HALF_LENGTH, _ROUNDNESS, _OFF_CENTRE = (0.33, 0.5), (0.6, 1.0), 0.05
 
 

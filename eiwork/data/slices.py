@@ -30,12 +30,10 @@ def in_plane(volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
     raise InputError(f"There is no plane {plane!r}; choose one of {', '.join(map(repr, PLANES))}.")
 
 
-def centred(
-    slices: Float[np.ndarray, "slice row column"], side: int, fill: float
-) -> Float[np.ndarray, "slice side side"]:
-    """Slices in the middle of a side x side canvas that is `fill` elsewhere."""
+def centred(slices: Float[np.ndarray, "slice row column"], side: int) -> Float[np.ndarray, "slice side side"]:
+    """Slices in the middle of a side x side canvas that is 0 elsewhere."""
     count, rows, columns = slices.shape
-    canvas = np.full((count, side, side), fill, dtype=slices.dtype)
+    canvas = np.zeros((count, side, side), dtype=slices.dtype)
     top, left = (side - rows) // 2, (side - columns) // 2
     canvas[:, top : top + rows, left : left + columns] = slices
     return canvas
@@ -44,8 +42,7 @@ def centred(
 def area_average(images: Float[np.ndarray, "image side side"], size: int) -> Float[np.ndarray, "image size size"]:
     """Square images resampled to a smaller size: each new pixel is the mean over the area that it covers.
 
-    Exact for any ratio (a pixel cut by an edge counts with the cut fraction): the mean of the image is kept, and values
-    stay within their range.
+    Exact for any ratio: a pixel cut by an edge counts with the cut fraction.
     """
     side = images.shape[-1]
     if size == side:

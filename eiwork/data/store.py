@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import numbers
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,15 @@ from numpy.typing import NDArray
 
 from eiwork.errors import DataFormatError, InputError
 
+# A run-time type check takes `float` at its word, and people write warp=0 and window=(-160, 240).
+Real = float | int
 FOLDER = Path(__file__).parent / "files"
 _REMEDY = "Reinstall the package, or rebuild the files with `eiwork data build`."
+
+
+def is_whole_number(value: object) -> bool:
+    """Whether a value is an integer, numpy's included; True and False are not counted as numbers."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def manifest(folder: Path | str | None = None) -> dict[str, Any]:

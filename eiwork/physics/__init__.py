@@ -1,9 +1,8 @@
 """What the scanner does: linear operators A with noise, all of them deepinv `LinearPhysics`."""
 
-from eiwork.physics.coils import maps_with_image_phase, radial_coil_maps, walsh_coil_maps
-from eiwork.physics.complex_images import magnitude, real_to_complex
+from eiwork.physics.coils import maps_with_image_phase, radial_coil_maps
 from eiwork.physics.inpainting import Inpainting, inpainting
-from eiwork.physics.mri import CartesianMRI, MultiCoilCartesianMRI, mri
+from eiwork.physics.mri import CartesianMRI, MultiCoilCartesianMRI, magnitude, mri, real_to_complex
 from eiwork.physics.radial_mri import RadialMRI, radial_mri
 from eiwork.physics.tomography import Tomography, tomography
 
@@ -21,5 +20,4 @@ __all__ = [
     "radial_mri",
     "real_to_complex",
     "tomography",
-    "walsh_coil_maps",
 ]

@@ -10,21 +10,24 @@ from torch import Tensor
 from eiwork.errors import InputError
 
 Numbers = Sequence[float | int] | np.ndarray | Tensor
-"""A list of numbers, however it comes."""
-
-_DTYPES = (torch.float32, torch.float64)
 
 
 def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout: str) -> None:
     """Refuse (`InputError`) anything but a finite float32 or float64 tensor of the wanted shape, with elements.
 
-    shape: wanted size of every axis, None for any from 1 up. layout: the shape in words, as "(batch, 1, 64, 64)".
-    Values are not looked at where that would break tracing: under `torch.compile` and in `torch.func` transforms.
+    shape: size of every axis, None for any from 1 up. layout: that in words, as "(batch, 1, 64, 64)". Values are not
+    looked at where that would break tracing (`is_traced`).
     """
     if not isinstance(value, Tensor):
         raise InputError(f"{name} is a {type(value).__name__}; pass a torch tensor of shape {layout}.")
-    if value.dtype not in _DTYPES:
-        raise InputError(_dtype_advice(value.dtype, name))
+    dtype = value.dtype
+    if dtype.is_complex:
+        raise InputError(
+            f"{name} is complex ({dtype}), but this operator takes real tensors. Complex MRI images are two real "
+            "channels here: use torch.view_as_real(x).movedim(-1, 1), or magnitude(...) for a real image."
+        )
+    if dtype not in (torch.float32, torch.float64):
+        raise InputError(f"{name} is {dtype}; pass float32 or float64 values: convert with {name}.float(), in [0, 1].")
     sizes = value.shape
     if len(sizes) != len(shape) or any(w is not None and w != s for s, w in zip(sizes, shape, strict=True)):
         raise InputError(
@@ -49,24 +52,11 @@ def is_traced(value: Tensor) -> bool:
     return torch.compiler.is_compiling() or torch.func.debug_unwrap(value) is not value
 
 
-def _dtype_advice(dtype: torch.dtype, name: str) -> str:
-    if dtype.is_complex:
-        return (
-            f"{name} is complex ({dtype}), but this operator takes real tensors. Complex MRI images are two real "
-            "channels here: use torch.view_as_real(x).movedim(-1, 1), or magnitude(...) for a real image."
-        )
-    if dtype.is_floating_point:
-        return f"{name} is {dtype}; operators compute in float32 or float64: convert it with {name}.float()."
-    return f"{name} is {dtype}; pass float32 or float64 values, for example {name}.float() scaled to [0, 1]."
-
-
-def check_number(
-    value: object, name: str, allowed: Callable[[float], bool], rule: str, *, integer: bool = False
-) -> None:
+def check_number(value: object, name: str, allowed: Callable, rule: str, *, integer: bool = False) -> None:
     """Refuse (`InputError`) what is not a finite (whole) number for which `allowed` holds; `rule`: that in words."""
     types = (int,) if integer else (int, float)
     usable = isinstance(value, types) and not isinstance(value, bool) and math.isfinite(value)
-    if not usable or not allowed(value):  # type: ignore[arg-type]
+    if not usable or not allowed(value):
         raise InputError(f"{name} = {value!r} is not possible; it must be {rule}.")
 
 
@@ -82,10 +72,7 @@ def check_cut_off(value: object) -> float:
 
 
 def checked_positive(value: float | int | Tensor, name: str) -> float | Tensor:
-    """A positive number as a float, or a tensor of one positive element without axes; otherwise `InputError`.
-
-    The sign of a tensor is not looked at where that would break tracing (see `check_tensor`).
-    """
+    """A positive number as a float, or a tensor of one positive element (not looked at where traced) without axes."""
     if not isinstance(value, Tensor):
         check_number(value, name, lambda v: v > 0, "a positive number")
         return float(value)
@@ -94,11 +81,6 @@ def checked_positive(value: float | int | Tensor, name: str) -> float | Tensor:
     if not is_traced(value):
         check_number(value.item(), name, lambda v: v > 0, "a positive number")
     return value.reshape(())
-
-
-def check_noise(sigma: object) -> None:
-    """Refuse a noise level that is negative or not a number (`InputError`)."""
-    check_number(sigma, "noise_sigma", lambda v: v >= 0, "a standard deviation, zero or positive")
 
 
 def check_image_size(image_size: object) -> tuple[int, int]:
@@ -115,9 +97,7 @@ def checked_angles(angles: Numbers, n: int, of: str) -> np.ndarray:
     """`n` finite angles in degrees, one for each view or spoke (`of`); otherwise `InputError`."""
     values = finite_numbers(angles, "angles")
     if values.shape != (n,):
-        raise InputError(
-            f"angles has shape {values.shape}, but n_{of}s = {n}; pass one angle in degrees for each {of}."
-        )
+        raise InputError(f"angles has shape {values.shape}, but n_{of}s = {n}; pass one in degrees for each {of}.")
     return values
 
 

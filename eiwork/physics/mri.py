@@ -6,20 +6,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import (
-    check_count,
-    check_cut_off,
-    check_image_size,
-    check_noise,
-    check_number,
-    check_tensor,
-)
+from eiwork.physics import checks
+from eiwork.physics.checks import check_number, check_tensor
 from eiwork.physics.coils import coil_sensitivities
-from eiwork.physics.minimum_norm import cut_for_noise, minimum_norm_solution
+from eiwork.physics.gram import ReadoutGram, readout_gram
+from eiwork.physics.linear import Method, by_conjugate_gradients, cut_for_noise, minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx, NormalProx
-from eiwork.physics.readout_gram import ReadoutGram, readout_gram
-from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients
 
 
 def mri(
@@ -36,30 +29,25 @@ def mri(
 
     Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`. image_size: side, or
     (height, width), in pixels. acceleration, center_fraction, seed: see `column_mask`. noise_sigma: standard deviation
-    of the noise on every real number measured (real and imaginary parts apart); columns that are not measured stay
-    zero. noise_seed: None draws from PyTorch's default generator. n_coils: None for a single coil of uniform
-    sensitivity, or the number of coils with synthetic maps.
+    of the noise on every real number of the measured columns. noise_seed: None draws from PyTorch's default generator.
+    n_coils: None for a single coil of uniform sensitivity, or the number of coils with synthetic maps.
     """
-    height, width = check_image_size(image_size)
-    check_noise(noise_sigma)
-    columns = column_mask(width, acceleration=acceleration, center_fraction=center_fraction, seed=seed)
+    height, width = checks.check_image_size(image_size)
+    columns = column_mask(width, acceleration, center_fraction, seed)
     mask = columns.expand(height, width).clone()
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
     if n_coils is None:
-        return CartesianMRI(mask, noise)
-    check_count(n_coils, "n_coils", " of coils", prefix="None or ")
+        return CartesianMRI(mask=mask, noise_model=noise)
+    checks.check_count(n_coils, "n_coils", " of coils", prefix="None or ")
     return MultiCoilCartesianMRI(mask, n_coils, noise)
 
 
-def column_mask(
-    width: int, *, acceleration: float | int, center_fraction: float | int, seed: int
-) -> Float[Tensor, " width"]:
+def column_mask(width: int, acceleration: float | int, center_fraction: float | int, seed: int) -> Float[Tensor, " w"]:
     """Variable-density mask of phase-encode columns: 1 where measured, the zero frequency at index width // 2.
 
     Exactly round(width / acceleration) columns, acceleration from 1 up: the round(width * center_fraction) nearest to
     the zero frequency (at least one), and the others drawn without replacement with a density proportional to
-    (1 - |k| / k_max)^2, a common choice whose exponent is ours. `InputError` for a value out of range, or a centre with
-    more columns than the mask.
+    (1 - |k| / k_max)^2, an exponent of ours. `InputError` for a value out of range, or a centre larger than the mask.
     """
     check_number(acceleration, "acceleration", lambda v: 1 <= v <= width, f"from 1 to the width, {width}")
     check_number(center_fraction, "center_fraction", lambda v: 0 < v <= 1, "a share of all columns in (0, 1]")
@@ -98,37 +86,21 @@ class _Mappable:
 class CartesianMRI(MaskedProx, _Mappable, MRI):
     """deepinv's single-coil `MRI` (orthonormal centred FFT times mask, norm 1) with checked input.
 
-    Its `A_dagger`, the inverse FFT of the zero-filled measurement, is the minimum-norm inverse exactly. mask: 1 where
-    measured.
+    mask: 1 where measured. Images and measurements: (batch, 2, height, width).
     """
 
-    def __init__(self, mask: Float[Tensor, "height width"], noise: SeededGaussianNoise) -> None:
-        super().__init__(mask=mask, noise_model=noise)
-
-    # Plain tensors in, checked by hand: see eiwork.physics.tomography.
-    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
-        """Masked Fourier transform of x (batch, 2, height, width); `InputError` for any other input."""
-        _check_complex(x, "x", self.img_size[-2:])
-        return super().A(x, mask=mask, **kwargs)
-
-    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
-        """Inverse Fourier transform of the masked y (batch, 2, height, width); `InputError` for other input."""
-        _check_complex(y, "y", self.img_size[-2:])
-        return super().A_adjoint(y, mask=mask, **kwargs)
-
-    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch 2 h w"]:
-        """Minimum-norm inverse of y (batch, 2, height, width); `InputError` for any other input."""
-        _check_complex(y, "y", self.img_size[-2:])
-        return super().A_dagger(y, mask=mask, **kwargs)
+    def check(self, value: Tensor, name: str) -> None:
+        """Refuse (`InputError`) anything but (batch, 2, height, width)."""
+        check_complex(value, name, self.img_size[-2:])
 
 
 class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     """deepinv's `MultiCoilMRI` with smooth synthetic maps (sum |s|^2 = 1, norm at most 1) and checked input.
 
     Measurements are (batch, 2, coil, height, width); mask: 1 where measured. Inverses are exact where the mask has
-    whole columns, from one decomposition of a block for each row (`ReadoutGram`). For any other mask, or several sets
-    of coil maps, they take conjugate gradients, and warn (`ConvergenceWarning`) where these miss their tolerance. Every
-    method raises `InputError` for tensors that do not fit; inverses also for a mask or maps that require gradients.
+    whole columns (`ReadoutGram`); for other masks, or several sets of coil maps, they take conjugate gradients, and
+    warn (`ConvergenceWarning`) where these miss their tolerance. Every method raises `InputError` for tensors that do
+    not fit; inverses also for a mask or maps that require gradients.
     """
 
     def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
@@ -141,7 +113,7 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
 
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
         """Masked Fourier transforms of the coil images of x (batch, 2, height, width)."""
-        _check_complex(x, "x", self.img_size[-2:])
+        check_complex(x, "x", self.img_size[-2:])
         return super().A(x, **kwargs)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch c height width"]:
@@ -149,18 +121,14 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
         self._check_measurement(y)
         return super().A_adjoint(y, **kwargs)
 
-    def A_dagger(
-        self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch 2 height width"]:
+    def A_dagger(self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object) -> Float[Tensor, "b 2 h w"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
 
-        Singular values below `rtol` (by default the operator's own) times the largest count as zero. Conjugate
-        gradients (Pruessmann et al. 2001) stop at ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or at `max_iter`, 1000. Noise
-        of the kept components grows by up to 1 / rtol, which is 10 times the noise's standard deviation by default
-        (from 1e-3 to 0.5), a rule of ours.
+        Singular values below `rtol` (by default that of `cut_for_noise`) times the largest count as zero. Conjugate
+        gradients (Pruessmann et al. 2001) stop at ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or at `max_iter`, 1000.
         """
         self._check_measurement(y)
-        cut = check_cut_off(self.rtol if rtol is None else rtol)
+        cut = checks.check_cut_off(self.rtol if rtol is None else rtol)
         self.update_parameters(**kwargs)
         gram = self._gram()
         if gram is None:
@@ -170,9 +138,8 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     def normal_inverse(self) -> Method:
         """Exact with the mask and the coil maps of the moment, else to a relative 1e-6 (1e-12 in float64)."""
         gram = self._gram()
-        if gram is not None:
-            return gram.solve
-        return by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
+        iterative = by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
+        return iterative if gram is None else gram.solve
 
     def _gram(self) -> ReadoutGram | None:
         """A^T A of the mask and the coil maps of the moment, decomposed; None where rows do not come apart."""
@@ -198,11 +165,32 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
         check_tensor(y, "y", (None, 2, coils, height, width), f"(batch, 2, {coils}, {height}, {width})")
 
 
-def _check_complex(value: object, name: str, size: tuple[int, int]) -> None:
-    """Refuse (`InputError`) anything but (batch, 2, height, width)."""
+def check_complex(value: object, name: str, size: tuple[int, int]) -> None:
+    """Refuse (`InputError`) anything but (batch, 2, height, width), with advice for the likeliest slip."""
     height, width = size
     layout = f"(batch, 2, {height}, {width})"
     if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
-        # The likeliest slip deserves its own advice.
         layout += f", real and imaginary part: real_to_complex({name}) makes it"
     check_tensor(value, name, (None, 2, height, width), layout)
+
+
+def real_to_complex(x: Tensor) -> Float[Tensor, "batch 2 height width"]:
+    """Give a real image (batch, 1, height, width) a zero imaginary part; `InputError` for any other input."""
+    check_tensor(x, "x", (None, 1, None, None), "(batch, 1, height, width)")
+    return torch.cat([x, torch.zeros_like(x)], dim=1)
+
+
+def magnitude(x: Tensor) -> Float[Tensor, "batch 1 height width"]:
+    """Absolute value of a complex image (batch, 2, height, width), else `InputError`; its derivative at 0 is 0."""
+    check_tensor(x, "x", (None, 2, None, None), "(batch, 2, height, width), real and imaginary part")
+    return torch.linalg.vector_norm(x, dim=1, keepdim=True)
+
+
+def as_complex(x: Tensor) -> Tensor:
+    """Two real channels (batch, 2, ...) as one complex tensor (batch, ...)."""
+    return torch.complex(x[:, 0], x[:, 1])
+
+
+def as_channels(z: Tensor) -> Tensor:
+    """A complex tensor (batch, ...) as two real channels (batch, 2, ...)."""
+    return torch.stack([z.real, z.imag], dim=1)

@@ -1,7 +1,6 @@
-"""What a linear operator keeps and what it loses: range and null-space parts, singular values, noise gain.
+"""What a linear operator keeps and what it loses: range and null-space parts, singular values.
 
-A^+ A is the orthogonal projection on the directions that A sees, I - A^+ A the one on its null space
-(Ben-Israel and Greville, "Generalized Inverses", 2003, chapter 1).
+A^+ A is the orthogonal projection on the directions that A sees (Ben-Israel and Greville 2003, chapter 1).
 """
 
 import math
@@ -12,17 +11,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_cut_off
 
 MAX_ENTRIES = 2**25
 """Numbers in the largest matrix that `operator_matrix` writes out (256 MiB in float64)."""
 
 
 def range_part(x: Float[Tensor, "batch c h w"], physics: LinearPhysics) -> Float[Tensor, "batch c h w"]:
-    """A^+ A x, what the scanner sees of an image, in the units of the image.
-
-    Tomography counts directions below its cut-off `rtol` as unseen (see `Tomography.A_dagger`).
-    """
+    """A^+ A x, what the scanner sees of an image; tomography counts directions below its cut-off `rtol` as unseen."""
     return physics.A_dagger(physics.A(x))
 
 
@@ -52,22 +47,8 @@ def operator_matrix(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Flo
 def singular_values(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Float[Tensor, " pixel"]:
     """Singular values of A in descending order, one per number of the image, by a dense decomposition.
 
-    Directions beyond the number of measurements get an exact zero, so that a zero always stands for one direction
-    of the null space. For small images: see `operator_matrix`.
+    Directions beyond the number of measurements get an exact zero. For small images: see `operator_matrix`.
     """
     matrix = operator_matrix(physics, image_shape)
     values = torch.linalg.svdvals(matrix)
     return torch.cat([values, values.new_zeros(matrix.shape[1] - len(values))])
-
-
-def noise_gain(values: Float[Tensor, " pixel"], rtol: float | int) -> float:
-    """Root mean square, over all numbers of the image, of A^+ e for noise e of standard deviation 1.
-
-    It is sqrt(sum of 1 / s^2 over the kept s / n), for the pseudo-inverse that keeps those of the n singular values s
-    (`singular_values`) above rtol times the largest, rtol in (0, 1). `InputError` where no value is above zero.
-    """
-    check_cut_off(rtol)
-    if len(values) == 0 or not values.max() > 0:
-        raise InputError("noise_gain needs at least one singular value above zero.")
-    kept = values[values > rtol * values.max()]
-    return math.sqrt(float(kept.double().pow(-2).sum()) / len(values))

@@ -13,11 +13,10 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 @dataclass(frozen=True)
 class ParallelBeam:
-    """Parallel rays through a square image of unit pixels, rotated about the image centre.
+    """Parallel rays through a square image of image_size x image_size unit pixels, rotated about its centre.
 
-    image_size: side of the image in pixels. n_detectors: bins per view, one pixel wide, centred on the rotation axis.
-    angles: view angles in degrees; a point falls on the bin t = x cos(angle) + y sin(angle), with x to the right and y
-    upwards from the image centre (the convention of deepinv's `Tomography`).
+    n_detectors: bins per view, one pixel wide, centred on the rotation axis. angles: in degrees; a point falls on the
+    bin t = x cos(angle) + y sin(angle), x to the right and y upwards (the convention of deepinv's `Tomography`).
     """
 
     image_size: int
@@ -29,25 +28,13 @@ class ParallelBeam:
         """Number of views."""
         return len(self.angles)
 
-    @property
-    def n_measurements(self) -> int:
-        """Number of measured values: bins times views."""
-        return self.n_detectors * self.n_views
-
-
-def covering_detectors(image_size: int) -> int:
-    """Fewest one-pixel bins that see the whole square at every angle: its diagonal, rounded up."""
-    return math.ceil(math.sqrt(2.0) * image_size)
-
 
 def backprojection_matrix(geometry: ParallelBeam) -> sp.csr_matrix:
     """Transpose of the area-weighted projection, float64, of shape (pixels, bins * views), not normalised.
 
-    A measurement is the exact integral of the image, constant on each pixel, over the strip of its bin: each
-    pixel's shadow is a trapezoid, shared between the (at most three) bins it falls on. Weighting by interpolation
-    at the pixel's centre instead would put a false ripple on views near 45 degrees. The strip model is that of Kak
-    and Slaney (1988), section 7.1. Shadows beyond the detector are dropped. The measurement's flat index is
-    bin * n_views + view.
+    A measurement is the exact integral of the image, constant on each pixel, over the strip of its bin (Kak and Slaney
+    1988, section 7.1): each pixel's shadow is a trapezoid, shared between the (at most three) bins it falls on. Shadows
+    beyond the detector are dropped. The measurement's flat index is bin * n_views + view.
     """
     size, bins, views = geometry.image_size, geometry.n_detectors, geometry.n_views
     theta = np.deg2rad(np.asarray(geometry.angles, dtype=np.float64))
@@ -79,10 +66,7 @@ def _shadow_below(t: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray
 
 
 def projection_matrix(geometry: ParallelBeam) -> tuple[sp.csr_matrix, sp.csr_matrix, float]:
-    """Return (A, A^T, norm): the projection and its transpose in CSR form, float64, divided by the norm of A.
-
-    The norm is the largest singular value, by Lanczos on A^T A from a fixed start (relative error near 1e-12).
-    """
+    """(A, A^T, norm): the projection and its transpose in CSR form, float64, divided by the largest singular value."""
     transpose = backprojection_matrix(geometry)
     forward = transpose.T.tocsr()
     transpose = forward.T.tocsr()  # the second transposition sorts the column indices
@@ -97,9 +81,8 @@ def projection_matrix(geometry: ParallelBeam) -> tuple[sp.csr_matrix, sp.csr_mat
 def view_weights(geometry: ParallelBeam) -> Float[np.ndarray, " view"]:
     """Angle in radians that each view stands for: half the gap to each neighbour, modulo 180 degrees.
 
-    Evenly spread views get pi / n_views. A gap over ten times the mean of the others is a missing wedge, in which
-    nothing was measured, and counts as much as that mean (this limit is ours). Directions that were measured several
-    times share the angle of one.
+    A gap over ten times the mean of the others is a missing wedge, in which nothing was measured, and counts as much as
+    that mean (this limit is ours). Directions that were measured several times share the angle of one.
     """
     theta = np.deg2rad(np.mod(np.asarray(geometry.angles, dtype=np.float64), 180.0))
     order = np.argsort(theta, kind="stable")

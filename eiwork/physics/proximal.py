@@ -6,48 +6,65 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.physics.checks import checked_positive
-from eiwork.physics.shifted_inverse import Method, shifted_inverse
-
-Image = Float[Tensor, "batch channel height width"]
+from eiwork.physics.linear import Method, shifted_inverse
 
 
-def image_of(z: Tensor | float | int | None, y: Tensor, physics: LinearPhysics) -> Image:
-    """deepinv's ways to give the point z: images, a number for a constant image, or None for zero."""
-    if isinstance(z, Tensor):
-        return z
-    return torch.full_like(physics.A_adjoint(y), 0.0 if z is None else float(z))
+class ExactProx(LinearPhysics):
+    """deepinv's data step of HQS and ADMM by an operator's own `data_step`, differentiable in everything."""
 
-
-def several(gamma: float | int | Tensor) -> bool:
-    """Whether gamma has one value per sample, which is left to deepinv's own methods."""
-    return isinstance(gamma, Tensor) and gamma.numel() != 1
-
-
-class MaskedProx(DecomposablePhysics):
-    """The proximal step in closed form where A is a mask after an orthonormal transform, so that A A^T = mask^2."""
+    def data_step(self, r: Tensor, shift: float | Tensor) -> Tensor:
+        """A^T (A A^T + shift I)^-1 r for a checked shift."""
+        raise NotImplementedError
 
     def prox_l2(
-        self,
-        z: Tensor | float | int | None,
-        y: Tensor,
-        gamma: float | int | Tensor,
-        mask: Tensor | None = None,
-        **kwargs: object,
-    ) -> Float[Tensor, "batch c h w"]:
-        """z + A^T (mask^2 + 1 / gamma)^-1 (y - A z), two transforms; differentiable in everything.
+        self, z: Tensor | float | int | None, y: Tensor, gamma: float | int | Tensor, **kwargs: object
+    ) -> Float[Tensor, "batch channel height width"]:
+        """z + A^T (A A^T + I / gamma)^-1 (y - A z).
 
-        z: as in `image_of`. gamma: positive, one number (or tensor of one element); several are left to deepinv, with
-        `kwargs`. mask: a new one, as in `A`. `InputError` for unusable z, y or gamma.
+        z: images, or a number for a constant image; None is 0. gamma: positive number or tensor of one element; several
+        elements are left to deepinv, with `kwargs`. kwargs: new parameters (a mask), too. `InputError` for unusable z,
+        y or gamma.
         """
-        self.update_parameters(mask=mask)
-        if several(gamma):
+        self.update_parameters(**kwargs)
+        if isinstance(gamma, Tensor) and gamma.numel() != 1:
             return super().prox_l2(z, y, gamma, **kwargs)
         shift = 1 / checked_positive(gamma, "gamma")
-        point = image_of(z, y, self)
-        return point + self.A_adjoint((y - self.A(point)) / (self.mask.square() + shift))
+        point = z if isinstance(z, Tensor) else torch.full_like(self.A_adjoint(y), 0.0 if z is None else float(z))
+        return point + self.data_step(y - self.A(point), shift)
 
 
-class NormalProx(LinearPhysics):
+class MaskedProx(ExactProx, DecomposablePhysics):
+    """An operator that is a mask after an orthonormal transform, so that A A^T = mask^2; images are checked.
+
+    Its `A_dagger` is the minimum-norm inverse exactly: measured values as they are, the others zero.
+    """
+
+    def data_step(self, r: Tensor, shift: float | Tensor) -> Tensor:
+        """In closed form."""
+        return self.A_adjoint(r / (self.mask.square() + shift))
+
+    def check(self, value: Tensor, name: str) -> None:
+        """Refuse (`InputError`) what is not a batch of images; measurements have their shape."""
+        raise NotImplementedError
+
+    # Plain tensors in, checked by hand: see eiwork.physics.tomography.
+    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+        """Transform x and zero what is not measured; `InputError` for unusable x."""
+        self.check(x, "x")
+        return super().A(x, mask=mask, **kwargs)
+
+    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+        """Inverse transform of the masked y; `InputError` for unusable y."""
+        self.check(y, "y")
+        return super().A_adjoint(y, mask=mask, **kwargs)
+
+    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+        """Minimum-norm inverse of y; `InputError` for unusable y."""
+        self.check(y, "y")
+        return super().A_dagger(y, mask=mask, **kwargs)
+
+
+class NormalProx(ExactProx):
     """The proximal step and the whitening of an operator that can solve (A^T A + s I) x = b: `normal_inverse`.
 
     Both are differentiable in everything to any order, each derivative one more such solve. `InputError` for tensors
@@ -58,21 +75,14 @@ class NormalProx(LinearPhysics):
         """How (A^T A + s I)^-1 b is solved."""
         raise NotImplementedError
 
-    def prox_l2(
-        self, z: Tensor | float | int | None, y: Tensor, gamma: float | int | Tensor, **kwargs: object
-    ) -> Float[Tensor, "batch c height width"]:
-        """z + (A^T A + I / gamma)^-1 A^T (y - A z); z and gamma as in `MaskedProx`, `kwargs` as there."""
-        if several(gamma):
-            return super().prox_l2(z, y, gamma, **kwargs)
-        shift = 1 / checked_positive(gamma, "gamma")
-        point = image_of(z, y, self)
-        return point + shifted_inverse(self.A_adjoint(y - self.A(point)), shift, self.normal_inverse())
+    def data_step(self, r: Tensor, shift: float | Tensor) -> Tensor:
+        """(A^T A + shift I)^-1 A^T r."""
+        return shifted_inverse(self.A_adjoint(r), shift, self.normal_inverse())
 
     def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Tensor:
         """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, in the shape of a measurement.
 
-        It is (r - A (A^T A + regularisation I)^-1 A^T r) / regularisation. regularisation: positive number or tensor of
-        one element; the operator has norm 1.
+        regularisation: positive number or tensor of one element; the operator has norm 1.
         """
         shift = checked_positive(regularisation, "regularisation")
-        return (r - self.A(shifted_inverse(self.A_adjoint(r), shift, self.normal_inverse()))) / shift
+        return (r - self.A(self.data_step(r, shift))) / shift

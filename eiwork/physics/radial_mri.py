@@ -7,20 +7,13 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import Numbers, check_count, check_noise, check_tensor
+from eiwork.physics.checks import Numbers, check_count, check_tensor
 from eiwork.physics.coils import checked_coil_maps, coil_sensitivities
-from eiwork.physics.complex_images import as_channels, as_complex
-from eiwork.physics.minimum_norm import minimum_norm_solution
+from eiwork.physics.linear import Method, by_conjugate_gradients, minimum_norm_solution
+from eiwork.physics.mri import as_channels, as_complex, check_complex
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import NormalProx
-from eiwork.physics.radial_fourier import (
-    RadialFourier,
-    RadialTrajectory,
-    radial_fourier,
-    radial_gridding,
-    radial_trajectory,
-)
-from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients
+from eiwork.physics.radial_fourier import RadialTrajectory, radial_fourier, radial_gridding, radial_trajectory
 
 
 def radial_mri(
@@ -39,9 +32,8 @@ def radial_mri(
     Images are complex, as two real channels: (batch, 2, image_size, image_size); see `real_to_complex`. image_size,
     n_spokes, angles (degrees), positions (cycles per field of view): see `radial_trajectory`. n_coils: number of coils
     with synthetic maps; None for a single coil of uniform sensitivity. coil_maps: complex sensitivities (coil, size,
-    size) or (batch or 1, coil, size, size), in place of `n_coils`. noise_sigma: standard deviation of the noise on
-    every real number measured, in units of the normalised measurement (the operator has norm 1). noise_seed: None draws
-    from PyTorch's default generator.
+    size), in place of `n_coils`. noise_sigma: standard deviation of the noise on every real number measured, the
+    operator having norm 1. noise_seed: None draws from PyTorch's default generator.
     """
     trajectory = radial_trajectory(image_size, n_spokes, angles=angles, positions=positions)
     if coil_maps is not None and n_coils is not None:
@@ -51,56 +43,35 @@ def radial_mri(
         coil_maps = coil_sensitivities(n_coils, image_size, image_size)
     if coil_maps is None:
         coil_maps = torch.ones(1, image_size, image_size, dtype=torch.complex64)
-    return RadialMRI(trajectory, coil_maps, noise_sigma=noise_sigma, noise_seed=noise_seed)
+    return RadialMRI(trajectory, coil_maps, SeededGaussianNoise(noise_sigma, noise_seed))
 
 
 class RadialMRI(NormalProx):
     """Coil sensitivities, then the Fourier transform along spokes, divided by its largest singular value.
 
-    Images are (batch, 2, size, size), measurements (batch, 2, coil, spoke, sample), like deepinv's `MultiCoilMRI`
-    with (spoke, sample) in place of the two axes of k-space (Pruessmann et al. 2001). The transform is the exact sum
-    to a relative error of 1e-9 (see `NonuniformFourier`), its adjoint exact. Products follow the dtype (float32
-    or float64) and the device of their input and are differentiable to any order, also under `torch.func`. Every method
+    Images are (batch, 2, size, size), measurements (batch, 2, coil, spoke, sample), like deepinv's `MultiCoilMRI` with
+    (spoke, sample) in place of the two axes of k-space (Pruessmann et al. 2001). Products follow the dtype (float32 or
+    float64) and the device of their input and are differentiable to any order, also under `torch.func`. Every method
     raises `InputError` for tensors that do not fit; inverses warn (`ConvergenceWarning`) where conjugate gradients miss
-    their tolerance.
-
-    k-space is sampled densest at its centre, so singular values spread: plain gradient steps are slow, while the
-    proximal map (`prox_l2`) and the whitened step (`whiten`) are not.
+    their tolerance. Singular values spread: plain gradient steps are slow, `prox_l2` and `whiten` are not.
     """
 
-    def __init__(
-        self,
-        trajectory: RadialTrajectory,
-        coil_maps: Tensor,
-        *,
-        noise_sigma: float | int = 0.0,
-        noise_seed: int | None = None,
-    ) -> None:
-        check_noise(noise_sigma)
+    same_for_all_samples = True
+    """See `Tomography.same_for_all_samples`."""
+
+    def __init__(self, trajectory: RadialTrajectory, coil_maps: Tensor, noise: SeededGaussianNoise) -> None:
         size = trajectory.image_size
         maps = checked_coil_maps(coil_maps, size)
-        super().__init__(
-            img_size=(2, size, size),
-            noise_model=SeededGaussianNoise(noise_sigma, noise_seed),
-            solver="CG",
-            max_iter=1000,
-            tol=1e-5,
-        )
-        self.trajectory = trajectory
-        self.fourier: RadialFourier = radial_fourier(trajectory)
+        super().__init__(img_size=(2, size, size), noise_model=noise, solver="CG", max_iter=1000, tol=1e-5)
+        self.trajectory, self.fourier = trajectory, radial_fourier(trajectory)
         # As real numbers: `.to(torch.float64)` of a module would drop the imaginary part of a complex buffer.
-        self.register_buffer("coil_channels", as_channels(maps), persistent=False)
-        self.operator_norm = max(self._norm(m) for m in maps.detach().to("cpu", torch.complex128))
+        self.register_buffer("coil_channels", as_channels(maps[None]), persistent=False)
+        self.operator_norm = self._norm(maps.detach().to("cpu", torch.complex128))
 
     @property
     def coil_maps(self) -> Tensor:
-        """Complex sensitivities (batch or 1, coil, size, size)."""
+        """Complex sensitivities (1, coil, size, size)."""
         return as_complex(self.coil_channels)
-
-    @property
-    def same_for_all_samples(self) -> bool:
-        """Whether all samples of a batch have the same coil maps; see `eiwork.models.deq`."""
-        return int(self.coil_channels.shape[0]) == 1
 
     def extra_repr(self) -> str:
         """Geometry, for `print`."""
@@ -111,7 +82,7 @@ class RadialMRI(NormalProx):
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
     def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil spoke sample"]:
         """Measure images; `kwargs` are those that deepinv passes on to the noise model."""
-        self._check_image(x, "x")
+        self._check_image(x)
         return self._forward(x)
 
     def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
@@ -121,14 +92,14 @@ class RadialMRI(NormalProx):
 
     def A_adjoint_A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
         """A^T A x by FFTs alone, faster than A and its adjoint: see `RadialFourier.normal`."""
-        self._check_image(x, "x")
+        self._check_image(x)
         return self._normal(x)
 
     def A_dagger(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 height width"]:
         """Minimum-norm least-squares inverse by conjugate gradients (Pruessmann et al. 2001), in float64.
 
-        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`,
-        1000). Few spokes and noise need a weight instead: `prox_l2`, or `ConjugateGradientSENSE`.
+        Differentiable. It stops at ||A^T (y - A x)|| <= tol ||A^T y|| (attributes `tol`, 1e-5, and `max_iter`, 1000).
+        Few spokes and noise need a weight instead: `prox_l2`, or `ConjugateGradientSENSE`.
         """
         self._check_measurement(y, "y")
         # Not the faster `_normal`: its error of 1e-9 lies outside the range of A^T, where conjugate gradients stall.
@@ -152,8 +123,7 @@ class RadialMRI(NormalProx):
     def from_kspace(self, kspace: Tensor) -> Float[Tensor, "batch 2 coil spoke sample"]:
         """A measurement y from complex k-space (coil, spoke, sample) or (batch, coil, spoke, sample).
 
-        It is divided by `operator_norm`, so that y = A x for the image x whose sum k-space is (see
-        `NonuniformFourier`).
+        It is divided by `operator_norm`: y = A x for the image x whose sum (see `NonuniformFourier`) k-space is.
         """
         if not (isinstance(kspace, Tensor) and kspace.is_complex() and kspace.ndim in (3, 4)):
             raise InputError("kspace must be a complex tensor (coil, spoke, sample), or a batch of them.")
@@ -169,19 +139,16 @@ class RadialMRI(NormalProx):
         return as_channels(samples.unflatten(-1, self.trajectory.shape) / self.operator_norm)
 
     def _adjoint(self, y: Tensor) -> Tensor:
-        return self._combine(self.fourier.adjoint(as_complex(y).flatten(-2)), y)
-
-    def _combine(self, coil_images: Tensor, like: Tensor) -> Tensor:
-        return as_channels((self._maps(like).conj() * coil_images).sum(dim=1) / self.operator_norm)
+        images = self.fourier.adjoint(as_complex(y).flatten(-2))
+        return as_channels((self._maps(y).conj() * images).sum(dim=1) / self.operator_norm)
 
     def _normal(self, x: Tensor) -> Tensor:
         images = self.fourier.normal(self._maps(x) * as_complex(x)[:, None])
-        return self._combine(images, x) / self.operator_norm
+        return as_channels((self._maps(x).conj() * images).sum(dim=1) / self.operator_norm) / self.operator_norm
 
     def _norm(self, maps: Complex[Tensor, "coil size size"]) -> float:
         """Largest singular value of E S, to a relative 1e-12, by Lanczos; maps in complex128."""
-        shape = maps.shape[1:]
-        n = shape[0] * shape[1]
+        shape, n = maps.shape[1:], maps[0].numel()
 
         def product(v: np.ndarray) -> np.ndarray:
             with torch.no_grad():
@@ -194,15 +161,9 @@ class RadialMRI(NormalProx):
         largest = eigsh(operator, k=1, which="LA", v0=start, tol=1e-12, return_eigenvectors=False)
         return float(largest[0]) ** 0.5
 
-    def _check_image(self, x: object, name: str) -> None:
-        n = self.trajectory.image_size
-        batch = None if self.same_for_all_samples else self.coil_channels.shape[0]
-        axes = "batch" if batch is None else batch
-        advice = f"({axes}, 2, {n}, {n}), real and imaginary part (`real_to_complex` makes it)"
-        check_tensor(x, name, (batch, 2, n, n), advice)
+    def _check_image(self, x: object) -> None:
+        check_complex(x, "x", self.img_size[-2:])
 
     def _check_measurement(self, y: object, name: str) -> None:
-        shape = (self.coil_channels.shape[2], *self.trajectory.shape)
-        batch = None if self.same_for_all_samples else self.coil_channels.shape[0]
-        axes = ", ".join(map(str, ("batch" if batch is None else batch, 2, *shape)))
-        check_tensor(y, name, (batch, 2, *shape), f"({axes})")
+        shape = (2, self.coil_channels.shape[2], *self.trajectory.shape)
+        check_tensor(y, name, (None, *shape), f"(batch, {', '.join(map(str, shape))})")

@@ -1,30 +1,19 @@
 """Parallel-beam computed tomography with an exact adjoint, as a deepinv `LinearPhysics`."""
 
 import functools
+import math
 from typing import Any
 
 import torch
-from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.errors import InputError
-from eiwork.physics.checks import (
-    Numbers,
-    check_count,
-    check_cut_off,
-    check_noise,
-    check_tensor,
-    checked_angles,
-    checked_positive,
-)
+from eiwork.physics import checks, linear
+from eiwork.physics.checks import Numbers, check_count, check_tensor
 from eiwork.physics.gram import GramSpectrum
-from eiwork.physics.minimum_norm import cut_for_noise, minimum_norm_solution
 from eiwork.physics.noise import SeededGaussianNoise
-from eiwork.physics.projection import ParallelBeam, covering_detectors, projection_matrix, view_weights
-from eiwork.physics.proximal import image_of, several
-from eiwork.physics.shifted_inverse import Method, by_conjugate_gradients, shifted_inverse
-from eiwork.physics.sparse_map import MatrixProduct, SparseMap
+from eiwork.physics.projection import ParallelBeam, projection_matrix, view_weights
+from eiwork.physics.proximal import ExactProx
 
 
 def tomography(
@@ -43,26 +32,22 @@ def tomography(
     standard deviation of the noise that `physics(x)` adds, in units of the normalised measurement (the operator has
     norm 1). n_detectors: one-pixel bins per view; by default the image's diagonal, so that nothing is cut. angles:
     `n_views` angles in degrees; by default evenly spread over [0, 180). rtol: relative cut-off of the minimum-norm
-    inverse, see `Tomography.A_dagger`; by default 10 noise_sigma, and at least 1e-3 and at most 0.5. seed: of the
-    noise; None draws from PyTorch's default generator.
+    inverse, by default that of `cut_for_noise`. seed: of the noise; None draws from PyTorch's default generator.
     """
     check_count(image_size, "image_size", " of pixels", least=2)
     check_count(n_views, "n_views", " of views")
     if n_detectors is None:
-        n_detectors = covering_detectors(image_size)
+        n_detectors = math.ceil(math.sqrt(2.0) * image_size)
     check_count(n_detectors, "n_detectors", " of bins", least=2)
     if angles is None:
         angles = [180.0 * view / n_views for view in range(n_views)]
-    degrees = tuple(checked_angles(angles, n_views, "view").tolist())
-    return Tomography(ParallelBeam(image_size, n_detectors, degrees), noise_sigma=noise_sigma, rtol=rtol, seed=seed)
+    degrees = tuple(checks.checked_angles(angles, n_views, "view").tolist())
+    beam, noise = ParallelBeam(image_size, n_detectors, degrees), SeededGaussianNoise(noise_sigma, seed)
+    return Tomography(beam, noise, linear.cut_for_noise(noise_sigma) if rtol is None else rtol)
 
 
-class SystemMatrix(SparseMap):
-    """Normalised projection matrix of one geometry.
-
-    norm: largest singular value of the unnormalised matrix. spectrum: eigendecomposition of A A^T, computed when first
-    asked for.
-    """
+class SystemMatrix(linear.SparseMap):
+    """Projection matrix of one geometry divided by `norm`, its largest singular value; `spectrum`: that of A A^T."""
 
     def __init__(self, geometry: ParallelBeam) -> None:
         self.geometry = geometry
@@ -70,12 +55,11 @@ class SystemMatrix(SparseMap):
         super().__init__(forward, transpose)
         self.spectrum = GramSpectrum(forward, geometry)
 
+    # Copies of an operator share the matrix, which never changes; a pickled one carries its geometry.
     def __deepcopy__(self, memo: dict[int, Any]) -> "SystemMatrix":
-        """Copies of an operator share the matrix, which never changes."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A pickled operator carries its geometry; the matrix is rebuilt, or found in the cache."""
         return system_matrix, (self.geometry,)
 
 
@@ -85,38 +69,23 @@ def system_matrix(geometry: ParallelBeam) -> SystemMatrix:
     return SystemMatrix(geometry)
 
 
-class Tomography(LinearPhysics):
+class Tomography(ExactProx):
     """Parallel-beam projection with one sparse matrix for A and its exact transpose for A^T.
 
-    Images are (batch, channel, image_size, image_size), measurements (batch, channel, n_detectors, n_views), as
-    in deepinv's `Tomography`. The matrix integrates each pixel over the strip of each bin, divided by its largest
-    singular value (`operator_norm`), so that ||A|| = 1. Products follow the dtype (float32 or float64) and the
-    device of their input and are differentiable to any order, also under `torch.func`. The arguments are those of
-    `tomography`. Every method raises `InputError` for tensors that do not fit.
+    Images are (batch, channel, image_size, image_size), measurements (batch, channel, n_detectors, n_views), as in
+    deepinv's `Tomography`; ||A|| = 1. Products follow the dtype (float32 or float64) and the device of their input and
+    are differentiable to any order, also under `torch.func`. Every method raises `InputError` for tensors that do not
+    fit. rtol: see `tomography`.
     """
 
     same_for_all_samples = True
     """No tensor of it holds one value a sample, whatever its length; see `eiwork.models.deq`."""
 
-    def __init__(
-        self,
-        geometry: ParallelBeam,
-        *,
-        noise_sigma: float | int = 0.0,
-        rtol: float | int | None = None,
-        seed: int | None = None,
-    ) -> None:
-        check_noise(noise_sigma)
-        size = geometry.image_size
-        super().__init__(
-            img_size=(1, size, size),
-            noise_model=SeededGaussianNoise(noise_sigma, seed),
-            solver="CG",
-            max_iter=2000,
-            tol=1e-6,
-        )
+    def __init__(self, geometry: ParallelBeam, noise: SeededGaussianNoise, rtol: float | int) -> None:
+        size = (1, geometry.image_size, geometry.image_size)
+        super().__init__(img_size=size, noise_model=noise, solver="CG", max_iter=2000, tol=1e-6)
         self.geometry = geometry
-        self.rtol = check_cut_off(cut_for_noise(noise_sigma) if rtol is None else rtol)
+        self.rtol = checks.check_cut_off(rtol)
         self.matrix = system_matrix(geometry)
         self.register_buffer("angles", torch.tensor(geometry.angles, dtype=torch.float64), persistent=False)
 
@@ -130,55 +99,45 @@ class Tomography(LinearPhysics):
         g = self.geometry
         return f"image_size={g.image_size}, n_views={g.n_views}, n_detectors={g.n_detectors}"
 
-    # The two products take plain tensors and check them: a wrong one must end in `InputError`, in a program and
-    # in the tests alike, not in the annotation checker.
-    def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch channel detector view"]:
+    # Plain tensors in, checked by hand: a wrong one must end in `InputError`, not in the tests' annotation checker.
+    def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "b c bin view"]:
         """Project images; `kwargs` are those that deepinv passes on to the noise model."""
         g = self.geometry
         n = g.image_size
         check_tensor(x, "x", (None, None, n, n), f"(batch, channel, {n}, {n})")
-        out = MatrixProduct.apply(x.reshape(-1, n * n), self.matrix, False)
+        out = self.matrix.product(x.reshape(-1, n * n))
         return out.view(x.shape[0], x.shape[1], g.n_detectors, g.n_views)
 
-    def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch channel height width"]:
+    def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "b c h w"]:
         """Back-project measurements with the exact transpose of A."""
         self._check_measurement(y, "y")
         return self._back_project(y)
 
-    def A_dagger(
-        self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object
-    ) -> Float[Tensor, "batch channel height width"]:
+    def A_dagger(self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object) -> Float[Tensor, "b c h w"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
 
-        It is exact, from one eigendecomposition of A A^T that the geometry keeps, where the scan's symmetry leaves
-        blocks of at most 4600 (`eiwork.physics.gram.MAX_BLOCK`; about 18000 measurements in an even number of evenly
-        spread views): singular values below `rtol` (by default the operator's own) times the largest, which is 1,
-        count as zero. Beyond, it is conjugate gradients on the normal equations until ||A^T (y - A x)|| <= rtol^2
-        ||A^T y||: components of singular values well below `rtol` stay out of the solution there, too; it warns
-        (`ConvergenceWarning`) where `max_iter` iterations do not suffice. Noise of the kept components grows by up to
-        1 / rtol, so a scan with noise has a higher cut-off by default: 10 noise_sigma, a rule of ours (19 abdomen
-        slices of 64x64 pixels in [0, 1], 12 views, noise 0.01: 25.3 dB, where 1e-3 gives 9.2 dB).
+        Singular values below `rtol` (by default the operator's own) times the largest, 1, count as zero. Exact,
+        from one eigendecomposition of A A^T that the geometry keeps, where the scan's symmetry leaves blocks of at most
+        `eiwork.physics.gram.MAX_BLOCK` (about 18000 measurements in an even number of evenly spread views). Beyond,
+        conjugate gradients until ||A^T (y - A x)|| <= rtol^2 ||A^T y||, with a `ConvergenceWarning` where `max_iter`
+        iterations do not suffice.
         """
         self._check_measurement(y, "y")
-        cut = check_cut_off(self.rtol if rtol is None else rtol)
+        cut = checks.check_cut_off(self.rtol if rtol is None else rtol)
         if self.matrix.spectrum.available:
-            # A symmetric linear map, too, so that its derivative is itself.
-            weights = shifted_inverse(
-                y.double().flatten(0, 1).flatten(1),
-                cut,
-                lambda r, rtol: self.matrix.spectrum.pseudo_inverse(r, float(rtol)),
-            )
+            inverse = functools.partial(self.matrix.spectrum.pseudo_inverse, rtol=cut)
+            weights = linear.linear_function(y.double().flatten(0, 1).flatten(1), inverse, inverse)
             return self._back_project(weights.view_as(y)).to(y.dtype)
-        images = minimum_norm_solution(
-            lambda x: MatrixProduct.apply(x, self.matrix, False),
-            lambda v: MatrixProduct.apply(v, self.matrix, True),
+        images = linear.minimum_norm_solution(
+            self.matrix.product,
+            lambda v: self.matrix.product(v, transpose=True),
             y.flatten(0, 1).flatten(1),
             tol=cut**2,
             max_iter=self.max_iter,
         )
         return images.view(y.shape[0], y.shape[1], *self.img_size[1:])
 
-    def fbp(self, y: Tensor, *, window: str = "ramp") -> Float[Tensor, "batch channel height width"]:
+    def fbp(self, y: Tensor) -> Float[Tensor, "b c h w"]:
         """Filtered back-projection, in the image's own units, differentiable.
 
         The views are filtered with the band-limited ramp (`ramp_filter`), weighted by the angle that each stands for,
@@ -187,88 +146,51 @@ class Tomography(LinearPhysics):
         self._check_measurement(y, "y")
         weights = torch.from_numpy(view_weights(self.geometry)).to(y)
         # Measurements are line integrals / norm and A^T is the back-projection / norm: norm^2 undoes both.
-        return self._back_project(ramp_filter(y, window) * (weights * self.operator_norm**2))
+        return self._back_project(ramp_filter(y) * (weights * self.operator_norm**2))
 
-    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "batch channel detector view"]:
+    def whiten(self, r: Tensor, regularisation: float | int | Tensor) -> Float[Tensor, "b c bin view"]:
         """(A A^T + regularisation I)^-1 r, the preconditioner of a data step, differentiable.
 
-        regularisation: positive number or tensor of one element; the operator has norm 1. Exact where the scan's
-        symmetry leaves blocks of at most 4600 (`eiwork.physics.gram.MAX_BLOCK`). A number then gives one product with
-        dense blocks that are kept, in the dtype of r; a tensor (a learnt regularisation) two products with the
-        eigenvectors, and a derivative with respect to it, too. Beyond, it is conjugate gradients to a relative residual
-        of 1e-6 in float32 and 1e-12 in float64, with a `ConvergenceWarning` where they miss it.
-
-        Measured on one core, float32, batch 8, CPU time: 128x128 pixels with 50 views take 8 s to decompose once, 7 ms
-        a call with a number, 12 ms with a tensor (36 ms for the product with a dense inverse, 211 ms for conjugate
-        gradients) and keep 0.2 GB; with 100 views 47 s, 24 ms, 45 ms and 0.7 GB.
+        regularisation: positive number or tensor of one element; the operator has norm 1. Exact where `A_dagger` is: a
+        number gives one product with dense blocks that are kept, in the dtype of r; a tensor (a learnt regularisation)
+        two products with the eigenvectors, and a derivative with respect to it. Beyond, conjugate gradients to a
+        relative residual of 1e-6 in float32 and 1e-12 in float64, with a `ConvergenceWarning` where they miss it.
+        128x128 pixels, 50 views, batch 8, one core: 8 s and 0.2 GB once, then 7 ms (conjugate gradients: 211 ms).
         """
         self._check_measurement(r, "r")
-        shift = checked_positive(regularisation, "regularisation")
-        return shifted_inverse(r.flatten(0, 1).flatten(1), shift, self._gram_inverse()).view_as(r)
-
-    def prox_l2(
-        self, z: Tensor | float | int | None, y: Tensor, gamma: float | int | Tensor, **kwargs: object
-    ) -> Float[Tensor, "batch channel height width"]:
-        """argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, deepinv's data step of HQS and ADMM.
-
-        It is z + A^T (A A^T + I / gamma)^-1 (y - A z), with the inverse of `whiten`: differentiable in z, y and gamma
-        to any order. z: images, or a number for a constant image; None is 0. gamma: positive number or tensor of one
-        element; several elements are left to deepinv, with `kwargs`.
-        """
-        if several(gamma):
-            return super().prox_l2(z, y, gamma, **kwargs)
-        gamma = checked_positive(gamma, "gamma")
-        point = image_of(z, y, self)
-        return point + self._back_project(self.whiten(y - self.A(point), 1 / gamma))
-
-    def _gram_inverse(self) -> Method:
-        if self.matrix.spectrum.available:
-            return self.matrix.spectrum.whiten
-        return by_conjugate_gradients(
-            lambda v: self.matrix.multiply(self.matrix.multiply(v, True), False),
-            name="The inverse of A A^T",
+        shift = checks.checked_positive(regularisation, "regularisation")
+        method = linear.by_conjugate_gradients(
+            lambda v: self.matrix.multiply(self.matrix.multiply(v, True), False), name="The inverse of A A^T"
         )
+        if self.matrix.spectrum.available:
+            method = self.matrix.spectrum.whiten
+        return linear.shifted_inverse(r.flatten(0, 1).flatten(1), shift, method).view_as(r)
+
+    def data_step(self, r: Tensor, shift: float | Tensor) -> Tensor:
+        """A^T (A A^T + shift I)^-1 r, by `whiten`."""
+        return self._back_project(self.whiten(r, shift))
 
     def _check_measurement(self, y: Tensor, name: str) -> None:
         bins, views = self.geometry.n_detectors, self.geometry.n_views
         check_tensor(y, name, (None, None, bins, views), f"(batch, channel, {bins}, {views})")
 
     def _back_project(self, y: Tensor) -> Tensor:
-        g = self.geometry
-        out = MatrixProduct.apply(y.reshape(-1, g.n_measurements), self.matrix, True)
-        return out.view(y.shape[0], y.shape[1], g.image_size, g.image_size)
+        size = self.geometry.image_size
+        out = self.matrix.product(y.reshape(y.shape[0] * y.shape[1], -1), transpose=True)
+        return out.view(y.shape[0], y.shape[1], size, size)
 
 
-@functools.lru_cache(maxsize=16)
-def _ramp_response(n_detectors: int, window: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Frequency response of the band-limited ramp filter |f| on one-pixel bins, of shape (frequencies, 1).
+def ramp_filter(sinogram: Float[Tensor, "b c bin view"]) -> Float[Tensor, "b c bin view"]:
+    """Convolve every view with the band-limited ramp filter |f| on one-pixel bins; linear and differentiable.
 
-    The filter is the transform of its sampled impulse response (Kak and Slaney 1988, chapter 3, equation 61: 1/4 at 0,
-    -1/(pi k)^2 at odd k), which keeps the mean of the image right, over twice the detector, so that the circular
-    convolution does not wrap.
+    Its frequency response is the transform of the sampled impulse response (Kak and Slaney 1988, chapter 3, equation
+    61: 1/4 at 0, -1/(pi k)^2 at odd k), over twice the detector, so that the circular convolution does not wrap.
     """
-    if window not in ("ramp", "hann"):
-        raise InputError(f'window = {window!r} is unknown; use "ramp" (sharp) or "hann" (smooth).')
-    length = 2 ** (2 * n_detectors - 1).bit_length()
+    n = sinogram.shape[-2]
+    length = 2 ** (2 * n - 1).bit_length()
     lag = torch.fft.fftfreq(length, d=1 / length, dtype=torch.float64).abs()
     impulse = torch.where(lag % 2 == 1, -1 / (torch.pi * lag.clamp_min(1)) ** 2, torch.zeros_like(lag))
     impulse[0] = 0.25
-    response = torch.fft.rfft(impulse).real
-    if window == "hann":
-        response = response * (1 + torch.cos(torch.pi * torch.linspace(0, 1, len(response), dtype=torch.float64))) / 2
-    return response.to(device, dtype)[:, None]
-
-
-def ramp_filter(
-    sinogram: Float[Tensor, "batch channel detector view"], window: str
-) -> Float[Tensor, "batch channel detector view"]:
-    """Convolve every view with the band-limited ramp filter; linear and differentiable.
-
-    window: "ramp" (no smoothing) or "hann" (times (1 + cos(pi f / f_max)) / 2: less noise, less resolution); else
-    `InputError`.
-    """
-    n = sinogram.shape[-2]
-    response = _ramp_response(n, window, sinogram.dtype, sinogram.device)
-    length = 2 * (response.shape[0] - 1)
+    response = torch.fft.rfft(impulse).real.to(sinogram)[:, None]
     spectrum = torch.fft.rfft(sinogram, n=length, dim=-2)
     return torch.fft.irfft(spectrum * response, n=length, dim=-2)[..., :n, :]

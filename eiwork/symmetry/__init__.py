@@ -3,27 +3,21 @@
 from deepinv.transform import Identity
 
 from eiwork.symmetry.identifiability import Identifiability, identifiability
-from eiwork.symmetry.interpolation_error import InterpolationError, interpolation_error
 from eiwork.symmetry.per_sample import Composition, PerSampleTransform
 from eiwork.symmetry.pixel_moves import Reflection, Shift
 from eiwork.symmetry.rotation import Rotation
-from eiwork.symmetry.spectrum import Spectrum, krylov_spectrum
 from eiwork.symmetry.stacked import StackedOperator, group_elements, visible_part
 
 __all__ = [
     "Composition",
     "Identifiability",
     "Identity",
-    "InterpolationError",
     "PerSampleTransform",
     "Reflection",
     "Rotation",
     "Shift",
-    "Spectrum",
     "StackedOperator",
     "group_elements",
     "identifiability",
-    "interpolation_error",
-    "krylov_spectrum",
     "visible_part",
 ]

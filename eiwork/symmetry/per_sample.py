@@ -1,7 +1,4 @@
-"""Random linear transforms with one group element for every image of a batch, their adjoints and their products."""
-
-from collections.abc import Callable
-from typing import Any
+"""Random linear transforms with one group element for every image of a batch, and their products."""
 
 import torch
 from deepinv.transform import Transform
@@ -55,33 +52,11 @@ class PerSampleTransform(Transform):
             inverted = {k: _along(p, len(x) // len(p)).reshape(1, -1) for k, p in inverted.items()}
         return self.transform(x, **inverted)
 
-    def adjoint(self, x: Tensor, **params: Tensor) -> Tensor:
-        """T_g^T x for given parameters, exact to rounding whatever the interpolation, and differentiable.
-
-        It is the transpose of the map from a batch to its n versions: x holds the n stacked batches, and the
-        versions are summed. For orthogonal transforms and n = 1 it equals `inverse`. `InputError` without parameters,
-        or where x is not n batches.
-        """
-        _check_image(x)
-        own = self._own(params)
-        if not own:
-            raise InputError(
-                f"The adjoint needs the parameters of the transform ({', '.join(self.parameter_names)}): draw them "
-                "with get_params, transform, and pass the same ones here."
-            )
-        n = len(torch.as_tensor(next(iter(own.values()))))
-        if len(x) % n:
-            raise InputError(f"The adjoint takes {n} stacked batches, but x holds {len(x)} images.")
-        return _Transpose.apply(x, lambda u: self._transform(u, **params), (len(x) // n, *x.shape[1:]))
-
     def _own(self, params: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: params[name] for name in self.parameter_names if name in params}
 
     def per_sample(self, x: Tensor, *params: Tensor) -> tuple[Tensor, ...]:
-        """Stack x (batch, ...) once per group element and give every image its own parameter.
-
-        params: each (n, batch) or (n,). Returns x repeated to (n * batch, ...), and each parameter as n * batch values.
-        """
+        """x (batch, ...) repeated to (n * batch, ...), and each parameter, (n, batch) or (n,), as n * batch values."""
         batch = len(x)
         flat = [_along(torch.as_tensor(p), batch).reshape(-1) for p in params]
         return x.repeat(len(flat[0]) // batch, 1, 1, 1), *flat
@@ -94,11 +69,10 @@ class PerSampleTransform(Transform):
 
 
 class Composition(PerSampleTransform):
-    """T_g = `second` applied to `first`: the direct product of two sets of transforms, with the exact adjoint.
+    """T_g = `second` applied to `first`, `first * second`: the direct product of two sets of transforms.
 
-    `first * second` makes it. Each part draws its parameters from its own generator, the first part first; with n_1 and
-    n_2 versions it gives n_1 n_2, all versions of the first within each of the second. `InputError` where both parts
-    have a parameter of the same name, which one of them would take from the other.
+    Each part draws its parameters from its own generator, the first part first; with n_1 and n_2 versions it gives n_1
+    n_2, all of the first within each of the second. `InputError` where both parts have a parameter of the same name.
     """
 
     def __init__(self, first: PerSampleTransform, second: PerSampleTransform) -> None:
@@ -141,26 +115,6 @@ class Composition(PerSampleTransform):
         own = [params[name] for name in self.second.parameter_names if name in params]
         blocks = once.chunk(len(torch.as_tensor(own[0])) if own else 1)
         return torch.cat([self.first.inverse(block, batchwise=False, **params) for block in blocks])
-
-    def adjoint(self, x: Tensor, **params: Tensor) -> Tensor:
-        """T_1^T T_2^T x, see `PerSampleTransform.adjoint`."""
-        return self.first.adjoint(self.second.adjoint(x, **params), **params)
-
-
-class _Transpose(torch.autograd.Function):
-    """y -> linear^T y by reverse-mode differentiation; the transpose of the transpose is the map."""
-
-    @staticmethod
-    def forward(ctx: Any, y: Tensor, linear: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> Tensor:
-        ctx.linear = linear
-        with torch.enable_grad():
-            x = torch.zeros(shape, dtype=y.dtype, device=y.device, requires_grad=True)
-            (pulled,) = torch.autograd.grad(linear(x), x, y.detach())
-        return pulled
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.linear(grad_outputs[0]), None, None
 
 
 def _along(p: Tensor, batch: int) -> Tensor:

@@ -18,21 +18,18 @@ class Rotation(PerSampleTransform):
     """Rotation about the image centre by a random angle for every image, counter-clockwise.
 
     Linear in the image and differentiable. Multiples of 90 degrees are exact on square images, whatever the
-    interpolation. At other angles, on random sums of waves of at most f cycles per pixel that fade out inside a disc
-    (64x64 pixels, 32 random angles, `interpolation_error`; distance to the true rotation: 12 angles):
+    interpolation. At other angles, on waves of at most f cycles per pixel that fade out inside a disc (64x64 pixels):
 
-    ============= ================= ================= ===================== ==========
-    interpolation to the truth      there and back    ||T_g^T T_g - I||     ms for 8
-    ============= ================= ================= ===================== ==========
+    ============= ================= ================= ===================
+    interpolation to the truth      there and back    ||T_g^T T_g - I||
     f =           0.1     0.3       0.1     0.3       0.1       0.3
-    "fourier"     0.00010 0.00024   6e-16   6e-16     3e-16     6e-16       1
-    "bilinear"    0.022   0.17      0.042   0.28      0.054     0.51        1
-    ============= ================= ================= ===================== ==========
+    "fourier"     0.00010 0.00024   6e-16   6e-16     3e-16     6e-16
+    "bilinear"    0.022   0.17      0.042   0.28      0.054     0.51
+    ============= ================= ================= ===================
 
-    "fourier", three shears by phases of the Fourier transform, is orthogonal on square images, so that its inverse and
-    its adjoint are one and exact. It is periodic: what leaves the frame at one side comes back at another, so it suits
-    images that are zero outside a disc, as CT and MRI slices. "bilinear" puts zeros there. The last column is one core
-    of a shared machine, float64.
+    "fourier", three shears by phases of the Fourier transform, is orthogonal on square images. It is periodic: what
+    leaves the frame at one side comes back at another, so it suits images that are zero outside a disc, as CT and MRI
+    slices. "bilinear" puts zeros there.
 
     max_degrees: angles are uniform in [-max_degrees, max_degrees], in (0, 180]. multiples_of: only multiples of this
     angle up to max_degrees, each as likely as any other; 90 for quarter turns. n_trans, rng: see `PerSampleTransform`.

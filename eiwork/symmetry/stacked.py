@@ -11,14 +11,12 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.physics.checks import check_count, check_number
-from eiwork.physics.shifted_inverse import LinearMap, by_conjugate_gradients
+from eiwork.physics.linear import LinearMap, by_conjugate_gradients
 from eiwork.symmetry.per_sample import PerSampleTransform
 from eiwork.symmetry.quadrature import lanczos
 
 Params = dict[str, Tensor]
 
-MAX_PIXELS = 8192
-"""Numbers per image up to which `matrix` writes M out (0.5 GiB in float64)."""
 _AT_ONCE = 64
 """Images that are transformed in one call: many small calls cost several times as much as one of this size."""
 
@@ -107,29 +105,14 @@ class StackedOperator:
             each = {name: [g[name].reshape(1, -1).expand(1, batch) for g in part] for name in part[0]}
             yield len(part), {name: torch.cat(values, dim=1) for name, values in each.items()}
 
-    def matrix(self, image_shape: tuple[int, int, int]) -> Float[Tensor, "pixel pixel"]:
-        """M as a dense float64 matrix for images (channel, height, width); the elements must be shared by all images.
-
-        `InputError` for more than `MAX_PIXELS` numbers per image.
-        """
-        n = image_shape[0] * image_shape[1] * image_shape[2]
-        if n > MAX_PIXELS:
-            raise InputError(
-                f"M for images of {n} numbers is a matrix of {n} x {n}, above the limit of {MAX_PIXELS}: use "
-                "krylov_spectrum, which needs products with M only."
-            )
-        identity = torch.eye(n, dtype=torch.float64).view(n, *image_shape)
-        m = torch.cat([self.normal(part) for part in identity.split(256)]).view(n, n)
-        return (m + m.mT) / 2
-
 
 def visible_part(
     x: Float[Tensor, "batch c h w"], operator: StackedOperator, *, regularisation: float | int = 1e-3
 ) -> Float[Tensor, "batch c h w"]:
     """What the operators A T_g of a group see together of images: M (M + s)^-1 x with s = regularisation ||A||^2.
 
-    x minus this is the invisible part, which no training on measurements can learn under this group. regularisation: as
-    in `identifiability`. A solve that misses its tolerance of 1e-6 warns (`ConvergenceWarning`).
+    The rest no training on measurements can learn under this group. regularisation: as in `identifiability`. A solve
+    that misses its tolerance of 1e-6 warns (`ConvergenceWarning`).
     """
     check_number(regularisation, "regularisation", lambda v: v > 0, "a positive number")
     shift = regularisation * squared_norm_of(operator.physics, tuple(x.shape[1:]))

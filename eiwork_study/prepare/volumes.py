@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float, Int16, UInt8, UInt16
 from numpy.typing import NDArray
 
-from eiwork.data.checks import Real
 from eiwork.data.slices import HU_OFFSET
+from eiwork.data.store import Real
 from eiwork.errors import DataFormatError
 from eiwork_study.prepare.packages import require
 

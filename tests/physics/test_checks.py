@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_image_size, check_noise, check_number, check_tensor
+from eiwork.physics.checks import check_image_size, check_number, check_tensor
 
 SHAPE = (None, 1, 4, 4)
 LAYOUT = "(batch, 1, 4, 4)"
@@ -53,12 +53,6 @@ def test_values_are_not_looked_at_inside_functorch_transforms():
 def test_numbers_out_of_range_are_refused(value):
     with pytest.raises(InputError, match=r"views = .* must be a whole number from 1 up"):
         check_number(value, "views", lambda v: v >= 1, "a whole number from 1 up", integer=True)
-
-
-def test_noise_level_may_be_zero_but_not_negative():
-    check_noise(0)
-    with pytest.raises(InputError, match=r"noise_sigma = -0\.1"):
-        check_noise(-0.1)
 
 
 def test_image_size_is_a_side_or_a_pair():

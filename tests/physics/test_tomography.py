@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 from dense_algebra import dense, forward_mode, randn
-from torch.func import hessian, jacfwd, jacrev, jvp, vjp, vmap
 
-from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceWarning
 from eiwork.physics import Tomography, tomography
 from eiwork.physics.tomography import ramp_filter
 
@@ -65,18 +64,6 @@ def test_autocast_leaves_the_precision_alone():
         assert torch.equal(value, exact)
 
 
-def test_noise_is_added_by_the_call_only():
-    x = randn(1, 1, 64, 64)
-    physics = tomography(64, 50, noise_sigma=0.1, seed=0)
-    noise = physics(x) - physics.A(x)
-    assert noise.std().item() == pytest.approx(0.1, rel=0.03)
-    again, other = (tomography(64, 50, noise_sigma=0.1, seed=seed) for seed in (0, 1))
-    torch.testing.assert_close(again(x) - physics.A(x), noise, rtol=0, atol=0)
-    assert not torch.allclose(other(x) - physics.A(x), noise)
-    clean = tomography(64, 50)
-    assert torch.equal(clean(x), clean.A(x))
-
-
 def test_options_change_the_scan():
     base = tomography(16, 4)
     assert base.angles.tolist() == [0.0, 45.0, 90.0, 135.0]
@@ -88,53 +75,6 @@ def test_options_change_the_scan():
     assert not torch.equal(limited.A(torch.ones(1, 1, 16, 16)), base.A(torch.ones(1, 1, 16, 16)))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"image_size": 0}, "image_size = 0"),
-        ({"image_size": 1}, "image_size = 1"),
-        ({"n_views": 0}, "n_views = 0"),
-        ({"n_views": -3}, "n_views = -3"),
-        ({"noise_sigma": -0.1}, "noise_sigma"),
-        ({"noise_sigma": float("nan")}, "noise_sigma"),
-        ({"n_detectors": 0}, "n_detectors = 0"),
-        ({"rtol": 0.0}, "rtol"),
-        ({"rtol": 1.0}, "rtol"),
-        ({"angles": [0.0, 90.0]}, "one angle in degrees for each view"),
-        ({"angles": [0.0, float("nan"), 1.0]}, "angles holds NaN"),
-    ],
-)
-def test_impossible_geometry_is_one_error(arguments, message):
-    with pytest.raises(InputError, match=message):
-        tomography(**{"image_size": 16, "n_views": 3} | arguments)
-
-
-def test_unusable_tensors_are_one_error_each():
-    physics = tomography(16, 3)
-    x, y = torch.zeros(1, 1, 16, 16), torch.zeros(1, 1, 23, 3)
-    bad_pixel = x.clone()
-    bad_pixel[0, 0, 3, 4] = float("nan")
-    for wrong, message in (
-        (torch.zeros(1, 1, 16, 12), r"\(batch, channel, 16, 16\)"),
-        (torch.zeros(1, 1, 32, 32), "x has shape"),
-        (torch.zeros(16, 16), "x has shape"),
-        (x.to(torch.complex64), "x is complex"),
-        (x.to(torch.uint8), "x is torch.uint8"),
-        (bad_pixel, "x holds 1 NaN"),
-    ):
-        with pytest.raises(InputError, match=message):
-            physics.A(wrong)
-        with pytest.raises(InputError, match=message):
-            physics(wrong)
-    for method in (physics.A_adjoint, physics.A_dagger, physics.fbp):
-        with pytest.raises(InputError, match="y has shape"):
-            method(x)
-        with pytest.raises(InputError, match="y holds"):
-            method(y / 0)
-    with pytest.raises(InputError, match="r has shape"):
-        physics.whiten(x, 0.1)
-
-
 def test_printing_names_the_geometry():
     assert "image_size=16, n_views=3, n_detectors=23" in repr(tomography(16, 3))
     assert isinstance(tomography(16, 3), Tomography)
@@ -143,42 +83,10 @@ def test_printing_names_the_geometry():
     assert isinstance(tomography(16, 3), deepinv.physics.LinearPhysics)
 
 
-def test_a_dagger_is_the_pseudo_inverse():
-    physics = tomography(8, 5)
-    y = randn(2, 3, 12, 5)
-    for rtol in (1e-3, 0.2):
-        expected = y.view(6, -1) @ torch.linalg.pinv(dense(physics), rtol=rtol).t()
-        torch.testing.assert_close(physics.A_dagger(y, rtol=rtol).view(6, -1), expected, rtol=1e-6, atol=1e-7)
-    torch.testing.assert_close(tomography(8, 5, rtol=0.2).A_dagger(y), physics.A_dagger(y, rtol=0.2))
-    assert not torch.allclose(physics.A_dagger(y, rtol=0.2), physics.A_dagger(y))
-    single = physics.A_dagger(y.float())
-    assert single.dtype == torch.float32
-    torch.testing.assert_close(single.double(), physics.A_dagger(y), rtol=1e-4, atol=1e-4)
-
-
-def test_a_dagger_fits_the_data_with_the_least_norm():
-    physics = tomography(16, 4, rtol=1e-6)
-    x = randn(1, 1, 16, 16)
-    y = physics.A(x)
-    least = physics.A_dagger(y)
-    torch.testing.assert_close(physics.A(least), y, rtol=0, atol=1e-8)
-    null = x - least
-    assert null.norm() > 0.1 * x.norm()
-    assert abs((least * null).sum()) < 1e-8 * x.norm() ** 2
-
-
-def test_derivatives_of_the_inverses():
-    physics = tomography(5, 3)
-    y = randn(2, 1, 8, 3).requires_grad_()
-    for f in (physics.A_dagger, physics.fbp, lambda r: physics.whiten(r, 0.1)):
-        assert torch.autograd.gradcheck(f, (y,))
-        assert torch.autograd.gradgradcheck(lambda v, f=f: f(v) ** 2, (y,), fast_mode=True)
-
-
 def test_the_cut_off_rises_with_the_noise():
     noisy = tomography(16, 6, noise_sigma=0.02, seed=0)
-    assert (noisy.rtol, tomography(16, 6).rtol) == (0.2, 1e-3)
-    assert tomography(16, 6, noise_sigma=3.0).rtol == 0.5
+    scans = noisy, tomography(16, 6), tomography(16, 6, noise_sigma=3.0), tomography(16, 6, rtol=0.3)
+    assert [scan.rtol for scan in scans] == [0.2, 1e-3, 0.5, 0.3]
     x = torch.rand(1, 1, 16, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     y = noisy(x)
     assert (noisy.A_dagger(y) - x).norm() < 0.5 * (noisy.A_dagger(y, rtol=1e-3) - x).norm()
@@ -211,15 +119,6 @@ def test_an_inverse_that_does_not_converge_warns(only_iterative):
         physics.A_dagger(physics.A(randn(1, 1, 16, 16)))
 
 
-@forward_mode
-def test_first_and_second_derivatives():
-    physics = tomography(5, 3)
-    x, y = randn(2, 1, 5, 5).requires_grad_(), randn(2, 1, 8, 3).requires_grad_()
-    for f, v in ((physics.A, x), (physics.A_adjoint, y)):
-        assert torch.autograd.gradcheck(f, (v,), check_forward_ad=True)
-        assert torch.autograd.gradgradcheck(lambda u, f=f: f(u) ** 3, (v,))
-
-
 def test_third_derivative():
     physics = tomography(4, 3)
     x = randn(1, 1, 4, 4).requires_grad_()
@@ -230,22 +129,6 @@ def test_third_derivative():
     with torch.no_grad():
         expected = 6 * physics.A_adjoint(physics.A(torch.ones_like(x)) ** 2)
     torch.testing.assert_close(value, expected)
-
-
-@forward_mode
-def test_functorch_transforms():
-    physics = tomography(6, 4)
-    x, matrix = randn(1, 1, 6, 6), dense(physics)
-    y, pullback = vjp(physics.A, x)
-    torch.testing.assert_close(pullback(y)[0], physics.A_adjoint(y))
-    torch.testing.assert_close(jvp(physics.A, (x,), (x,))[1], y)
-    for jacobian in (jacrev, jacfwd):
-        torch.testing.assert_close(jacobian(physics.A)(x).view(matrix.shape), matrix)
-    many = randn(3, 2, 1, 6, 6)
-    torch.testing.assert_close(vmap(physics.A)(many)[1], physics.A(many[1]))
-    torch.testing.assert_close(vmap(physics.A, in_dims=1)(many)[1], physics.A(many[:, 1]))
-    second = hessian(lambda v: physics.A(v).pow(2).sum())(x).view(36, 36)
-    torch.testing.assert_close(second, 2 * matrix.t() @ matrix)
 
 
 @pytest.mark.filterwarnings("ignore:Dynamo does not know how to trace")  # the annotation checker of the tests
@@ -279,10 +162,9 @@ def test_fbp_has_the_scale_of_the_image():
     physics = tomography(64, 180)
     centred = torch.arange(64) - 31.5
     radius = torch.hypot(centred[:, None], centred[None, :])
-    for window in ("ramp", "hann"):
-        image = physics.fbp(physics.A(x), window=window)[0, 0]
-        assert image[radius < 16].mean().item() == pytest.approx(0.7, rel=0.01)
-        assert abs(image[(radius > 24) & (radius < 31)].mean()) < 0.01
+    image = physics.fbp(physics.A(x))[0, 0]
+    assert image[radius < 16].mean().item() == pytest.approx(0.7, rel=0.01)
+    assert abs(image[(radius > 24) & (radius < 31)].mean()) < 0.01
 
 
 def test_fbp_of_uneven_views_keeps_the_scale():
@@ -293,21 +175,12 @@ def test_fbp_of_uneven_views_keeps_the_scale():
     assert image[0, 0, 12:20, 12:20].mean().item() == pytest.approx(1.0, rel=0.02)
 
 
-def test_the_hann_window_lowers_the_noise():
-    physics = tomography(32, 60)
-    noise = randn(1, 1, physics.geometry.n_detectors, 60)
-    ramp, hann = physics.fbp(noise), physics.fbp(noise, window="hann")
-    assert hann.norm() < 0.6 * ramp.norm()
-    with pytest.raises(InputError, match="window = 'boxcar'"):
-        physics.fbp(noise, window="boxcar")
-
-
 def test_the_ramp_filter_is_the_second_derivative_of_the_hilbert_pair():
     # |f| applied twice is f^2, so minus the second derivative over 4 pi^2: exact for a wide Gaussian.
     t = torch.arange(201, dtype=torch.float64) - 100
     s = 6.0
     gaussian = torch.exp(-(t**2) / (2 * s**2))
     expected = -(t**2 / s**4 - 1 / s**2) * gaussian / (4 * math.pi**2)
-    once = ramp_filter(gaussian.view(1, 1, -1, 1), "ramp")
-    twice = ramp_filter(once, "ramp").flatten()
+    once = ramp_filter(gaussian.view(1, 1, -1, 1))
+    twice = ramp_filter(once).flatten()
     torch.testing.assert_close(twice[60:141], expected[60:141], rtol=0, atol=2e-5)

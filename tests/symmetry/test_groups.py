@@ -107,6 +107,17 @@ def test_a_product_of_exact_transforms_is_undone_exactly(n):
     assert torch.equal(chain.inverse(chain(x, **one), **one), x)
 
 
+@pytest.mark.parametrize("kind", [Rotation("fourier"), Rotation(multiples_of=90), Shift(), Reflection()])
+@pytest.mark.parametrize("side", [5, 6])
+def test_exact_transforms_are_orthogonal_and_undone_by_their_transpose(kind, side):
+    eye = torch.eye(side * side, dtype=torch.float64).view(-1, 1, side, side)
+    for _ in range(3):
+        params = {name: value[:, :1] for name, value in kind.get_params(eye).items()}
+        matrix, inverse = (t(eye, **params).view(side * side, -1).T for t in (kind, kind.inverse))
+        torch.testing.assert_close(matrix.T @ matrix, torch.eye(side * side, dtype=torch.float64))
+        torch.testing.assert_close(inverse, matrix.T)
+
+
 def test_a_product_of_two_of_a_kind_is_refused():
     with pytest.raises(InputError, match="Both parts of the product have the parameter theta"):
         Rotation() * Rotation(multiples_of=90)

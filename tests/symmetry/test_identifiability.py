@@ -3,6 +3,7 @@
 import pytest
 import torch
 from deepinv.physics import LinearPhysics
+from dense_algebra import randn, stacked_matrix
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.physics import inpainting, mri, real_to_complex, tomography
@@ -16,14 +17,15 @@ from eiwork.symmetry import (
     identifiability,
     visible_part,
 )
-from eiwork.symmetry.interpolation_error import faded_waves
 from eiwork.symmetry.stacked import invisible_part, squared_norm_of
 
 
 def images(size, n=6, cutoff=0.3):
-    waves = faded_waves(size, cutoff)
-    weights = torch.randn(waves.shape[1], n, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    return (waves @ weights).T.reshape(n, 1, size, size)
+    """Random images of at most `cutoff` cycles per pixel that fade out inside a disc."""
+    f, place = torch.fft.fftfreq(size, dtype=torch.float64), torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    noise = torch.fft.fft2(randn(n, 1, size, size)) * (torch.hypot(f[:, None], f) <= cutoff)
+    radius = torch.hypot(place[:, None], place) / (0.4 * size)
+    return torch.fft.ifft2(noise).real * (1 + torch.cos(torch.pi * radius.clamp(max=1))) / 2
 
 
 def stack(physics, transform, size, limit=32):
@@ -35,8 +37,7 @@ def dense_score(physics, transform, x, regularisation=1e-3):
     """The definition in the docstring, with eigendecompositions."""
     shape = tuple(x.shape[1:])
     size = shape[-1]
-    m = stack(physics, transform, size).matrix(shape)
-    h = stack(physics, Identity(), size).matrix(shape)
+    m, h = (stacked_matrix(stack(physics, group, size), shape) for group in (transform, Identity()))
     shift = regularisation * torch.linalg.eigvalsh(h)[-1]
     eye = torch.eye(len(m), dtype=torch.float64)
     v_m, v_h = (b @ torch.linalg.inv(b + shift * eye) for b in (m, h))
@@ -135,7 +136,7 @@ def test_the_scale_of_the_operator_does_not_matter():
 def test_visible_and_invisible_part_add_up_and_are_those_of_the_mask():
     physics, x = inpainting(12, keep=0.3).double(), images(12)
     operator = stack(physics, Reflection(), 12)
-    seen = operator.matrix((1, 12, 12)).diagonal().view(12, 12)
+    seen = stacked_matrix(operator, (1, 12, 12)).diagonal().view(12, 12)
     visible = visible_part(x, operator, regularisation=1e-2)
     torch.testing.assert_close(visible, x * seen / (seen + 1e-2), rtol=0, atol=1e-4)
     rest = invisible_part(x, operator.normal, 1e-2)

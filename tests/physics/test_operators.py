@@ -1,0 +1,246 @@
+"""What every operator promises, against dense algebra: A, its adjoint and inverse, data steps, derivatives, errors."""
+
+import deepinv
+import pytest
+import torch
+from dense_algebra import dense, forward_mode, randn, solved
+
+from eiwork.errors import InputError
+from eiwork.physics import inpainting, mri, radial_mri, tomography
+from eiwork.symmetry import Rotation
+
+SIZE = 8
+OPERATORS = {
+    "ct": lambda size=SIZE, **noise: tomography(size, 4, **noise),
+    "mri": lambda size=SIZE, **noise: mri(size, acceleration=2, center_fraction=0.25, **noise),
+    "coils": lambda size=SIZE, **noise: mri(size, acceleration=2, center_fraction=0.25, n_coils=2, **noise),
+    "inpainting": lambda size=SIZE, **noise: inpainting(size, keep=0.5, **noise),
+    "radial": lambda size=SIZE, **noise: radial_mri(size, 4, n_coils=2, **noise),
+}
+operators = pytest.mark.parametrize("kind", OPERATORS)
+whitening = pytest.mark.parametrize("kind", ["ct", "coils", "radial"])
+# Its inverse knows the normal operator to 1e-9, as a convolution.
+EXACT = dict.fromkeys(OPERATORS, 1e-10) | {"radial": 1e-7}
+
+
+def problem(kind, size=SIZE, batch=2):
+    physics = OPERATORS[kind](size).double()
+    z, x = randn(2, batch, *physics.img_size)
+    return physics, z, physics.A(x)
+
+
+@operators
+def test_the_adjoint_is_the_transposed_matrix_and_the_norm_one(kind):
+    physics, x, y = problem(kind)
+    a, v = dense(physics), randn(*y.shape, seed=1)
+    torch.testing.assert_close(physics.A(x).flatten(1), x.flatten(1) @ a.T)
+    torch.testing.assert_close(physics.A_adjoint(v).flatten(1), v.flatten(1) @ a, rtol=1e-6, atol=1e-7)
+    assert 0.98 < torch.linalg.matrix_norm(a, 2).item() < 1 + 1e-6
+    single = physics.float().A(x.float())
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), x.flatten(1).matmul(a.T).view_as(y), rtol=1e-4, atol=1e-5)
+
+
+@operators
+def test_a_dagger_is_the_pseudo_inverse(kind):
+    physics, _, y = problem(kind)
+    physics.tol = 1e-10
+    for cut in (1e-3, 0.2) if kind in ("ct", "coils") else (1e-3,):
+        found = physics.A_dagger(y, **({"rtol": cut} if kind in ("ct", "coils") else {}))
+        expected = y.flatten(1) @ torch.linalg.pinv(dense(physics), rtol=1e-6 if kind == "radial" else cut).T
+        tol = 1e-4 if kind == "radial" else 1e-6
+        torch.testing.assert_close(found.flatten(1), expected, rtol=tol, atol=tol)
+    assert physics.float().A_dagger(y.float()).dtype == torch.float32
+
+
+@operators
+def test_noise_has_its_level_and_seed_and_falls_on_what_is_measured(kind):
+    seed = "seed" if kind == "ct" else "noise_seed"
+    first, same, other = (OPERATORS[kind](64, noise_sigma=0.2, **{seed: s}) for s in (3, 3, 4))
+    x = torch.zeros(4, *first.img_size)
+    noise = first(x)
+    mask = first.mask[:, :, None] if kind == "coils" else getattr(first, "mask", torch.ones(1))
+    measured = mask.expand_as(noise).bool() if mask.ndim > 1 else torch.ones_like(noise).bool()
+    assert noise[measured].std().item() == pytest.approx(0.2, rel=0.05)
+    assert not noise[~measured].any()
+    assert torch.equal(same(x), noise)
+    assert not torch.equal(other(x), noise)
+    assert not torch.equal(first(x), noise), "the next draw"
+    clean, x = OPERATORS[kind](64), randn(1, *first.img_size, dtype=torch.float32)
+    assert torch.equal(clean(x), clean.A(x))
+
+
+@pytest.mark.parametrize("gamma", [0.3, 20.0])
+@operators
+def test_the_proximal_map_is_the_minimiser(kind, gamma):
+    physics, z, y = problem(kind)
+    a, tol = dense(physics), EXACT[kind]
+    right = gamma * (y.flatten(1) @ a).view_as(z)
+    expected = solved(gamma * a.T @ a, 1.0, right + z)
+    for value in (gamma, torch.tensor(gamma, dtype=torch.float64)):
+        torch.testing.assert_close(physics.prox_l2(z, y, value), expected, rtol=tol, atol=tol)
+    torch.testing.assert_close(physics.prox_l2(None, y, gamma), physics.prox_l2(0 * z, y, gamma))
+    torch.testing.assert_close(physics.prox_l2(2, y, gamma), physics.prox_l2(0 * z + 2, y, gamma))
+    single = physics.float().prox_l2(z.float(), y.float(), gamma)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), expected, rtol=1e-4, atol=1e-4)
+
+
+@whitening
+def test_whitening_is_the_dense_inverse(kind):
+    physics, _, y = problem(kind)
+    a, r = dense(physics), randn(*y.shape, seed=2)
+    white, tol = physics.whiten(r, 0.05), 10 * EXACT[kind]
+    torch.testing.assert_close(white, solved(a @ a.T, 0.05, r), rtol=tol, atol=tol)
+    torch.testing.assert_close(physics.whiten(r, torch.tensor([0.05], dtype=torch.float64)), white, rtol=tol, atol=tol)
+    assert not torch.allclose(physics.whiten(r, 0.5), white)
+    single = physics.float().whiten(r.float(), 0.05)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), white, rtol=1e-3, atol=1e-3)
+    for useless in (0, -1.0, float("nan"), torch.tensor(-1.0), torch.ones(2)):
+        with pytest.raises(InputError, match="regularisation"):
+            physics.whiten(r.float(), useless)
+    with pytest.raises(InputError, match="has shape"):
+        physics.whiten(r[..., :-1].float(), 0.05)
+
+
+@forward_mode
+@operators
+def test_first_and_second_derivatives_of_everything(kind):
+    radial = kind == "radial"
+    physics, z, y = problem(kind, size=2 if radial else 4, batch=1)
+    physics.tol = 1e-10
+    gamma = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    z.requires_grad_(), y.requires_grad_()
+    steps = [(physics.A, (z,)), (physics.A_adjoint, (y,)), (physics.prox_l2, (z, y, gamma)), (physics.A_dagger, (y,))]
+    steps += [(getattr(physics, name), (y,)) for name in ("fbp", "gridding") if hasattr(physics, name)]
+    if hasattr(physics, "whiten"):
+        steps.append((physics.whiten, (y, torch.tensor(0.3, dtype=torch.float64, requires_grad=True))))
+    for step, inputs in steps:
+        assert torch.autograd.gradcheck(step, inputs, check_forward_ad=not radial)
+        assert torch.autograd.gradgradcheck(lambda *v, f=step: f(*v) ** 3, inputs, fast_mode=True)
+
+
+@forward_mode
+@operators
+def test_transforms_of_torch_func_give_the_dense_matrices(kind):
+    physics, z, y = problem(kind, size=4, batch=1)
+    a, tol = dense(physics), 10 * EXACT[kind]
+    inverse = torch.linalg.inv(3.0 * a.T @ a + torch.eye(a.shape[1], dtype=torch.float64))
+    for f, expected in ((physics.A, a), (lambda z: physics.prox_l2(z, y, 3.0), inverse)):
+        for transform in (torch.func.jacrev, torch.func.jacfwd):
+            torch.testing.assert_close(transform(f)(z).reshape(expected.shape), expected, rtol=tol, atol=tol)
+    second = torch.func.hessian(lambda v: physics.A(v).square().sum())(z).reshape(inverse.shape)
+    torch.testing.assert_close(second, 2 * a.T @ a, rtol=tol, atol=tol)
+    many = randn(3, 2, *z.shape)
+    torch.testing.assert_close(torch.func.vmap(physics.A, in_dims=1)(many[:, :, 0])[1], physics.A(many[:, 1, 0]))
+    measured = torch.stack([physics.A(v) for v in many[0]])
+    torch.testing.assert_close(torch.func.vmap(physics.A_adjoint)(measured)[1], physics.A_adjoint(measured[1]))
+    steps = torch.func.vmap(lambda a, b: physics.prox_l2(a, b, 2.0))(many[0], measured)
+    torch.testing.assert_close(steps[1], physics.prox_l2(many[0, 1], measured[1], 2.0))
+
+
+@operators
+def test_one_gamma_per_sample_is_left_to_deepinv(kind):
+    physics, z, y = problem(kind)
+    several = physics.prox_l2(z, y, torch.tensor([0.5, 5.0], dtype=torch.float64).view(2, 1, 1, 1), tol=1e-10)
+    for i, gamma in enumerate((0.5, 5.0)):
+        one = physics.prox_l2(z[i : i + 1], y[i : i + 1], gamma)
+        torch.testing.assert_close(several[i : i + 1], one, rtol=1e-4, atol=1e-4)
+
+
+def test_a_new_mask_counts():
+    physics, z, y = problem("mri")
+    ones = torch.ones(SIZE, SIZE, dtype=torch.float64)
+    torch.testing.assert_close(physics.prox_l2(z, y, 1.0, mask=ones), (z + physics.V(y)) / 2)
+    pixels, z, y = problem("inpainting")
+    full = torch.ones(1, 1, SIZE, SIZE, dtype=torch.float64)
+    torch.testing.assert_close(pixels.prox_l2(z, y, 1.0, mask=full), (z + y) / 2)
+
+
+@operators
+def test_deepinvs_losses_take_the_operator(kind):
+    physics = OPERATORS[kind](16)
+    x = randn(2, *physics.img_size, dtype=torch.float32).requires_grad_()
+
+    def model(y, physics, **kwargs):
+        return physics.A_adjoint(y)
+
+    mc = deepinv.loss.MCLoss()(y=physics(x).detach() + 0.1, x_net=x, physics=physics)
+    ei = deepinv.loss.EILoss(Rotation(), apply_noise=False)(x_net=x, physics=physics, model=model)
+    for loss in (mc, ei):
+        (gradient,) = torch.autograd.grad(loss, x, retain_graph=True)
+        assert torch.isfinite(gradient).all()
+        assert gradient.norm() > 0
+
+
+@operators
+def test_unusable_tensors_and_numbers_are_one_error_each(kind):
+    physics, x, y = problem(kind)
+    bad = x.clone()
+    bad[0, 0, 3, 4] = float("nan")
+    image = [(x[..., :-1], "x has shape"), (x[0], "x has shape"), (x.to(torch.complex64), "x is complex")]
+    for wrong, message in (*image, (x.int(), "x is torch.int32"), (bad, "x holds 1 NaN")):
+        for method in (physics.A, physics, *([physics.A_adjoint_A] if kind == "radial" else [])):
+            with pytest.raises(InputError, match=message):
+                method(wrong)
+    if kind not in ("ct", "inpainting"):
+        with pytest.raises(InputError, match=r"real_to_complex\(x\) makes it"):
+            physics.A(x[:, :1])
+    names = [name for name in ("A_adjoint", "A_dagger", "fbp", "gridding") if hasattr(physics, name)]
+    for method in (*(getattr(physics, name) for name in names), lambda y: physics.prox_l2(None, y, 1.0)):
+        for wrong, message in ((y[..., :-1], "y has shape"), (y[:, :, :-1], "y has shape"), (y / 0, "y holds")):
+            with pytest.raises(InputError, match=message):
+                method(wrong)
+    for gamma in (0.0, -1.0, float("nan"), torch.tensor(-2.0)):
+        with pytest.raises(InputError, match="gamma"):
+            physics.prox_l2(x, y, gamma)
+
+
+MAPS = torch.ones(2, 16, 16, dtype=torch.complex64)
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments", "message"),
+    [
+        (tomography, {"image_size": 1}, "image_size = 1"),
+        (tomography, {"n_views": 0}, "n_views = 0"),
+        (tomography, {"noise_sigma": -0.1}, "noise_sigma"),
+        (tomography, {"noise_sigma": float("nan")}, "noise_sigma"),
+        (tomography, {"n_detectors": 0}, "n_detectors = 0"),
+        (tomography, {"rtol": 0.0}, "rtol"),
+        (tomography, {"rtol": 1.0}, "rtol"),
+        (tomography, {"angles": [0.0, 90.0]}, "one in degrees for each view"),
+        (tomography, {"angles": [0.0, float("nan"), 1.0]}, "angles holds NaN"),
+        (mri, {"image_size": 0}, "image_size"),
+        (mri, {"acceleration": 0.9}, "acceleration = 0.9"),
+        (mri, {"acceleration": 17}, "acceleration = 17"),
+        (mri, {"noise_sigma": -1}, "noise_sigma = -1"),
+        (mri, {"n_coils": 0}, "n_coils = 0"),
+        (mri, {"center_fraction": 0}, "center_fraction = 0"),
+        (mri, {"center_fraction": 1.5}, "center_fraction = 1.5"),
+        (mri, {"center_fraction": 0.5}, "asks for 8 central columns, but acceleration = 4 leaves 4"),
+        (inpainting, {"keep": 0}, "keep = 0"),
+        (inpainting, {"keep": 1.1}, "keep = 1.1"),
+        (inpainting, {"keep": 0.0001}, "keeps no pixel of 16 x 16"),
+        (inpainting, {"noise_sigma": -1}, "noise_sigma"),
+        (inpainting, {"image_size": (16,)}, "image_size"),
+        (radial_mri, {"noise_sigma": -1}, "noise_sigma = -1"),
+        (radial_mri, {"n_coils": 0}, "n_coils = 0"),
+        (radial_mri, {"coil_maps": torch.ones(2, 16, 16)}, "coil_maps is"),
+        (radial_mri, {"coil_maps": MAPS[:, :-1]}, "pass complex maps"),
+        (radial_mri, {"coil_maps": 0 * MAPS}, "zeros only"),
+        (radial_mri, {"coil_maps": MAPS, "n_coils": 2}, "leave one out"),
+        (radial_mri, {"n_spokes": 0}, "n_spokes = 0"),
+        (radial_mri, {"angles": [0.0]}, r"angles has shape \(1,\), but n_spokes = 3"),
+        (radial_mri, {"positions": [0.0]}, "at least two ascending"),
+        (radial_mri, {"positions": [1.0, 0.0]}, "at least two ascending"),
+        (radial_mri, {"positions": [0.0, 1.0, 1.5]}, "equal steps"),
+        (radial_mri, {"positions": [-2.0, 0.0, 2.0]}, "at most 1"),
+        (radial_mri, {"positions": [7.0, 8.0, 9.0]}, "positions reach 9 cycles"),
+    ],
+)
+def test_impossible_scans_are_one_error(build, arguments, message):
+    required = {tomography: {"n_views": 3}, radial_mri: {"n_spokes": 3}}.get(build, {})
+    with pytest.raises(InputError, match=message):
+        build(**{"image_size": 16} | required | arguments)
