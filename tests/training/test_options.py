@@ -32,7 +32,7 @@ PAIRS = [
     ("ct-mc-deq", "loss__whitening", None, 0.1),
     ("inpainting-ei-deq", "physics__keep", 0.4, 0.5),
     ("mri-ei-deq", "loss__group", [ROTATION], [ROTATION | {"max_degrees": 20.0}]),
-    ("mri-ei-deq", "loss__group", [ROTATION], [ROTATION | {"interpolation": "bicubic"}]),
+    ("mri-ei-deq", "loss__group", [ROTATION], [ROTATION | {"interpolation": "bilinear"}]),
     ("mri-ei-deq", "loss__group", [REFLECTION], [REFLECTION | {"axes": ["vertical"]}]),
     ("mri-ei-deq", "loss__group", [SHIFT], [SHIFT | {"max_fraction": 0.3}]),
     ("mri-ei-deq", "loss__group", [SHIFT], [SHIFT, REFLECTION]),
