@@ -147,20 +147,16 @@ def read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
     """Copy weights into a model; raises CheckpointError that lists what differs, leaving the model untouched."""
-    own = model.state_dict()
+    own, found = ({name: tuple(t.shape) for name, t in tensors.items()} for tensors in (model.state_dict(), weights))
     shapes = [
-        f"{name} {tuple(weights[name].shape)} in place of {tuple(own[name].shape)}"
-        for name in sorted(own.keys() & weights.keys())
-        if weights[name].shape != own[name].shape
+        f"{name} {found[name]} in place of {own[name]}"
+        for name in sorted(own.keys() & found.keys())
+        if found[name] != own[name]
     ]
-    differing = {
-        "missing": sorted(own.keys() - weights.keys()),
-        "unknown": sorted(weights.keys() - own.keys()),
-        "other shape": shapes,
-    }
+    differing = {"missing": sorted(own.keys() - found.keys()), "unknown": sorted(found.keys() - own.keys())}
     problems = [
         f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-        for what, names in differing.items()
+        for what, names in (differing | {"other shape": shapes}).items()
         if names
     ]
     if problems:

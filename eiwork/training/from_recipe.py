@@ -42,8 +42,7 @@ def train(
     """Train a recipe: builds the arguments of `fit`, which see, and looks at 32 test images to monitor it."""
     physics = recipe.build_physics()
     samples, held_out = training_set(recipe, physics), test_set(recipe, physics)
-    shown = torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()
-    monitored = held_out[shown]
+    monitored = held_out[torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()]
     assert monitored.x is not None
     return fit(
         starting_model(recipe),
@@ -66,14 +65,6 @@ def train(
     )
 
 
-def linear_baselines(recipe: Recipe) -> dict[str, nn.Module]:
-    """What needs no training on the physics of a recipe."""
-    baselines: dict[str, nn.Module] = {"minimum-norm inverse": MinimumNormInverse()}
-    if recipe.physics.kind == "tomography":
-        baselines["filtered back-projection"] = FilteredBackProjection()
-    return baselines
-
-
 def evaluate_checkpoint(path: Path | str, device: str = "auto") -> tuple[Recipe, Evaluation]:
     """A checkpoint on every test image of its recipe, beside the linear reconstructions.
 
@@ -82,6 +73,9 @@ def evaluate_checkpoint(path: Path | str, device: str = "auto") -> tuple[Recipe,
     loaded, place = load_checkpoint(path), devices.resolve(device)
     recipe = loaded.recipe
     physics = recipe.build_physics()
-    images = test_set(recipe, physics).to(place)
-    models = {recipe.name: loaded.model().to(place), **linear_baselines(recipe)}
-    return recipe, evaluate(models, physics.to(place), images.y, images.x, seed=recipe.seed)
+    images = test_set(recipe, physics)
+    assert images.x is not None
+    models: dict[str, nn.Module] = {recipe.name: loaded.model().to(place), "minimum-norm inverse": MinimumNormInverse()}
+    if recipe.physics.kind == "tomography":
+        models["filtered back-projection"] = FilteredBackProjection()
+    return recipe, evaluate(models, physics.to(place), images.y.to(place), images.x.to(place), seed=recipe.seed)

@@ -30,10 +30,6 @@ class MeasurementSet:
     def __len__(self) -> int:
         return self.y.shape[0]
 
-    def to(self, device: torch.device) -> "MeasurementSet":
-        """The same set on a device."""
-        return replace(self, y=self.y.to(device), x=None if self.x is None else self.x.to(device))
-
     def __getitem__(self, indices: Tensor | slice | list[int]) -> "MeasurementSet":
         """The samples of the given indices, as a set."""
         return replace(self, y=self.y[indices], x=None if self.x is None else self.x[indices])
