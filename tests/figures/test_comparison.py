@@ -36,11 +36,7 @@ def test_centres_alone_are_enough():
 def test_long_names_leave_room_for_the_values():
     long = "a method whose name alone would take the whole width of the figure and more"
     figure = comparison(
-        [long, "short"],
-        [1.0, 2.0],
-        lower=[0, 1],
-        upper=[2, 3],
-        interval="95 % interval over a great many images",
+        [long, "short"], [1.0, 2.0], lower=[0, 1], upper=[2, 3], interval="95 % interval over a great many images"
     )
     (axis,) = figure.axes
     name = axis.get_yticklabels()[0].get_text()
