@@ -75,7 +75,7 @@ def every_check() -> list[Check]:
 
 
 def _packages() -> list[Check]:
-    """Compare the version of every declared dependency with its range; a missing extra is only a note."""
+    """Every declared dependency, its version compared with its range; a missing extra is only a note."""
     checks: dict[str, Check] = {}
     for requirement in map(Requirement, requires("eiwork") or []):
         extra = str(requirement.marker).split('"')[1] if requirement.marker else None  # of `extra == "lab"`

@@ -42,10 +42,9 @@ def lab(
 
 
 def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool = False) -> list[str]:
-    """Build the command that starts JupyterLab with the root `folder`, with the caller's options after ours.
+    """The command that starts JupyterLab with the root `folder`; `as_root`: with the option that it asks of root.
 
-    `as_root` adds the option that JupyterLab asks for when root runs it, as in a container. Raises InputError for an
-    option that would open the server to other machines or turn its token off.
+    Raises InputError for an option that would open the server to other machines or turn its token off.
     """
     for option, following in zip_longest(jupyter_options, jupyter_options[1:], fillvalue=""):
         name, equals, value = option.partition("=")
@@ -60,22 +59,12 @@ def lab_command(folder: Path, jupyter_options: Sequence[str], *, as_root: bool =
                 f"{option} would turn the token off, so that every user of this machine could run code as you. "
                 "Leave the option out: the address that JupyterLab prints already holds the token."
             )
-    return [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--ServerApp.ip=127.0.0.1",
-        f"--ServerApp.root_dir={folder}",
-        f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}",
-        *(["--allow-root"] if as_root else []),
-        *jupyter_options,
-    ]
+    command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={folder}"]
+    command += [f"--LabApp.default_url=/lab/tree/{FIRST_LESSON}", *(["--allow-root"] if as_root else [])]
+    return [*command, *jupyter_options]
 
 
 def lab_environment() -> dict[str, str]:
-    """This process's environment with our defaults of JupyterLab's settings: no news and no update check.
-
-    They are defaults only: what a user has set in JupyterLab's settings editor wins.
-    """
+    """This process's environment with our defaults of JupyterLab's settings: no news and no update check."""
     paths = [str(_JUPYTER_CONFIG), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     return {**os.environ, "JUPYTER_CONFIG_PATH": os.pathsep.join(path for path in paths if path)}
