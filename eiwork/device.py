@@ -34,10 +34,7 @@ def describe(device: torch.device) -> str:
 
 
 def _why_no_cuda() -> str:
-    """Say which of the two usual causes holds: a CPU build of torch, or no usable GPU and driver."""
     if torch.version.cuda is None:
         return f"this torch {torch.__version__} is a build without CUDA (install a CUDA build of torch to use a GPU)."
-    return (
-        f"torch {torch.__version__} (built for CUDA {torch.version.cuda}) finds no usable GPU: there is none, "
-        "its driver is missing or too old (see `nvidia-smi`), or CUDA_VISIBLE_DEVICES hides it."
-    )
+    told = f"torch {torch.__version__} (built for CUDA {torch.version.cuda}) finds no usable GPU: there is none, "
+    return told + "its driver is missing or too old (see `nvidia-smi`), or CUDA_VISIBLE_DEVICES hides it."

@@ -34,7 +34,7 @@ def write_atomically(
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str, error: type[EiworkError] = CheckpointError) -> Path:
-    """Write a text file in UTF-8 through `write_atomically`; arguments and errors are the same."""
+    """`write_atomically` for a text, in UTF-8."""
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"), error)
 
 
@@ -53,8 +53,7 @@ def ensure_output_folder(path: str | os.PathLike[str], error: type[EiworkError] 
     return folder
 
 
-def _flush_to_disk(path: Path) -> None:
-    """Wait until the content is on the disk: only then does a rename survive a power cut, or a full disk show."""
+def _flush_to_disk(path: Path) -> None:  # only then does a rename survive a power cut, or a full disk show
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

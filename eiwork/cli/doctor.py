@@ -34,10 +34,7 @@ class Check:
 
 
 def doctor(json_path: JsonPath = None) -> None:
-    """Check the installation: versions, device, threads, embedded data, browser, output folder.
-
-    Exit status 1 when something is wrong; a note is something optional that is missing.
-    """
+    """Check versions, device, threads, data, browser, output folder: exit status 1 when something is wrong."""
     check_json_path(json_path)
     checks = every_check()
     table = Table("", "what", "found", title="eiwork doctor")

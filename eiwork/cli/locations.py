@@ -17,10 +17,8 @@ def project_folder() -> Path:
     for folder in (here, *here.parents, Path(eiwork.__file__).resolve().parents[1]):
         if (folder / "notebooks" / FIRST_LESSON).is_file():
             return folder
-    raise InputError(
-        f"The lessons are not here: no notebooks/{FIRST_LESSON} in {here}, in its parents, or beside the installed "
-        "package. Get the source checkout of eiwork and run this command inside it."
-    )
+    told = f"The lessons are not here: no notebooks/{FIRST_LESSON} in {here}, in its parents, or beside the installed "
+    raise InputError(told + "package. Get the source checkout of eiwork and run this command inside it.")
 
 
 def find_chromium() -> Path | None:

@@ -22,12 +22,11 @@ def cobweb(
 ) -> DescribedFigure:
     """Maps of one variable with the diagonal and the path z0, f(z0), f(f(z0)), ... between them, a panel each.
 
-    positions (n,) increasing, the range that the axes show (a path may leave it); per panel the map there (n,), the
-    iterates (k,), k >= 2, and a title. Raises `InputError` for counts, lengths or an order that do not fit.
+    positions (n,) increasing, the range of the axes; per panel the map there (n,), the iterates (k,), k >= 2, and a
+    title. Raises `InputError` for counts, lengths or an order that do not fit.
     """
-    x = to_numbers(positions, "positions")
+    x, n = to_numbers(positions, "positions"), len(titles)
     require(len(x) >= 2 and (np.diff(x) > 0).all(), "cobweb needs at least two positions in increasing order.")
-    n = len(titles)
     told = f"cobweb needs a map, a path and a title per panel; got {len(values)}, {len(iterates)}, {n}."
     require(len(values) == len(iterates) == n > 0, told)
     figure, axes = new_figure(1, n, size=(panel_size * n, panel_size + 0.5))
@@ -58,8 +57,7 @@ def spectrum(
     n = len(eigenvalues)
     require(n > 0, "spectrum needs at least one set of eigenvalues.")
     figure, axes = new_figure(1, n, size=(panel_size * n, panel_size + 0.4), sharex=True, sharey=True)
-    angles = np.linspace(0, 2 * np.pi, 200)
-    parts = []
+    angles, parts = np.linspace(0, 2 * np.pi, 200), []
     for i, (axis, (label, numbers)) in enumerate(zip(axes.flat, eigenvalues.items(), strict=True)):
         values = np.asarray(numbers.detach().cpu() if isinstance(numbers, Tensor) else numbers)
         fits = values.ndim == 1 and values.size > 0 and np.isfinite(values).all()

@@ -53,6 +53,5 @@ def turned_columns(columns: Numbers, shape: tuple[int, int], degrees: Number) ->
 def _decades(kspace: Numbers, name: str) -> np.ndarray:
     """log10 of the magnitude relative to its largest value, three decades of it."""
     spectrum = to_picture(kspace, name)
-    top = float(spectrum.max())
-    require(top > 0, f"{name} is all zero: there is nothing to draw.")
-    return np.log10(np.maximum(spectrum / top, _FLOOR))
+    require(float(spectrum.max()) > 0, f"{name} is all zero: there is nothing to draw.")
+    return np.log10(np.maximum(spectrum / float(spectrum.max()), _FLOOR))

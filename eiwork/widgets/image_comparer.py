@@ -18,10 +18,7 @@ _LEVELS = 65535
 
 @dataclass(frozen=True)
 class Pixels:
-    """The values low + step * level of one grey image, with 16-bit levels (height, width).
-
-    Every value is within step / 2 of the image's own; `quantise` takes the image's range for low and step.
-    """
+    """The values low + step * level of one grey image, 16-bit levels (height, width), within step / 2 of its own."""
 
     levels: np.ndarray
     low: float
@@ -39,10 +36,7 @@ class Pixels:
 
 
 def quantise(image: Numbers, name: str = "image") -> Pixels:
-    """Spread 65536 levels over the range of one grey or complex (magnitude) image.
-
-    Raises `InputError` for colour, for other shapes (see `to_picture`) and for values that are not finite.
-    """
+    """65536 levels over the range of a grey or complex (magnitude) image; `InputError` as `to_picture`, and for colour."""
     picture = to_picture(image, name)
     require(picture.ndim == 2, f"{name} is a colour image; compare one channel, or its mean over the channels.")
     low, high = float(picture.min()), float(picture.max())
