@@ -36,7 +36,7 @@ class Pixels:
 
 
 def quantise(image: Numbers, name: str = "image") -> Pixels:
-    """65536 levels over the range of a grey or complex (magnitude) image; `InputError` as `to_picture`, and for colour."""
+    """65536 levels over the range of a grey or complex (magnitude) image; raises as `to_picture`, and for colour."""
     picture = to_picture(image, name)
     require(picture.ndim == 2, f"{name} is a colour image; compare one channel, or its mean over the channels.")
     low, high = float(picture.min()), float(picture.max())

@@ -14,11 +14,6 @@ import eiwork
 
 
 @pytest.fixture(scope="module")
-def citation(root):
-    return yaml.safe_load((root / "CITATION.cff").read_text())
-
-
-@pytest.fixture(scope="module")
 def extras(project):
     return project["project"]["optional-dependencies"]
 
@@ -33,7 +28,8 @@ def resolved(extra, extras):
     return found
 
 
-def test_version_licence_oldest_python_and_paper_are_the_same_everywhere(root, project, citation):
+def test_version_licence_oldest_python_and_paper_are_the_same_everywhere(root, project):
+    citation = yaml.safe_load((root / "CITATION.cff").read_text())
     latest = re.search(r"^## \[(.+?)\]", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert project["project"]["version"] == eiwork.__version__ == citation["version"] == latest[1]
     assert project["project"]["license"] == citation["license"] == "BSD-3-Clause"

@@ -54,8 +54,7 @@ def readme_code(root):
 
 
 def executed(code: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    exec(code, names)
+    exec(code, names := {})
     return names
 
 
