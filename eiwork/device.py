@@ -8,7 +8,7 @@ from eiwork.errors import InputError
 
 
 def resolve(name: str | torch.device = "auto") -> torch.device:
-    """Turn a device name into a `torch.device` that exists on this machine.
+    """The `torch.device` of a name, if this machine has it.
 
     `name`: "auto" (the first CUDA device when there is one, else the CPU), "cpu", "cuda", "cuda:N", or a
     `torch.device` of these types. Raises InputError for another name, CUDA where torch finds none, an absent index.
@@ -23,10 +23,8 @@ def resolve(name: str | torch.device = "auto") -> torch.device:
         raise InputError(f"--device {text} needs CUDA, and {_why_no_cuda()} Use --device cpu or --device auto.")
     count = torch.cuda.device_count()
     if match[1] is not None and int(match[1]) >= count:
-        raise InputError(
-            f"--device {text} does not exist: torch sees {count} CUDA device(s), numbered from 0 "
-            f"to {count - 1}. Use one of these, or --device auto."
-        )
+        told = f"--device {text} does not exist: torch sees {count} CUDA device(s), numbered from 0 to {count - 1}."
+        raise InputError(f"{told} Use one of these, or --device auto.")
     return torch.device(text)
 
 
@@ -36,10 +34,7 @@ def describe(device: torch.device) -> str:
 
 
 def _why_no_cuda() -> str:
-    """Say which of the two usual causes holds: a CPU build of torch, or no usable GPU and driver."""
     if torch.version.cuda is None:
         return f"this torch {torch.__version__} is a build without CUDA (install a CUDA build of torch to use a GPU)."
-    return (
-        f"torch {torch.__version__} (built for CUDA {torch.version.cuda}) finds no usable GPU: there is none, "
-        "its driver is missing or too old (see `nvidia-smi`), or CUDA_VISIBLE_DEVICES hides it."
-    )
+    told = f"torch {torch.__version__} (built for CUDA {torch.version.cuda}) finds no usable GPU: there is none, "
+    return told + "its driver is missing or too old (see `nvidia-smi`), or CUDA_VISIBLE_DEVICES hides it."

@@ -15,10 +15,9 @@ def write_atomically(
 ) -> Path:
     """Write a file so that a reader finds the old content or the new content, never a part, and return its path.
 
-    `write` creates a temporary file in the same folder (with the same suffix, which `numpy.savez` and others look at),
-    which is flushed to the disk and renamed over `path`. Whatever goes wrong, Ctrl-C included, the old file stays and
-    the temporary one is removed. Missing parent folders are made. Raises `error` when the disk is full or the folder
-    cannot be written, and whatever `write` raises for other reasons.
+    `write` creates a temporary file beside it, of the same suffix, which is flushed to the disk and renamed over
+    `path`. Whatever goes wrong, Ctrl-C included, the old file stays. Missing parent folders are made. Raises `error`
+    when the disk is full or the folder cannot be written, and whatever `write` raises for other reasons.
     """
     target = Path(path)
     temporary = target.with_name(f".{target.stem}.{secrets.token_hex(6)}{target.suffix}")
@@ -35,15 +34,12 @@ def write_atomically(
 
 
 def write_text_atomically(path: str | os.PathLike[str], text: str, error: type[EiworkError] = CheckpointError) -> Path:
-    """Write a text file in UTF-8 through `write_atomically`; arguments and errors are the same."""
+    """`write_atomically` for a text, in UTF-8."""
     return write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"), error)
 
 
 def ensure_output_folder(path: str | os.PathLike[str], error: type[EiworkError] = CheckpointError) -> Path:
-    """Create a folder if need be, prove that files can be written there before any long work starts, and return it.
-
-    Raises `error`, naming the folder, when it cannot be created or written.
-    """
+    """Create a folder if need be and return it; raises `error`, before any long work, where files cannot be written."""
     folder = Path(path)
     probe = folder / f".probe.{secrets.token_hex(6)}"
     try:
@@ -57,8 +53,7 @@ def ensure_output_folder(path: str | os.PathLike[str], error: type[EiworkError] 
     return folder
 
 
-def _flush_to_disk(path: Path) -> None:
-    """Wait until the content is on the disk: only then does a rename survive a power cut, or a full disk show."""
+def _flush_to_disk(path: Path) -> None:  # only then does a rename survive a power cut, or a full disk show
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
@@ -72,7 +67,5 @@ def _remove(path: Path) -> None:
 
 def _advice(path: Path, cause: Exception) -> str:
     reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
-    return (
-        f"Cannot write {path}: {reason}. Nothing was changed there. Check that the folder exists, may be "
-        "written by you and that its disk has free space, or choose another place."
-    )
+    told = f"Cannot write {path}: {reason}. Nothing was changed there. Check that the folder exists, may be written "
+    return told + "by you and that its disk has free space, or choose another place."

@@ -19,15 +19,10 @@ def machine() -> dict[str, str | int]:
     """Processor, cores, threads and library versions of this process."""
     import torch  # here, so that the book's tools need not wait for it
 
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count() or 1,
-        "threads": torch.get_num_threads(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "deepinv": version("deepinv"),
-    }
+    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    libraries = {"torch": torch.__version__, "deepinv": version("deepinv")}
+    system = {"system": platform.system(), "python": platform.python_version()}
+    return {"processor": _processor(), "cores": cores, "threads": threads, **system, **libraries}
 
 
 @cache

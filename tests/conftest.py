@@ -48,12 +48,5 @@ def pytest_runtest_setup() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long files first, so that no process is left alone with one at the end.
-
-    The lessons keep one process busy while the other builds the book, for which both would else wait.
-    """
-
-    def place(item: pytest.Item) -> int:
-        return next((i for i, folder in enumerate(SLOW_FIRST) if item.nodeid.startswith(folder)), len(SLOW_FIRST))
-
-    items.sort(key=place)
+    """Put the long files first: the lessons keep one process busy while the other builds the book."""
+    items.sort(key=lambda item: [not item.nodeid.startswith(folder) for folder in SLOW_FIRST])

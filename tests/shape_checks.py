@@ -1,8 +1,4 @@
-"""beartype behind jaxtyping's annotations, for as many calls of each test as can show something new.
-
-A solver calls the same functions on the same shapes thousands of times, and checking all of them takes two thirds of
-the time of such a test: jaxtyping is switched off for the rest of a test once `CALLS` checks were made in it.
-"""
+"""beartype behind jaxtyping's annotations, for the first `CALLS` checks of each test: solvers repeat the same ones."""
 
 from collections.abc import Callable
 from functools import wraps

@@ -1,8 +1,13 @@
+"""Names of devices; and annotated shapes, which are checked in every test anew."""
+
+import jaxtyping
 import pytest
+import shape_checks
 import torch
 
 from eiwork import device
 from eiwork.errors import InputError
+from eiwork.symmetry.rotation import rotate_by_shears
 
 
 @pytest.fixture
@@ -41,3 +46,14 @@ def test_devices_are_described_in_words(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Imagined GPU")
     assert device.describe(torch.device("cpu")) == "cpu"
     assert device.describe(torch.device("cuda:0")) == "cuda:0 (Imagined GPU)"
+
+
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_a_wrong_shape_is_refused_until_enough_calls_were_checked(attempt):
+    x, angle = torch.zeros(2, 1, 4, 4), torch.zeros(2)
+    with pytest.raises(jaxtyping.TypeCheckError, match="degrees"):
+        rotate_by_shears(x, angle[:1])
+    assert not jaxtyping.config.jaxtyping_disable
+    for _ in range(shape_checks.CALLS):
+        rotate_by_shears(x, angle)
+    assert jaxtyping.config.jaxtyping_disable

@@ -15,10 +15,7 @@ INTERRUPTED = 130  # the shell's status for a command that Ctrl-C ended
 
 
 class AdviceGroup(TyperGroup):
-    """A command group that turns the package's own errors into advice; any other error is a bug and shows itself.
-
-    Exit status: 2 where the command line itself asks for something impossible, 1 where files or a computation fail.
-    """
+    """Turns the package's errors into advice: status 2 for impossible input, 1 where files or a computation fail."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -34,9 +31,8 @@ class AdviceGroup(TyperGroup):
 def need_extra(module: str, extra: str) -> None:
     """Raise InputError with the pip command when an optional library is not installed."""
     if importlib.util.find_spec(module) is None:
-        raise InputError(
-            f'This command needs {module}, which is not installed. Install it with: pip install "eiwork[{extra}]"'
-        )
+        remedy = f'Install it with: pip install "eiwork[{extra}]"'
+        raise InputError(f"This command needs {module}, which is not installed. {remedy}")
 
 
 def _say(text: str, style: str) -> None:

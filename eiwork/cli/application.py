@@ -29,10 +29,11 @@ def _version(asked: bool) -> bool:
     return asked
 
 
+_VERSION = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version.")
+
+
 @app.callback()
-def options(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
-) -> None:
+def options(version: bool = _VERSION) -> None:
     """Options of `eiwork` itself; the texts of its help are given to the application above."""
 
 

@@ -34,10 +34,7 @@ class Check:
 
 
 def doctor(json_path: JsonPath = None) -> None:
-    """Check the installation: versions, device, threads, embedded data, browser, output folder.
-
-    Exit status 1 when something is wrong; a note is something optional that is missing.
-    """
+    """Check versions, device, threads, data, browser, output folder: exit status 1 when something is wrong."""
     check_json_path(json_path)
     checks = every_check()
     table = Table("", "what", "found", title="eiwork doctor")
@@ -75,7 +72,7 @@ def every_check() -> list[Check]:
 
 
 def _packages() -> list[Check]:
-    """Compare the version of every declared dependency with its range; a missing extra is only a note."""
+    """Every declared dependency, its version compared with its range; a missing extra is only a note."""
     checks: dict[str, Check] = {}
     for requirement in map(Requirement, requires("eiwork") or []):
         extra = str(requirement.marker).split('"')[1] if requirement.marker else None  # of `extra == "lab"`

@@ -12,18 +12,13 @@ _CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chro
 
 
 def project_folder() -> Path:
-    """Return the folder that holds `notebooks/`: the current one, a parent of it, or the source checkout.
-
-    Raises InputError where there is none, as in an installation without the source checkout.
-    """
+    """The folder with `notebooks/`: the current one, a parent, or the source checkout; InputError if there is none."""
     here = Path.cwd()
     for folder in (here, *here.parents, Path(eiwork.__file__).resolve().parents[1]):
         if (folder / "notebooks" / FIRST_LESSON).is_file():
             return folder
-    raise InputError(
-        f"The lessons are not here: no notebooks/{FIRST_LESSON} in {here}, in its parents, or beside the installed "
-        "package. Get the source checkout of eiwork and run this command inside it."
-    )
+    told = f"The lessons are not here: no notebooks/{FIRST_LESSON} in {here}, in its parents, or beside the installed "
+    raise InputError(told + "package. Get the source checkout of eiwork and run this command inside it.")
 
 
 def find_chromium() -> Path | None:

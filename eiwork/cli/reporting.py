@@ -11,10 +11,8 @@ from rich.console import Console
 from eiwork.errors import InputError
 from eiwork.files import ensure_output_folder, write_text_atomically
 
-JsonPath = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="PATH", dir_okay=False, help="Also write the figures to this file, as JSON."),
-]
+_JSON = typer.Option("--json", metavar="PATH", dir_okay=False, help="Also write the figures to this file, as JSON.")
+JsonPath = Annotated[Path | None, _JSON]
 
 
 def console() -> Console:

@@ -9,9 +9,8 @@ from rich.table import Table
 from eiwork.cli.advice import INTERRUPTED
 from eiwork.cli.reporting import JsonPath, check_json_path, console, say, write_json
 
-DeviceName = Annotated[
-    str, typer.Option("--device", metavar="NAME", help="auto (a GPU when there is one), cpu, cuda, or cuda:N.")
-]
+_DEVICE = typer.Option("--device", metavar="NAME", help="auto (a GPU when there is one), cpu, cuda, or cuda:N.")
+DeviceName = Annotated[str, _DEVICE]
 
 
 def recipes() -> None:

@@ -45,8 +45,8 @@ def to_numbers(
     finite = np.isfinite(array)
     require(finite.any(), f"{name} holds no finite value, so there is nothing to draw.")
     require(gaps or finite.all(), f"{name} holds NaN or infinite values; check the step that produced it.")
-    above = not positive or (array[finite] > 0).all()
-    require(above, f"{name} holds values <= 0, which a logarithmic axis cannot show.")
+    told = f"{name} holds values <= 0, which a logarithmic axis cannot show."
+    require(not positive or (array[finite] > 0).all(), told)
     return array
 
 
@@ -57,17 +57,14 @@ def to_picture(image: Numbers, name: str = "image") -> np.ndarray:
     and imaginary part: the magnitude is shown) or 3 (colour). Raises `InputError` for others and for NaN.
     """
     array = to_array(image, name)
-    shape = array.shape
-    if array.ndim == 4 and shape[0] == 1:
-        array = array[0]
-    array = array[None] if array.ndim == 2 else array
-    told = f"{name} has shape {tuple(shape)}, which is not one image: give (height, width) or (channel, height, width) "
+    told = f"{name} has shape {array.shape}, which is not one image: give (height, width) or (channel, height, width) "
     told += "with 1, 2 or 3 channels; take one sample of a batch with x[i]."
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array[None] if array.ndim == 2 else array
     require(array.ndim == 3 and array.shape[0] in (1, 2, 3) and array.size > 0, told)
     require(np.isfinite(array).all(), f"{name} holds NaN or infinite values; check the step that produced it.")
-    if array.shape[0] == 2:
+    if len(array) == 2:
         return np.hypot(array[0], array[1])
-    return array[0] if array.shape[0] == 1 else np.moveaxis(array, 0, -1)
+    return array[0] if len(array) == 1 else np.moveaxis(array, 0, -1)
 
 
 def checked_range(value_range: Range, name: str = "value_range") -> Range:

@@ -1,14 +1,16 @@
-"""Curves: residuals of a solver, any quantity against another, and the quantities of a training run."""
+"""Curves: residuals of a solver, any quantity against another, those of a training run; methods compared."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from eiwork.figures.arrays import Number, Numbers, require, to_array, to_numbers
 from eiwork.figures.described import DescribedFigure, new_figure
-from eiwork.figures.style import REFERENCE_COLOUR, look, style
+from eiwork.figures.style import PALETTE, REFERENCE_COLOUR, look, style
 
 
+@style()
 def convergence(
     traces: Sequence[Numbers],
     labels: Sequence[str],
@@ -26,34 +28,31 @@ def convergence(
     require(0 < len(traces) == len(labels), f"Give one label per trace; got {len(labels)} for {len(traces)} traces.")
     require(tolerance is None or tolerance > 0, f"tolerance is {tolerance}; it must be positive.")
     figure, axes = new_figure()
-    axis = axes[0, 0]
-    parts = []
-    with style():
-        for i, (trace, label) in enumerate(zip(traces, labels, strict=True)):
-            values = to_array(trace, f"traces[{i}]")
-            fits = values.ndim in (1, 2) and values.size > 0
-            require(fits, f"traces[{i}] has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
-            values = values.reshape(len(values), -1)
-            drawn = (np.isfinite(values) & (values > 0)).any(axis=1)
-            require(drawn.any(), f"traces[{i}] holds no positive finite residual, so there is nothing to draw.")
-            rows = np.where(np.isfinite(values) & (values > 0), values, np.nan)[drawn]
-            steps, summary = np.arange(1, len(values) + 1), np.full((3, len(values)), np.nan)
-            summary[:, drawn] = np.nanmedian(rows, axis=1), np.nanmin(rows, axis=1), np.nanmax(rows, axis=1)
-            middle, lowest, highest = summary
-            axis.semilogy(steps, middle, label=label, markevery=max(1, len(steps) // 12), **look(i))
-            if not np.array_equal(lowest, highest, equal_nan=True):
-                axis.fill_between(steps, lowest, highest, color=look(i)["color"], alpha=0.15, linewidth=0)
-            seen = middle[drawn]
-            parts.append(f"{label}: {seen[0]:.2g} at the start, {seen[-1]:.2g} after {len(middle)}")
-        if tolerance is not None:
-            axis.axhline(tolerance, color=REFERENCE_COLOUR, linestyle=":", label=f"tolerance {tolerance:.0e}")
-            parts.append(f"the tolerance is {tolerance:.0e}")
-        axis.set(xlabel=x_label, ylabel=y_label)
-        axis.legend()
+    axis, parts = axes[0, 0], []
+    for i, (trace, label) in enumerate(zip(traces, labels, strict=True)):
+        values = to_array(trace, f"traces[{i}]")
+        fits = values.ndim in (1, 2) and values.size > 0
+        require(fits, f"traces[{i}] has shape {values.shape}; give (n,) or (n, batch) residuals with n >= 1.")
+        values = values.reshape(len(values), -1)
+        known = np.ma.masked_where(~(np.isfinite(values) & (values > 0)), values)
+        require(known.count() > 0, f"traces[{i}] holds no positive finite residual, so there is nothing to draw.")
+        middle, lowest, highest = (of(known, axis=1).filled(np.nan) for of in (np.ma.median, np.ma.min, np.ma.max))
+        steps = np.arange(1, len(values) + 1)
+        axis.semilogy(steps, middle, label=label, markevery=max(1, len(steps) // 12), **look(i))
+        if not np.array_equal(lowest, highest, equal_nan=True):
+            axis.fill_between(steps, lowest, highest, color=look(i)["color"], alpha=0.15, linewidth=0)
+        seen = middle[np.isfinite(middle)]
+        parts.append(f"{label}: {seen[0]:.2g} at the start, {seen[-1]:.2g} after {len(middle)}")
+    if tolerance is not None:
+        axis.axhline(tolerance, color=REFERENCE_COLOUR, linestyle=":", label=f"tolerance {tolerance:.0e}")
+        parts.append(f"the tolerance is {tolerance:.0e}")
+    axis.set(xlabel=x_label, ylabel=y_label)
+    axis.legend()
     text = f"Curves of {y_label} against {x_label} on a logarithmic axis. {'; '.join(parts)}."
     return figure.described(description, text)
 
 
+@style()
 def lines(
     x: Numbers,
     series: Mapping[str, Numbers],
@@ -71,21 +70,20 @@ def lines(
     positions = to_numbers(x, "x", positive=log_x)
     require(bool(series), "lines needs at least one series.")
     figure, axes = new_figure()
-    axis = axes[0, 0]
-    parts = []
-    with style():
-        for i, (label, numbers) in enumerate(series.items()):
-            values = to_numbers(numbers, f"series[{label!r}]", len(positions), positive=log_y, gaps=True)
-            axis.plot(positions, values, label=label, **look(i))
-            places, own = positions[np.isfinite(values)], values[np.isfinite(values)]
-            parts.append(f"{label}: {own[0]:.3g} at {places[0]:.3g}, {own[-1]:.3g} at {places[-1]:.3g}")
-        axis.set(xscale="log" if log_x else "linear", yscale="log" if log_y else "linear")
-        axis.set(xlabel=x_label, ylabel=y_label)
-        if len(series) > 1:
-            axis.legend()
+    axis, parts = axes[0, 0], []
+    for i, (label, numbers) in enumerate(series.items()):
+        values = to_numbers(numbers, f"series[{label!r}]", len(positions), positive=log_y, gaps=True)
+        axis.plot(positions, values, label=label, **look(i))
+        places, own = positions[np.isfinite(values)], values[np.isfinite(values)]
+        parts.append(f"{label}: {own[0]:.3g} at {places[0]:.3g}, {own[-1]:.3g} at {places[-1]:.3g}")
+    scales = {"xscale": "log" if log_x else "linear", "yscale": "log" if log_y else "linear"}
+    axis.set(**scales, xlabel=x_label, ylabel=y_label)
+    if len(series) > 1:
+        axis.legend()
     return figure.described(description, f"Curves of {y_label} against {x_label}. {'; '.join(parts)}.")
 
 
+@style()
 def training_curves(
     steps: Numbers,
     series: Mapping[str, Numbers],
@@ -105,21 +103,82 @@ def training_curves(
     require(not unknown, f"log_scale or baselines name unknown quantities {unknown}; known: {list(series)}.")
     figure, axes = new_figure(1, len(series), size=(0.6 + 3.6 * len(series), 3.0))
     parts = []
-    with style():
-        for i, (axis, (name, numbers)) in enumerate(zip(axes.flat, series.items(), strict=True)):
-            values = to_numbers(numbers, f"series[{name!r}]", len(positions), positive=name in log_scale, gaps=True)
-            seen = np.isfinite(values)
-            marker = "o" if seen.sum() < 30 else ""
-            axis.plot(positions[seen], values[seen], color=look(i)["color"], marker=marker, label=name)
-            parts.append(describe_series(name, positions[seen], values[seen]))
-            axis.set(xlabel="training step", title=name, yscale="log" if name in log_scale else "linear")
-            for k, (label, level) in enumerate(levels.get(name, {}).items()):
-                axis.axhline(level, color=REFERENCE_COLOUR, linestyle=("--", ":", "-.")[k % 3], label=label)
-                axis.legend()
-                parts.append(f"{label}: {level:.4g}")
+    for i, (axis, (name, numbers)) in enumerate(zip(axes.flat, series.items(), strict=True)):
+        values = to_numbers(numbers, f"series[{name!r}]", len(positions), positive=name in log_scale, gaps=True)
+        seen = np.isfinite(values)
+        marker = "o" if seen.sum() < 30 else ""
+        axis.plot(positions[seen], values[seen], color=look(i)["color"], marker=marker, label=name)
+        parts.append(describe_series(name, positions[seen], values[seen]))
+        axis.set(xlabel="training step", title=name, yscale="log" if name in log_scale else "linear")
+        for k, (label, level) in enumerate(levels.get(name, {}).items()):
+            axis.axhline(level, color=REFERENCE_COLOUR, linestyle=("--", ":", "-.")[k % 3], label=label)
+            axis.legend()
+            parts.append(f"{label}: {level:.4g}")
     return figure.described(description, f"Training curves. {'; '.join(parts)}.")
 
 
 def describe_series(name: str, steps: np.ndarray, values: np.ndarray) -> str:
     """Say where a curve starts and ends: "loss: 1 at step 0, 0.25 at step 80"; (n,) finite values, n >= 1."""
     return f"{name}: {values[0]:.4g} at step {steps[0]:.0f}, {values[-1]:.4g} at step {steps[-1]:.0f}"
+
+
+@style()
+def comparison(
+    labels: Sequence[str],
+    centres: Numbers,
+    *,
+    lower: Numbers | None = None,
+    upper: Numbers | None = None,
+    points: Sequence[Numbers] | None = None,
+    quantity: str = "PSNR (dB)",
+    interval: str = "",
+    reference: tuple[str, Number] | None = None,
+    description: str = "",
+) -> DescribedFigure:
+    """One row per method on a free axis: a dot at its centre, a bar from lower to upper, faint dots for its points.
+
+    n labels, (n,) centres, lower and upper (both or neither, `interval` says what they are), n lists of points, a
+    (label, value) of a vertical line. Raises `InputError` for counts that disagree, values that are not finite, or an
+    interval that misses its centre.
+    """
+    n = len(labels)
+    require(n > 0, "comparison needs at least one label.")
+    middle, ends = to_numbers(centres, "centres", n), None
+    require((lower is None) == (upper is None), "Give both lower and upper, or neither.")
+    told = "Say in `interval` what lower and upper are, and give it only together with them."
+    require((lower is None) != bool(interval), told)
+    require(points is None or len(points) == n, f"points has {len(points or ())} lists for {n} methods.")
+    if lower is not None and upper is not None:
+        ends = np.stack([to_numbers(lower, "lower", n), to_numbers(upper, "upper", n)])
+        contained = ((ends[0] <= middle) & (middle <= ends[1])).all()
+        require(contained, "An interval does not contain its centre; check the order of lower and upper.")
+    figure, axes = new_figure(size=(6.4, 1.1 + 0.42 * n))
+    axis, parts = axes[0, 0], []
+    for i, label in enumerate(labels):
+        colour = PALETTE[i % len(PALETTE)]
+        if points is not None:
+            values = to_array(points[i], f"points[{i}]").ravel()
+            # Spread in a fixed pattern, not at random: the same numbers give the same picture.
+            offsets = 0.16 * np.sin(2.4 * np.arange(values.size))
+            axis.plot(values, i + offsets, ".", color=colour, alpha=0.35, markersize=4)
+        if ends is not None:
+            axis.plot(ends[:, i], [i, i], "-", color=colour, linewidth=2.5)
+        axis.plot(middle[i], i, "o", color=colour, markersize=7, markeredgecolor="white")
+        range_text = "" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})"
+        parts.append(f"{label} {middle[i]:.4g}{range_text}")
+    axis.set_yticks(np.arange(n), [_wrapped(label) for label in labels])
+    axis.set_ylim(n - 0.5, -0.5)
+    if reference is not None:
+        name, value = reference
+        axis.axvline(value, color=REFERENCE_COLOUR, linestyle="--")
+        axis.text(value, 1.01, name, transform=axis.get_xaxis_transform(), ha="center", fontsize=9)
+        parts.append(f"{name} {value:.4g} as a reference line")
+    axis.set_xlabel(_wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
+    axis.grid(axis="y", visible=False)
+    with_what = f", with {interval}" if interval else ""
+    return figure.described(description, f"Comparison in {quantity}{with_what}: {'; '.join(parts)}.")
+
+
+def _wrapped(text: str) -> str:
+    """Lines of at most 40 characters: two of them fit a row, and leave half of the width to the values."""
+    return "\n".join(textwrap.fill(line, 40) for line in text.splitlines())

@@ -14,10 +14,7 @@ from eiwork.figures.style import DOTS_PER_INCH, style
 
 
 class DescribedFigure(Figure):
-    """A matplotlib figure with `alt_text`, the text that stands for it where it cannot be seen.
-
-    As the last expression of a notebook cell it shows itself with that text. Made without pyplot: nothing stays open.
-    """
+    """A matplotlib figure, made without pyplot, with `alt_text`; the last one of a notebook cell shows itself."""
 
     alt_text: str = ""
 
@@ -30,40 +27,36 @@ class DescribedFigure(Figure):
         show(self)
 
 
+@style()
 def new_figure(
     n_rows: int = 1, n_columns: int = 1, *, size: tuple[Number, Number] = (6.4, 3.8), **subplots: Any
 ) -> tuple[DescribedFigure, Any]:
-    """Make a figure of `size` (inches) with a grid of axes; returns it with the (n_rows, n_columns) array of axes."""
-    with style():
-        figure = DescribedFigure(figsize=size, layout="constrained", dpi=DOTS_PER_INCH)
-        return figure, figure.subplots(n_rows, n_columns, squeeze=False, **subplots)
+    """A figure of `size` (inches) and the (n_rows, n_columns) array of its axes."""
+    figure = DescribedFigure(figsize=size, layout="constrained", dpi=DOTS_PER_INCH)
+    return figure, figure.subplots(n_rows, n_columns, squeeze=False, **subplots)
 
 
 def blank(axis: Axes) -> None:
     """Leave an axis nothing but its picture and title."""
     axis.set_axis_off()
-    # matplotlib would lay out the ticks that nobody sees, which takes two thirds of drawing images.
-    axis.set(xticks=[], yticks=[])
+    axis.set(xticks=[], yticks=[])  # laying out ticks that nobody sees takes two thirds of drawing images
 
 
+@style()
 def figure_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
     """Render a figure as PNG bytes: the same figure gives the same bytes (no date, no version inside)."""
     buffer, own = io.BytesIO(), figure.dpi
     figure.dpi = dots_per_inch
     try:
-        with style():
-            # The bytes of `savefig`, which draws everything once more only to find the layout.
-            FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+        # The bytes of `savefig`, which draws everything once more only to find the layout.
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     finally:
         figure.dpi = own
     return buffer.getvalue()
 
 
 def show(figure: Figure, alt: str | None = None) -> None:
-    """Show a figure in a notebook with the text `alt`, or its own; `InputError` when there is none at all.
-
-    The output's plain text is the alternative text, so it is the same in every run with the same numbers.
-    """
+    """Show a figure in a notebook with the text `alt`, or its own; `InputError` when there is none at all."""
     from IPython.display import display  # here, so that the engine works without a notebook
 
     text = alt if alt is not None else getattr(figure, "alt_text", "")
@@ -71,9 +64,7 @@ def show(figure: Figure, alt: str | None = None) -> None:
     require(bool(text.strip()), told + "Pass alt='what the figure shows, with its numbers'.")
     data = base64.b64encode(figure_png(figure)).decode("ascii")
     # dark-light: the book's dark theme leaves such pictures as they are instead of dimming them.
-    image = (
-        '<img class="eiwork-figure dark-light" style="max-width: 100%; '
-        f'width: {round(figure.get_figwidth() * 100)}px; height: auto; background: white; border-radius: 4px" '
-        f'alt="{html.escape(text)}" src="data:image/png;base64,{data}"/>'
-    )
+    image = '<img class="eiwork-figure dark-light" style="max-width: 100%; '
+    image += f'width: {round(figure.get_figwidth() * 100)}px; height: auto; background: white; border-radius: 4px" '
+    image += f'alt="{html.escape(text)}" src="data:image/png;base64,{data}"/>'
     display({"text/html": image, "text/plain": text}, raw=True)

@@ -11,6 +11,7 @@ from eiwork.figures.described import DescribedFigure, blank, new_figure
 from eiwork.figures.style import DIFFERENCE_COLOUR_MAP, ERROR_COLOUR_MAP, style
 
 
+@style()
 def image_row(
     images: Sequence[Numbers],
     titles: Sequence[str],
@@ -24,13 +25,12 @@ def image_row(
     panel_size: Number = 2.2,
     description: str = "",
 ) -> DescribedFigure:
-    """Show images on one common scale, wrapped into `n_columns` (default: all in one row).
+    """Images on one common scale, wrapped into `n_columns` (default: all in one row), as `to_picture` takes them.
 
-    Each is (height, width) or (channel, height, width), 2 channels as a magnitude, with a title and, if given, the PSNR
-    (dB) that the caller computed. With a reference a panel |image - reference| stands below each image that differs
-    from it. The `signed` columns are blue (negative), white (zero) and vermilion (positive), up to `signed_range` or
-    the largest of their row. value_range (black, white): by default that of the reference, else of all images;
-    panel_size in inches. Raises `InputError` for counts, shapes or ranges that do not fit.
+    psnr in dB; with a reference, |image - reference| stands below each image that differs from it. The `signed` columns
+    are blue (negative), white (zero) and vermilion (positive), up to `signed_range` or the largest of their row.
+    value_range (black, white): by default that of the reference, else of all images; panel_size in inches. Raises
+    `InputError` for counts, shapes or ranges that do not fit.
     """
     n = len(images)
     require(0 < n == len(titles), f"image_row needs one title per image; got {len(titles)} for {n} images.")
@@ -43,9 +43,9 @@ def image_row(
     told = "Error maps stand below one row of images: leave n_columns and signed out when a reference is given."
     require(reference is None or (columns == n and not signed), told)
     pictures = [to_picture(image, f"images[{i}]") for i, image in enumerate(images)]
-    for i in (i for i in range(n) if i % columns in signed):
+    for i in range(n):
         told = f"images[{i}] is in a signed column and must have one channel: take the real part."
-        require(to_array(images[i]).squeeze().ndim == 2, told)
+        require(i % columns not in signed or to_array(images[i]).squeeze().ndim == 2, told)
     truth = None if reference is None else to_picture(reference, "reference")
     plain = [picture for i, picture in enumerate(pictures) if i % columns not in signed]
     low, high = _range(plain if truth is None else [truth], value_range)
@@ -63,21 +63,20 @@ def image_row(
     figure, axes = new_figure(n_rows, columns, size=(columns * panel_size + with_bar, height))
     text = f"{'One image' if n == 1 else f'{n} images side by side'}, values from {low:.3g} (black) to {high:.3g} "
     text += f"(white): {', '.join(names)}."
-    with style():
-        for axis in axes.flat:
-            blank(axis)
-        for i, (axis, picture, label) in enumerate(zip(axes.flat, pictures, labels, strict=False)):
-            axis.set_title(label)
-            if i % columns not in signed:
-                shown = np.clip((picture - low) / (high - low), 0, 1) if picture.ndim == 3 else picture
-                axis.imshow(shown, vmin=low, vmax=high, cmap="gray")
-        if truth is not None:
-            text += _draw_errors(figure, axes[1], pictures, truth, names)
-        for r, panels in enumerate(axes if signed else ()):
-            own = {c: pictures[r * columns + c] for c in sorted(signed) if r * columns + c < n}
-            if own:
-                top = signed_range or max(float(np.abs(picture).max()) for picture in own.values()) or 1.0
-                text += _draw_signed(figure, panels, own, names[r * columns :], top)
+    for axis in axes.flat:
+        blank(axis)
+    for i, (axis, picture, label) in enumerate(zip(axes.flat, pictures, labels, strict=False)):
+        axis.set_title(label)
+        if i % columns not in signed:
+            shown = np.clip((picture - low) / (high - low), 0, 1) if picture.ndim == 3 else picture
+            axis.imshow(shown, vmin=low, vmax=high, cmap="gray")
+    if truth is not None:
+        text += _draw_errors(figure, axes[1], pictures, truth, names)
+    for r, panels in enumerate(axes if signed else ()):
+        own = {c: pictures[r * columns + c] for c in sorted(signed) if r * columns + c < n}
+        if own:
+            top = signed_range or max(float(np.abs(picture).max()) for picture in own.values()) or 1.0
+            text += _draw_signed(figure, panels, own, names[r * columns :], top)
     return figure.described(description, text)
 
 
@@ -94,8 +93,7 @@ def _draw_signed(
     """Draw the signed pictures (by column) of one row, from -top to top; returns their text."""
     _draw_in_colour(figure, panels, pictures, (-top, top), DIFFERENCE_COLOUR_MAP)
     for c in pictures:
-        # A part that is zero is all white: a frame shows where it is.
-        panels[c].set_axis_on()
+        panels[c].set_axis_on()  # a part that is zero is all white: a frame shows where it is
         panels[c].spines[:].set(visible=True, color="#bbbbbb")
     parts = ", ".join(names[c] for c in pictures)
     return f" In colour, from {-top:.3g} (blue) over 0 (white) to {top:.3g} (vermilion): {parts}."

@@ -10,13 +10,12 @@ from eiwork.figures.style import PALETTE, style
 _FLOOR = 1e-3
 
 
+@style()
 def turned_sampling(image: Numbers, kspace: Numbers, columns: Numbers, degrees: Number) -> DescribedFigure:
-    """A turned head, its k-space with the measured columns, and where these columns lie in the head at rest.
+    """A turned head, its k-space with the measured columns, and these, turned back, in that of the head at rest.
 
-    A turned image has a k-space that is turned as well (the projection-slice theorem), so the columns of the turned
-    head are the same columns turned back, in the k-space of the head at rest. image: the turned one, from 0 (black) to
-    1; kspace: two, at rest and turned, zero frequency at size // 2; columns: indices; degrees counter-clockwise as on
-    the page. Raises `InputError` when there are not two k-spaces, and for a column outside.
+    image: the turned one, from 0 (black) to 1; kspace: two, at rest and turned, zero frequency at size // 2; columns:
+    indices; degrees counter-clockwise as on the page. Raises `InputError` for other counts, and a column outside.
     """
     require(len(kspace) == 2, f"turned_sampling needs two k-spaces, at rest and turned; got {len(kspace)}.")
     rest, turned = (_decades(k, f"kspace[{i}]") for i, k in enumerate(kspace))
@@ -24,19 +23,18 @@ def turned_sampling(image: Numbers, kspace: Numbers, columns: Numbers, degrees: 
     chosen, scale = to_numbers(columns, "columns"), (np.log10(_FLOOR), 0.0)
     require(((chosen >= 0) & (chosen <= width - 1)).all(), f"columns must be indices from 0 to {width - 1}.")
     figure, axes = new_figure(1, 3, size=(7.8, 3.05))
-    with style():
-        for axis, picture, title, (low, high), angle in (
-            (axes[0, 0], to_picture(image, "image"), f"head turned by {degrees:g}°", (0.0, 1.0), None),
-            (axes[0, 1], turned, f"its k-space:\n{chosen.size} columns measured", scale, 0.0),
-            (axes[0, 2], rest, "the same numbers\nin the head at rest", scale, -float(degrees)),
-        ):
-            axis.set(xticks=[], yticks=[], title=title)
-            axis.grid(visible=False)
-            axis.imshow(picture, vmin=low, vmax=high, cmap="gray")
-            if angle is not None:
-                lines = turned_columns(chosen, (height, width), angle)
-                axis.add_collection(LineCollection(list(lines), colors=PALETTE[5], linewidths=1.1))
-                axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+    for axis, picture, title, (low, high), angle in (
+        (axes[0, 0], to_picture(image, "image"), f"head turned by {degrees:g}°", (0.0, 1.0), None),
+        (axes[0, 1], turned, f"its k-space:\n{chosen.size} columns measured", scale, 0.0),
+        (axes[0, 2], rest, "the same numbers\nin the head at rest", scale, -float(degrees)),
+    ):
+        axis.set(xticks=[], yticks=[], title=title)
+        axis.grid(visible=False)
+        axis.imshow(picture, vmin=low, vmax=high, cmap="gray")
+        if angle is not None:
+            lines = turned_columns(chosen, (height, width), angle)
+            axis.add_collection(LineCollection(list(lines), colors=PALETTE[5], linewidths=1.1))
+            axis.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     text = f"Three panels: the head turned by {degrees:g} degrees; its k-space with {chosen.size} measured columns as "
     text += f"upright lines; the k-space of the head at rest with the same lines turned by {-degrees:g} degrees."
     return figure.described("", text)
@@ -55,6 +53,5 @@ def turned_columns(columns: Numbers, shape: tuple[int, int], degrees: Number) ->
 def _decades(kspace: Numbers, name: str) -> np.ndarray:
     """log10 of the magnitude relative to its largest value, three decades of it."""
     spectrum = to_picture(kspace, name)
-    top = float(spectrum.max())
-    require(top > 0, f"{name} is all zero: there is nothing to draw.")
-    return np.log10(np.maximum(spectrum / top, _FLOOR))
+    require(float(spectrum.max()) > 0, f"{name} is all zero: there is nothing to draw.")
+    return np.log10(np.maximum(spectrum / float(spectrum.max()), _FLOOR))

@@ -10,8 +10,7 @@ from matplotlib.style import context
 
 # Okabe and Ito (2008), "Color Universal Design", without the yellow, which is too faint on white.
 PALETTE: tuple[str, ...] = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-# These vary along with the colour, so that no information rests on colour alone.
-LINE_STYLES: tuple[str, ...] = ("-", "--", "-.", ":", "-", "--", "-.")
+LINE_STYLES: tuple[str, ...] = ("-", "--", "-.", ":", "-", "--", "-.")  # no information rests on colour alone
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X")
 REFERENCE_COLOUR = "#555555"
 ERROR_COLOUR_MAP = "magma"
@@ -45,7 +44,7 @@ _SETTINGS: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Apply the package's matplotlib settings for the duration of a `with` block, leaving global settings alone."""
+    """Apply the package's matplotlib settings in a `with` block or, as a decorator, in a function."""
     with context(["default", _SETTINGS]):
         yield
 

@@ -8,10 +8,9 @@ from eiwork.figures.arrays import require
 
 
 class Table:
-    """Rows of named values: text in a terminal, a table in a notebook; `rows` are the values themselves.
+    """Rows of named values, text in a terminal, a table in a notebook; what a row does not have stays empty.
 
-    rows: dictionaries; a column that a row does not have stays empty. title: above the table.
-    Raises InputError without a row.
+    `rows` are the values themselves, `title` stands above. Raises `InputError` without a row.
     """
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
@@ -38,8 +37,6 @@ class Table:
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, float):
         return f"{value:.2f}" if abs(value) >= 1 or value == 0 else f"{value:.3g}"
-    return str(value)
+    return "" if value is None else str(value)

@@ -5,12 +5,4 @@ from eiwork.widgets.frames import Frame, figure_frame, image_frames, image_png
 from eiwork.widgets.image_comparer import ImageComparer
 from eiwork.widgets.live_plot import LivePlot
 
-__all__ = [
-    "Frame",
-    "FrameExplorer",
-    "ImageComparer",
-    "LivePlot",
-    "figure_frame",
-    "image_frames",
-    "image_png",
-]
+__all__ = ["Frame", "FrameExplorer", "ImageComparer", "LivePlot", "figure_frame", "image_frames", "image_png"]

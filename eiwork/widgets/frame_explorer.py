@@ -47,12 +47,11 @@ class Axis:
 class FrameExplorer(PageWidget):
     """A slider (or two) over pictures computed beforehand: n `frames` with n `labels` (texts or numbers).
 
-    The pictures travel with the widget, so it works in JupyterLab, in an executed notebook and in the static book,
-    where no Python runs. m rows of n frames have `second_labels` and a `second_axis`. `axis` says what the slider moves
-    along, `start` the column or (row, column) shown first (the last column by default), `width` the picture's in CSS
-    pixels. `compute`: position -> Frame, or (second position, position) -> Frame, with a live kernel makes the pictures
-    between numeric labels; between whole numbers the positions are whole. Raises `InputError` for counts that
-    disagree, a start outside the grid, or `compute` with labels that are not numbers.
+    m rows of n frames have `second_labels` and a `second_axis`. `axis` says what the slider moves along, `start` the
+    column or (row, column) shown first (the last column by default), `width` the picture's in CSS pixels. `compute`:
+    position -> Frame, or (second position, position) -> Frame, with a live kernel makes the pictures between numeric
+    labels; between whole numbers the positions are whole. Raises `InputError` for counts that disagree, a start outside
+    the grid, or `compute` with labels that are not numbers.
     """
 
     _esm = script("frame_explorer.js")
@@ -92,14 +91,10 @@ class FrameExplorer(PageWidget):
         can_compute = compute is None or all(a.is_numeric for a in self._axes)
         require(can_compute, "compute needs numbers as labels, so that there is something in between.")
         self._frames, self._compute = rows, compute
-        super().__init__(
-            title=title,
-            description=alt,
-            pictures=[[frame.state() for frame in row] for row in rows],
-            axes=[{"name": a.name, "labels": [a.text_at(i) for i in range(len(a.labels))]} for a in self._axes],
-            index=self._start(start, n_rows, n_columns),
-            width=width,
-        )
+        pictures = [[frame.state() for frame in row] for row in rows]
+        axes = [{"name": a.name, "labels": [a.text_at(i) for i in range(len(a.labels))]} for a in self._axes]
+        index = self._start(start, n_rows, n_columns)
+        super().__init__(title=title, description=alt, pictures=pictures, axes=axes, index=index, width=width)
         self.on_msg(self._answer)
 
     def _start(self, start: int | tuple[int, int] | None, n_rows: int, n_columns: int) -> list[int]:

@@ -68,6 +68,5 @@ def image_frames(
 def figure_frame(figure: Figure, caption: str = "", *, dots_per_inch: int = 100) -> Frame:
     """One frame from a matplotlib figure; its text is the caption and the figure's own `alt_text`."""
     text = getattr(figure, "alt_text", "").strip()
-    return Frame(
-        figure_png(figure, dots_per_inch=dots_per_inch), f"{caption}. {text}" if caption and text else text, caption
-    )
+    text = f"{caption}. {text}" if caption and text else text
+    return Frame(figure_png(figure, dots_per_inch=dots_per_inch), text, caption)

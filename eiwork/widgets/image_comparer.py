@@ -18,10 +18,7 @@ _LEVELS = 65535
 
 @dataclass(frozen=True)
 class Pixels:
-    """The values low + step * level of one grey image, with 16-bit levels (height, width).
-
-    Every value is within step / 2 of the image's own; `quantise` takes the image's range for low and step.
-    """
+    """The values low + step * level of one grey image, 16-bit levels (height, width), within step / 2 of its own."""
 
     levels: np.ndarray
     low: float
@@ -39,10 +36,7 @@ class Pixels:
 
 
 def quantise(image: Numbers, name: str = "image") -> Pixels:
-    """Spread 65536 levels over the range of one grey or complex (magnitude) image.
-
-    Raises `InputError` for colour, for other shapes (see `to_picture`) and for values that are not finite.
-    """
+    """65536 levels over the range of a grey or complex (magnitude) image; raises as `to_picture`, and for colour."""
     picture = to_picture(image, name)
     require(picture.ndim == 2, f"{name} is a colour image; compare one channel, or its mean over the channels.")
     low, high = float(picture.min()), float(picture.max())
@@ -54,13 +48,10 @@ def quantise(image: Numbers, name: str = "image") -> Pixels:
 class ImageComparer(PageWidget):
     """Two of several images of one object, and the values of all of them where one looks.
 
-    2 to 6 images, name -> (height, width) or (channel, height, width), 2 channels as a magnitude, all of one size. The
-    values travel with the widget as 16-bit levels over each image's own range, so it works in JupyterLab, in an
-    executed notebook and in the static book, where no Python runs. With a live kernel `cursor`, `line`, `left`,
-    `right`, `view` and `divider` follow the page (observe or set them), and `set_image` changes what the page shows.
-
-    The first two are shown first, with a divider between them; value_range is (black, white), `row` and `column` the
-    marked pixel (the middle by default). Raises `InputError` for counts, sizes, a pixel or a range that do not fit.
+    2 to 6 images, name -> (height, width) or (channel, height, width), 2 channels as a magnitude, all of one size, sent
+    as 16-bit levels over each image's own range; the first two are shown first. value_range is (black, white), `row`
+    and `column` the marked pixel (the middle by default). With a live kernel `cursor`, `line`, `left`, `right`, `view`
+    and `divider` follow the page. Raises `InputError` for counts, sizes, a pixel or a range that do not fit.
     """
 
     _esm = script("chart.js", "image_comparer.js")
@@ -128,11 +119,9 @@ class ImageComparer(PageWidget):
     def set_image(self, name: str, image: Numbers) -> None:
         """Replace the image of this name, on the page too; `InputError` for an unknown name or another size."""
         pixels = quantise(image, name)
-        require(
-            name in self._pixels and list(pixels.levels.shape) == self.shape,
-            f"set_image({name!r}) with shape {pixels.levels.shape}: the images are {list(self._pixels)} of "
-            f"{self.shape[0]} x {self.shape[1]} pixels.",
-        )
+        told = f"set_image({name!r}) with shape {pixels.levels.shape}: the images are {list(self._pixels)} of "
+        fits = name in self._pixels and list(pixels.levels.shape) == self.shape
+        require(fits, f"{told}{self.shape[0]} x {self.shape[1]} pixels.")
         self._pixels[name] = pixels
         self.images = self._state()
 

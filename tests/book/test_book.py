@@ -11,24 +11,10 @@ from book.builder.book import status_page
 
 pytestmark = pytest.mark.notebook
 
-CONFIG = """\
-title: A small book
-author: Authors
-only_build_toc_files: true
-execute: {execute_notebooks: "off"}
-html: {favicon: favicon.svg}
-sphinx:
-  extra_extensions: [book.builder.sphinx_offline]
-  config:
-    html_context: {default_mode: auto}
-"""
-TOC = """\
-format: jb-book
-root: intro
-chapters:
-  - glob: notebooks/*
-  - file: status
-"""
+CONFIG = """{title: A small book, author: Authors, only_build_toc_files: true, execute: {execute_notebooks: "off"},
+html: {favicon: favicon.svg}, sphinx: {extra_extensions: [book.builder.sphinx_offline],
+config: {html_context: {default_mode: auto}}}}"""
+TOC = "{format: jb-book, root: intro, chapters: [{glob: notebooks/*}, {file: status}]}"
 WIDGET = """\
 import torch
 from eiwork.widgets import FrameExplorer, image_frames
@@ -80,30 +66,25 @@ def page(book: Path, name: str) -> str:
     return (book / f"{name}.html").read_text(encoding="utf-8")
 
 
-def test_lessons_and_their_status_enter_the_contents_in_the_order_of_their_names(book):
+def test_lessons_and_their_status_enter_the_contents_in_order_and_nothing_comes_from_elsewhere(book):
     assert "01_plotly" in page(book, "status")
     links = re.findall(r'toctree-l1[^>]*><a class="reference internal" href="([^"]+)"', page(book, "intro"))
     assert links == ["notebooks/00_widget.html", "notebooks/01_plotly.html", "status.html"]
-
-
-def test_no_page_loads_anything_from_elsewhere(book):
+    # No page loads anything from elsewhere.
     for path in book.rglob("*.html"):
         head = re.sub(r"<a\b[^>]*>", "", path.read_text(encoding="utf-8"))
         assert EXTERNAL.findall(head) == [], path.name
 
 
 def test_scripts_are_loaded_where_they_are_needed_and_in_order(book):
-    scripts = {
-        name: re.findall(r'<script[^>]*src="[^"]*_static/vendor/([^"?]+)', page(book, f"notebooks/{name}"))
-        for name in ("00_widget", "01_plotly")
-    }
-    assert scripts["00_widget"] == ["requirejs/require.js", "require-config.js", "html-manager/embed-amd.js"]
-    assert scripts["01_plotly"] == ["plotly.min.js", "plotly-draw.js"]
+    widgets = ["requirejs/require.js", "require-config.js", "html-manager/embed-amd.js"]
+    for name, scripts in (("00_widget", widgets), ("01_plotly", ["plotly.min.js", "plotly-draw.js"])):
+        text = page(book, f"notebooks/{name}")
+        assert re.findall(r'<script[^>]*src="[^"]*_static/vendor/([^"?]+)', text) == scripts
+        assert all((book / "_static" / "vendor" / script).is_file() for script in scripts)
     assert "mathjax/tex-svg.js" in page(book, "intro")
     assert "data:image/png;base64," in page(book, "notebooks/00_widget"), "the state of the widget is in the page"
     assert "eiwork-plotly" in page(book, "notebooks/01_plotly")
-    for names in scripts.values():
-        assert all((book / "_static" / "vendor" / name).is_file() for name in names)
 
 
 def test_a_new_build_replaces_the_old_one_and_a_failed_one_leaves_it(book, source, executed, tmp_path):
@@ -127,9 +108,7 @@ def test_missing_and_stale_lessons_are_named_with_the_command(source, lessons, e
     with pytest.raises(PublishingError, match=r"2 of 2 lessons .*00_widget\.ipynb, 09_new\.ipynb.*builder notebooks"):
         build_book(source, executed, tmp_path / "book", notebooks=newer)
     assert not (tmp_path / "book").exists()
-
-
-def test_a_folder_of_something_else_is_left_alone_and_is_no_source(source, executed, tmp_path):
+    # A folder of something else is left alone, and is no source.
     (tmp_path / "book").mkdir()
     (tmp_path / "book" / "mine.txt").write_text("mine")
     with pytest.raises(PublishingError, match="was not made by this command"):
@@ -141,13 +120,9 @@ def test_a_folder_of_something_else_is_left_alone_and_is_no_source(source, execu
 
 def test_the_status_page_has_a_row_per_lesson_and_groups_what_they_ran_with():
     def record(seconds: float, torch: str = "2.9") -> dict:
-        return {
-            "mode": "fast",
-            "seconds": seconds,
-            "executed_at": "2026-01-02T03:04:05+00:00",
-            "versions": {"eiwork": "0.1.0", "python": "3.12.1", "torch": torch, "deepinv": "0.5.0"},
-            "machine": {"processor": "A processor", "cores": 2},
-        }
+        versions = {"eiwork": "0.1.0", "python": "3.12.1", "torch": torch, "deepinv": "0.5.0"}
+        machine, time = {"processor": "A processor", "cores": 2}, "2026-01-02T03:04:05+00:00"
+        return {"mode": "fast", "seconds": seconds, "executed_at": time, "versions": versions, "machine": machine}
 
     text = status_page({"00_a": record(12.4), "01_b": record(60.0, torch="2.8"), "02_c": record(3.0)})
     assert "| [00_a](notebooks/00_a.ipynb) | fast | 12 | 2026-01-02 03:04:05 UTC |" in text

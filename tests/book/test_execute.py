@@ -1,4 +1,4 @@
-"""Lessons run by papermill."""
+"""Lessons run by papermill, and what makes an executed copy stale."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +7,7 @@ import pytest
 
 from book.builder import PublishingError, execute, fingerprint, run_notebooks
 from book.builder.execute import executed_record
+from book.builder.fingerprint import identity, is_up_to_date, package_fingerprint, results_fingerprint
 from eiwork.errors import InputError
 
 pytestmark = pytest.mark.notebook
@@ -30,9 +31,7 @@ def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_
     source = lesson.read_bytes()
     told = []
     (report,) = run_notebooks([lesson], tmp_path / "out", on_report=told.append)
-    assert told == [report]
-    assert not report.skipped
-    assert report.executed == tmp_path / "out" / "00_lesson.ipynb"
+    assert (told, report.skipped, report.executed) == ([report], False, tmp_path / "out" / "00_lesson.ipynb")
     assert outputs(report.executed) == ["fast []\n"]
     assert lesson.read_bytes() == source
     record = executed_record(report.executed)
@@ -45,11 +44,9 @@ def test_a_lesson_runs_in_its_mode_in_an_empty_folder_and_is_kept_while_nothing_
     (again,) = run_notebooks([lesson], tmp_path / "out")
     assert again.skipped
     assert report.executed.read_bytes() == first
-
     code["now"] = "two"
     (changed,) = run_notebooks([lesson], tmp_path / "out")
     assert not changed.skipped, "other code is another run"
-
     (full,) = run_notebooks([lesson], tmp_path / "out", mode="full")
     assert not full.skipped, "another mode is another run"
     assert outputs(full.executed) == ["full []\n"]
@@ -86,18 +83,13 @@ def test_a_failing_lesson_is_named_with_its_cell_and_the_others_are_done(tmp_pat
     assert "before" in (tmp_path / "out" / "failed" / "bad.ipynb").read_text()
 
 
-def test_a_killed_kernel_is_one_clear_error(tmp_path, write_notebook):
-    lesson = write_notebook(tmp_path / "killed.ipynb", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(PublishingError, match=r"killed\.ipynb: its Python process .* too little memory"):
-        run_notebooks([lesson], tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
-
-
-def test_unusable_notebooks_folders_and_arguments_are_refused(tmp_path, write_notebook):
+def test_a_killed_kernel_and_unusable_notebooks_folders_and_arguments_are_clear_errors(tmp_path, write_notebook):
+    killed = write_notebook(tmp_path / "killed.ipynb", "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
     lesson, bare = write_notebook(tmp_path / "a.ipynb"), write_notebook(tmp_path / "b.ipynb", parameters=False)
     twin = write_notebook(tmp_path / "other" / "a.ipynb")
     (tmp_path / "empty.ipynb").write_text("{}")
     for error, told, paths, options in (
+        (PublishingError, r"killed\.ipynb: its Python process .* too little memory", [killed], {}),
         (PublishingError, 'no cell tagged "parameters"', [bare], {}),
         (PublishingError, "not a readable notebook", [tmp_path / "empty.ipynb"], {}),
         (PublishingError, "Cannot write", [lesson], {"output_dir": lesson}),
@@ -108,3 +100,41 @@ def test_unusable_notebooks_folders_and_arguments_are_refused(tmp_path, write_no
     ):
         with pytest.raises(error, match=told):
             run_notebooks(paths, **{"output_dir": tmp_path / "out"} | options)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_code_data_and_results_change_the_fingerprint_and_what_no_result_depends_on_does_not(tmp_path):
+    def write(text, *names):
+        for name in names:
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+
+    for fingerprint_of, counts, ignored in (
+        (package_fingerprint, ["a.py", "data/b.json"], ["cli/c.py", "notes.md"]),
+        (results_fingerprint, ["data/run.json"], ["figure.png"]),
+    ):
+        write("first", *counts, *ignored)
+        seen = {fingerprint_of(tmp_path)}
+        write("changed", *ignored)
+        assert {fingerprint_of(tmp_path)} == seen
+        for name in counts:
+            write("changed", name)
+            seen.add(fingerprint_of(tmp_path))
+        (tmp_path / name).rename(tmp_path / "data" / "other.json")
+        seen.add(fingerprint_of(tmp_path))
+        assert len(seen) == len(counts) + 2, "a new name is a change"
+
+
+def test_a_copy_is_stale_when_notebook_mode_results_or_versions_differ(tmp_path, monkeypatch):
+    lesson = tmp_path / "lesson.ipynb"
+    lesson.write_text("one")
+    wanted = identity(lesson, "fast")
+    assert is_up_to_date({**wanted, "seconds": 1.0}, wanted)
+    assert not is_up_to_date(None, wanted)
+    assert not is_up_to_date(wanted, identity(lesson, "full"))
+    assert not is_up_to_date({**wanted, "versions": {"torch": "0"}}, wanted)
+    lesson.write_text("two")
+    assert not is_up_to_date(wanted, identity(lesson, "fast"))
+    before = identity(lesson, "fast")
+    monkeypatch.setattr(fingerprint, "results_fingerprint", lambda: "other results")
+    assert not is_up_to_date(before, identity(lesson, "fast"))

@@ -1,14 +1,20 @@
-"""Executed notebooks made ready for the book."""
+"""Executed notebooks made ready for the book, and the scripts that travel with it."""
 
+import hashlib
 import json
+from pathlib import Path
 
+import anywidget
 import nbformat
+import plotly
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from book.builder import PublishingError
+from book.builder import PublishingError, sphinx_offline
+from book.builder.sphinx_offline import copy_assets
 from book.builder.staging import PLOTLY_MIME, plotly_html, read_notebook, stage_notebook
 
+VENDOR = Path(sphinx_offline.__file__).parent / "vendor"
 FIGURE = {"data": [{"y": [1, 2]}], "layout": {"title": {"text": "A </script> title"}}, "config": {"x": 1}}
 TRAIN = [
     new_output("stream", name="stderr", text="\r  0%|    |\r100%|####|"),
@@ -48,8 +54,36 @@ def test_plotly_figures_become_html_whose_id_and_text_come_from_the_figure():
     assert plotly_html(dict(reversed(FIGURE.items()))) == page != plotly_html(described)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "not json", '{"nbformat": 99}'])
-def test_a_corrupt_notebook_is_named(tmp_path, text):
-    (tmp_path / "lesson.ipynb").write_text(text)
-    with pytest.raises(PublishingError, match=r"lesson\.ipynb is not a readable notebook"):
-        read_notebook(tmp_path / "lesson.ipynb")
+def test_a_corrupt_notebook_is_named(tmp_path):
+    for text in ("", "[]", "not json", '{"nbformat": 99}'):
+        (tmp_path / "lesson.ipynb").write_text(text)
+        with pytest.raises(PublishingError, match=r"lesson\.ipynb is not a readable notebook"):
+            read_notebook(tmp_path / "lesson.ipynb")
+
+
+def test_the_third_party_files_are_unchanged_complete_and_licensed():
+    listed = {name: digest for digest, name in map(str.split, (VENDOR / "SHA256SUMS").read_text().splitlines())}
+    found = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in VENDOR.glob("*/*")}
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == listed
+    folders = [path for path in VENDOR.iterdir() if path.is_dir()]
+    assert len(folders) == 3
+    for folder in folders:
+        text = (folder / "LICENSE.txt").read_text()
+        assert "Permission is hereby granted" in text or "icense" in text
+        assert f"`{folder.name}/`" in (VENDOR / "README.md").read_text()
+
+
+def test_the_widget_scripts_are_those_of_the_installed_packages(tmp_path, monkeypatch):
+    copy_assets(tmp_path / "vendor")
+    for name, package, source in (
+        ("anywidget.js", anywidget, "nbextension/index.js"),
+        ("plotly.min.js", plotly, "package_data/plotly.min.js"),
+    ):
+        assert (tmp_path / "vendor" / name).read_bytes() == (Path(package.__file__).parent / source).read_bytes()
+    fonts = tmp_path / "vendor" / "@jupyter-widgets" / "html-manager" / "dist"
+    assert len(list(fonts.glob("*.woff2"))) == 3
+    # A package that is not there or changed is named.
+    for package, problem in (("no_such_package", "is not installed"), ("anywidget", r"has no file no/such/file\.js")):
+        monkeypatch.setattr(sphinx_offline, "_FROM_PACKAGES", {"x.js": (package, "no/such/file.js")})
+        with pytest.raises(PublishingError, match=f"{package} {problem}"):
+            copy_assets(tmp_path)

@@ -28,14 +28,8 @@ from watch import Watch, opened
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 EXECUTED = ROOT / "build" / "notebooks"
-OPTIONS = [
-    "--no-sandbox",  # containers run as root, which Chromium's sandbox refuses
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run"]  # containers run as root, which the sandbox refuses
+OPTIONS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 OpenPage = Callable[..., tuple[Page, Watch]]
 
 
@@ -44,10 +38,8 @@ def browser() -> Iterator[Browser]:
     """A headless Chromium with an empty profile."""
     chromium = find_chromium()
     if chromium is None:
-        reason = (
-            "there is no Chromium on this machine. Remedy: sudo apt-get install chromium, or set EIWORK_CHROMIUM "
-            "to the path of a Chromium or Chrome."
-        )
+        reason = "there is no Chromium on this machine. Remedy: sudo apt-get install chromium, or set EIWORK_CHROMIUM "
+        reason += "to the path of a Chromium or Chrome."
         if os.environ.get("EIWORK_REQUIRE_BROWSER") == "1":
             pytest.fail(f"EIWORK_REQUIRE_BROWSER=1, but {reason}")
         pytest.skip(f"left out: {reason}")
@@ -71,10 +63,7 @@ class _QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def book_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The book of all lessons, executed in fast mode where that was not done before, at a plain file server.
-
-    It is built once: of several test processes one builds it, and the others wait.
-    """
+    """The book of all lessons at a plain file server; of several test processes one builds it, and the others wait."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with (shared / "built.lock").open("w") as lock:
@@ -112,13 +101,13 @@ def lab_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("lab")
     work = Path(shutil.copytree(NOTEBOOKS, folder / "notebooks"))
     shutil.copy(Path(__file__).with_name("widgets_in_lab.ipynb"), work / "widgets_in_lab.ipynb")
-    environment = lab_environment()
-    for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
-        environment[f"JUPYTER_{name}"] = str(folder / name)
-    for name in ("SETTINGS_DIR", "WORKSPACES_DIR"):
-        environment[f"JUPYTERLAB_{name}"] = str(folder / name)
-    environment["IPYTHONDIR"] = str(folder / "ipython")
-    options = ["--no-browser", f"--ServerApp.port={_free_port()}", "--ServerApp.port_retries=0"]
+    names = ["JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"]
+    names += ["JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"]
+    environment = lab_environment() | {name: str(folder / name) for name in names}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--no-browser", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
     command = lab_command(work, options, as_root=os.geteuid() == 0)
     with (folder / "log.txt").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.PIPE, text=True)
@@ -138,9 +127,3 @@ def lab_url(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server.wait()
     drain.join()
     server.stderr.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from watch import Watch, opened
+from watch import CONTRAST, Watch, opened
 
 pytestmark = pytest.mark.browser
 
@@ -18,19 +18,6 @@ PROSE = [path.stem for path in sorted((ROOT / "book").glob("*.md"))]
 DRAWN = """() => [...document.querySelectorAll('.math')].every(e => e.querySelector('mjx-container')) &&
   document.querySelectorAll('.widget-subarea').length ===
   document.querySelectorAll('script[type="application/vnd.jupyter.widget-view+json"]').length"""
-# Contrast (WCAG 2) of the text of an element against the first opaque ground behind it.
-CONTRAST = """element => {
-  const channels = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
-    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  let ground = element;
-  while (ground && (c => c.length === 4 && c[3] === 0)(channels(getComputedStyle(ground).backgroundColor)))
-    ground = ground.parentElement;
-  const behind = luminance(channels(getComputedStyle(ground || document.documentElement).backgroundColor));
-  const text = luminance(channels(getComputedStyle(element).color));
-  return (Math.max(text, behind) + 0.05) / (Math.min(text, behind) + 0.05);
-}"""
 
 
 @contextmanager
@@ -49,34 +36,30 @@ def lesson(request, browser, book_url):
         yield found
 
 
+def is_complete(page: Page) -> None:
+    """Mathematics is typeset, pictures are loaded and described, tables are drawn."""
+    assert page.locator("h1").count() >= 1
+    assert page.locator("mjx-merror").count() == 0, "mathematics that could not be typeset"
+    for wrong, told in (("!i.alt.trim()", "pictures without an alternative text"), ("!i.naturalWidth", "not loaded")):
+        found = page.evaluate(f"() => [...document.images].filter(i => {wrong}).map(i => i.src.slice(0, 80))")
+        assert found == [], told
+    texts = page.evaluate("() => [...document.querySelectorAll('p')].map(p => p.innerText)")
+    assert [text for text in texts if re.match(r"\|.*\|", text)] == [], "a table that is shown as its source"
+
+
 @pytest.mark.parametrize("name", [*PROSE, "status", "search", "genindex"])
 def test_a_page_is_complete_and_needs_nothing_from_elsewhere(browser, book_url, name):
     with drawn(browser, book_url, name) as (page, watch):
         is_complete(page)
         watch.assert_clean()
-        if name == "intro":
-            links = {link.get_attribute("href") for link in page.locator("nav.bd-links a").all()}
-            assert {f"{lesson}.html" for lesson in LESSONS} <= links, "the contents lead to every lesson"
+        links = {link.get_attribute("href") for link in page.locator("nav.bd-links a").all()}
+        assert name != "intro" or {f"{lesson}.html" for lesson in LESSONS} <= links, "the contents lead to every lesson"
 
 
 def test_a_lesson_is_complete_and_needs_nothing_from_elsewhere(lesson):
     page, watch = lesson
     is_complete(page)
     watch.assert_clean()
-
-
-def is_complete(page: Page) -> None:
-    """Mathematics is typeset, pictures are loaded and described, tables are drawn."""
-    assert page.locator("h1").count() >= 1
-    assert page.locator("mjx-merror").count() == 0, "mathematics that could not be typeset"
-    silent = page.evaluate("() => [...document.images].filter(i => !i.alt.trim()).map(i => i.src.slice(0, 80))")
-    assert silent == [], "pictures without an alternative text"
-    broken = page.evaluate("() => [...document.images].filter(i => !i.naturalWidth).map(i => i.src.slice(0, 80))")
-    assert broken == [], "pictures that did not load"
-    unread = page.evaluate(
-        "() => [...document.querySelectorAll('p')].map(p => p.innerText).filter(t => /^\\|.*\\|/.test(t))"
-    )
-    assert unread == [], "a table that is shown as its source"
 
 
 def test_every_slider_changes_its_picture_without_a_kernel(lesson):
@@ -94,21 +77,15 @@ def test_every_slider_changes_its_picture_without_a_kernel(lesson):
 
 def test_texts_of_widgets_are_readable_in_both_themes(lesson):
     page, _ = lesson
-    is_readable(page, "light")
-    page.emulate_media(color_scheme="dark")
-    is_readable(page, "dark")
-    page.emulate_media(color_scheme="light")
-
-
-def is_readable(page: Page, scheme: str) -> None:
-    """Texts of widgets stand out from the theme, and pictures from their own white."""
-    expect(page.locator("html")).to_have_attribute("data-theme", scheme)
-    texts = page.locator(".eiwork-title, .eiwork-caption, .eiwork-name")
-    assert [c for c in texts.evaluate_all(f"texts => texts.map({CONTRAST})") if c <= 4.5] == []
-    grounds = page.locator("img.eiwork-figure, img.eiwork-picture").evaluate_all(
-        "figures => figures.map(e => getComputedStyle(e).backgroundColor)"
-    )
-    assert set(grounds) <= {"rgb(255, 255, 255)"}, "figures bring their white ground with them"
+    for scheme in ("dark", "light"):
+        page.emulate_media(color_scheme=scheme)
+        expect(page.locator("html")).to_have_attribute("data-theme", scheme)
+        texts = page.locator(".eiwork-title, .eiwork-caption, .eiwork-name")
+        contrasts = texts.evaluate_all(f"texts => texts.map(e => ({CONTRAST})(e, 'color'))")
+        assert [contrast for contrast in contrasts if contrast <= 4.5] == [], scheme
+        figures = page.locator("img.eiwork-figure, img.eiwork-picture")
+        grounds = figures.evaluate_all("figures => figures.map(e => getComputedStyle(e).backgroundColor)")
+        assert set(grounds) <= {"rgb(255, 255, 255)"}, "figures bring their white ground with them"
 
 
 def test_solutions_open_and_close(lesson):

@@ -39,9 +39,8 @@ def test_the_first_lesson_runs_and_its_slider_moves_by_keyboard(open_page, lab_u
     page, watch = open_page(lab_url, height=4000)  # tall, so that JupyterLab renders every cell
     run_all_cells(page)
     assert "00_start_here" in page.url
-    slider = page.locator(".eiwork-slider").first
-    picture = page.locator("img.eiwork-picture").first
-    value = page.locator(".eiwork-value").first
+    names = (".eiwork-slider", "img.eiwork-picture", ".eiwork-value")
+    slider, picture, value = (page.locator(name).first for name in names)
     slider.press("Home")
     first, at_first = picture.get_attribute("src"), value.inner_text()
     slider.press("End")
@@ -79,3 +78,20 @@ def test_the_page_and_python_follow_each_other(open_page, lab_url):
     page.locator(".eiwork-explorer .eiwork-slider").press("ArrowLeft")
     expect(page.locator(".eiwork-explorer .eiwork-caption")).to_have_text("power 2.75")
     watch.assert_clean()
+
+
+def test_a_watched_page_passes_when_clean_and_what_goes_wrong_is_noticed(open_page, small_site):
+    page, watch = open_page(f"{small_site}/index.html")
+    page.wait_for_load_state("networkidle")
+    watch.assert_clean()
+    page.evaluate("() => fetch('no-such-file.js')")
+    assert watch.failed == [f"404 {small_site}/no-such-file.js"]
+    page.evaluate("() => fetch('http://localhost:9/').catch(() => null)")
+    assert watch.elsewhere == ["http://localhost:9/"]
+    with pytest.raises(AssertionError):
+        watch.assert_clean()
+    page, watch = open_page("about:blank")
+    with page.expect_event("pageerror"):
+        page.evaluate("() => { setTimeout(() => { throw new Error('broken script') }) }")
+    page.evaluate("() => console.error('told')")
+    assert watch.errors == ["broken script", "told"]

@@ -9,6 +9,19 @@ from playwright.sync_api import Browser, Error, Page
 OWN_SCHEMES = ("data:", "blob:", "about:")
 # JupyterLab 4.6's cell toolbar measures a Markdown cell before it is rendered; the page is not affected.
 KNOWN_IN_JUPYTERLAB = "_markdownOverlapsToolbar"
+# Contrast (WCAG 2) of a colour of an element, "color" or "stroke", against the first opaque ground behind it.
+CONTRAST = """(element, property) => {
+  const channels = colour => (colour.match(/[\\d.]+/g) || []).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map(v => v / 255)
+    .map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  let ground = element;
+  while (ground && (c => c.length === 4 && c[3] === 0)(channels(getComputedStyle(ground).backgroundColor)))
+    ground = ground.parentElement;
+  const behind = luminance(channels(getComputedStyle(ground || document.documentElement).backgroundColor));
+  const shown = luminance(channels(getComputedStyle(element)[property]));
+  return (Math.max(shown, behind) + 0.05) / (Math.min(shown, behind) + 0.05);
+}"""
 
 
 @dataclass
@@ -29,9 +42,7 @@ class Watch:
 
     def assert_clean(self) -> None:
         """No request left this machine, none failed, and the console has no error."""
-        assert self.elsewhere == []
-        assert self.failed == []
-        assert self.errors == []
+        assert (self.elsewhere, self.failed, self.errors) == ([], [], [])
 
     def _address(self, url: str) -> None:
         local = url.startswith(OWN_SCHEMES) or url.split("://", 1)[-1].startswith("127.0.0.1:")

@@ -1,10 +1,10 @@
-"""Residual curves, other curves, and curves of a training run."""
+"""Residual curves, other curves, those of a training run, and methods compared."""
 
 import numpy as np
 import pytest
 import torch
 
-from eiwork.figures import convergence, lines, training_curves
+from eiwork.figures import comparison, convergence, lines, training_curves
 
 
 def test_a_single_trace_is_drawn_as_it_is_from_evaluation_one():
@@ -19,16 +19,14 @@ def test_a_single_trace_is_drawn_as_it_is_from_evaluation_one():
     assert "the tolerance is 1e-02" in figure.alt_text
 
 
-def test_a_batch_is_drawn_as_its_median_with_its_range():
+def test_a_batch_is_drawn_as_its_median_with_its_range_and_leaves_gaps():
     trace = [torch.tensor([1.0, 2.0, 6.0]), torch.tensor([0.1, float("nan"), 0.5])]
     axis = convergence([trace], ["Anderson"]).axes[0]
     assert np.allclose(axis.lines[0].get_ydata(), [2.0, 0.3])
     band = axis.collections[0].get_paths()[0].vertices[:, 1]
     assert band.min() == pytest.approx(0.1)
     assert band.max() == pytest.approx(6.0)
-
-
-def test_zeros_and_steps_without_samples_leave_gaps_without_a_warning():
+    # Zeros and steps without samples leave gaps, without a warning.
     axis = convergence([[[1.0], [0.0], [np.nan], [0.5]]], ["exact"]).axes[0]
     assert np.array_equal(axis.lines[0].get_ydata(), [1.0, np.nan, np.nan, 0.5], equal_nan=True)
 
@@ -54,3 +52,34 @@ def test_each_quantity_has_a_panel_with_its_scale_and_baselines():
     assert figure.alt_text == (
         "One run. Training curves. loss: 1 at step 0, 0.25 at step 20; PSNR (dB): 20 at step 0, 25 at step 20; FBP: 21."
     )
+
+
+def test_rows_show_centres_intervals_points_and_the_reference():
+    options = {"lower": [19.0, 24.5], "upper": [21.0, 25.5], "points": [[19.5, 20.5], [24.0, 26.0]]}
+    options |= {"interval": "95 % interval over 2 images", "reference": ("supervised", 26.5)}
+    figure = comparison(["FBP", "DEQ"], [20.0, 25.0], **options)
+    axis = figure.axes[0]
+    drawn = [np.asarray(line.get_xdata()).ravel().tolist() for line in axis.lines]
+    assert drawn == [[19.5, 20.5], [19.0, 21.0], [20.0], [24.0, 26.0], [24.5, 25.5], [25.0], [26.5, 26.5]]
+    assert [tick.get_text() for tick in axis.get_yticklabels()] == ["FBP", "DEQ"]
+    assert axis.get_ylim() == (1.5, -0.5), "the first method is on top"
+    assert figure.alt_text == (
+        "Comparison in PSNR (dB), with 95 % interval over 2 images: FBP 20 (19 to 21); "
+        "DEQ 25 (24.5 to 25.5); supervised 26.5 as a reference line."
+    )
+    figure = comparison(["a"], [1.0], quantity="time (s)")
+    assert len(figure.axes[0].lines) == 1
+    assert figure.alt_text == "Comparison in time (s): a 1."
+
+
+def test_long_names_leave_room_for_the_values():
+    long = "a method whose name alone would take the whole width of the figure and more"
+    interval = {"lower": [0, 1], "upper": [2, 3], "interval": "95 % interval over a great many images"}
+    figure = comparison([long, "short"], [1.0, 2.0], **interval)
+    (axis,) = figure.axes
+    name = axis.get_yticklabels()[0].get_text()
+    assert name.replace("\n", " ") == long
+    assert max(map(len, name.splitlines())) <= 40
+    assert max(map(len, axis.get_xlabel().splitlines())) <= 40
+    assert axis.get_position().width > 0.4
+    assert long in figure.alt_text

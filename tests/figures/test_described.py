@@ -1,4 +1,4 @@
-"""Figures with their alternative texts, and how a notebook shows them."""
+"""Figures with their alternative texts, how a notebook shows them, and colours that can be told apart."""
 
 import base64
 import re
@@ -8,10 +8,15 @@ import matplotlib.style
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from eiwork.errors import InputError
 from eiwork.figures import convergence, figure_png, new_figure, show
 from eiwork.figures.described import blank
+from eiwork.figures.style import PALETTE, look
+
+# Viénot, Brettel and Mollon (1999): linear RGB as seen with deuteranopia.
+DEUTERANOPIA = np.array([[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]])
 
 
 @pytest.fixture
@@ -22,11 +27,14 @@ def displayed(monkeypatch):
     return bundles
 
 
-def test_the_same_numbers_give_the_same_bytes():
+def test_the_same_numbers_give_the_same_bytes_whatever_a_reader_has_set():
+    before = dict(matplotlib.rcParams)
     first, second = (figure_png(convergence([[1.0, 0.1]], ["Picard"])) for _ in range(2))
-    assert first == second
-    assert first != figure_png(convergence([[1.0, 0.2]], ["Picard"]))
+    with matplotlib.style.context("dark_background"):
+        dark = figure_png(convergence([[1.0, 0.1]], ["Picard"]))
+    assert first == second == dark != figure_png(convergence([[1.0, 0.2]], ["Picard"]))
     assert b"matplotlib" not in first.lower()
+    assert dict(matplotlib.rcParams) == before, "global settings stay as they were"
 
 
 def test_a_notebook_gets_the_picture_with_its_text_escaped(displayed):
@@ -40,24 +48,9 @@ def test_a_notebook_gets_the_picture_with_its_text_escaped(displayed):
     data = re.search(r"base64,([A-Za-z0-9+/=]+)", page)
     assert data is not None
     assert base64.b64decode(data[1]) == figure_png(figure)
-
-
-@pytest.mark.parametrize("alt", [None, "  "])
-def test_a_figure_without_any_text_is_refused(alt):
-    with pytest.raises(InputError, match="no alternative text"):
-        show(new_figure()[0], alt)
-
-
-def test_a_reader_with_a_dark_style_gets_the_same_figure():
-    usual = figure_png(convergence([[1.0, 0.1]], ["Picard"]))
-    with matplotlib.style.context("dark_background"):
-        assert figure_png(convergence([[1.0, 0.1]], ["Picard"])) == usual
-
-
-def test_global_settings_stay_as_they_were():
-    before = dict(matplotlib.rcParams)
-    figure_png(convergence([[1.0, 0.5]], ["Picard"]))
-    assert dict(matplotlib.rcParams) == before
+    for alt in (None, "  "):
+        with pytest.raises(InputError, match="no alternative text"):
+            show(new_figure()[0], alt)
 
 
 def test_a_blank_axis_shows_its_picture_and_nothing_else_and_makes_no_ticks():
@@ -72,3 +65,14 @@ def test_a_blank_axis_shows_its_picture_and_nothing_else_and_makes_no_ticks():
         n_ticks = [len(part.get_majorticklabels()) for axis in axes.flat for part in (axis.xaxis, axis.yaxis)]
         assert (n_ticks == [0] * 4) == (hide is blank)
     assert pictures[0] == pictures[1]
+
+
+def test_colours_stand_out_from_white_and_differ_for_a_colour_blind_reader_and_in_more_than_colour():
+    linear = np.array([to_rgb(colour) for colour in PALETTE]) ** 2.2
+    assert (1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) > 2.0).all()
+    seen = linear[:4] @ DEUTERANOPIA.T
+    distances = np.linalg.norm(seen[:, None] - seen[None], axis=-1) + np.eye(4)
+    assert distances.min() > 0.1
+    looks = [look(i) for i in range(len(PALETTE))]
+    assert len({(item["linestyle"], item["marker"]) for item in looks}) == len(PALETTE)
+    assert look(len(PALETTE)) == look(0)

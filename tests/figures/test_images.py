@@ -19,9 +19,7 @@ def test_images_share_the_range_of_all_of_them():
     assert [limits for _, limits in shown(figure)] == [(-0.5, 1.5), (-0.5, 1.5)]
     assert "values from -0.5 (black) to 1.5 (white)" in figure.alt_text
     assert shown(image_row([TRUTH], ["one"], value_range=(0.2, 0.6)))[0][1] == (0.2, 0.6)
-
-
-def test_titles_and_text_carry_the_given_psnr():
+    # Titles and text carry the given PSNR.
     figure = image_row([TRUTH, TRUTH], ["ground truth", "DEQ"], psnr=[None, 27.314], description="A thorax.")
     assert [axis.get_title() for axis in figure.axes] == ["ground truth", "DEQ\n27.31 dB"]
     assert figure.alt_text.startswith("A thorax. 2 images side by side")
@@ -39,12 +37,8 @@ def test_errors_stand_below_on_a_scale_of_their_own():
     figure = image_row([TRUTH], ["exact"], reference=TRUTH)
     assert len(shown(figure)) == 1
     assert figure.alt_text.endswith("Every image equals the reference.")
-
-
-def test_columns_wrap_the_row():
     figure = image_row([TRUTH] * 3, ["a", "b", "c"], n_columns=2)
-    assert len(figure.axes) == 4
-    assert len(shown(figure)) == 3
+    assert (len(figure.axes), len(shown(figure))) == (4, 3), "columns wrap the row"
 
 
 def test_signed_columns_have_a_colour_scale_for_each_row():
@@ -56,9 +50,7 @@ def test_signed_columns_have_a_colour_scale_for_each_row():
     assert all(figure.axes[1].spines[side].get_visible() for side in ("left", "top")), "a frame shows where it is"
     assert figure.alt_text.startswith("Parts. 4 images side by side, values from 0 (black) to 2 (white)")
     assert "from -0.5 (blue) over 0 (white) to 0.5 (vermilion): part." in figure.alt_text
-
-
-def test_a_signed_range_can_be_given_and_zero_has_one():
+    # A signed range can be given, and zero has one.
     options = {"titles": ["a", "b"], "signed": [0, 1]}
     assert [limits for _, limits in shown(image_row([TRUTH, -TRUTH], signed_range=2, **options))[:2]] == [(-2, 2)] * 2
     assert shown(image_row([0 * TRUTH] * 2, **options))[0][1] == (-1, 1)

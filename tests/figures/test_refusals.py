@@ -6,11 +6,13 @@ import torch
 
 from eiwork.errors import InputError
 from eiwork.figures import comparison, convergence, image_row, lines, training_curves
+from eiwork.figures.arrays import checked_range, to_array, to_numbers, to_picture
 from eiwork.figures.fixed_point import cobweb, spectrum
 from eiwork.figures.mri import turned_sampling
 from eiwork.figures.table import Table
 
 NAN = float("nan")
+NO_IMAGES = [(4,), (2, 1, 4, 4), (4, 8, 8), (1, 0, 3)]
 IMAGE = torch.linspace(0, 1, 64).reshape(1, 8, 8)
 USUAL = {
     comparison: {"labels": ["a"], "centres": [1.0]},
@@ -21,11 +23,12 @@ USUAL = {
     spectrum: {},
     image_row: {"images": [IMAGE], "titles": ["a"]},
     turned_sampling: {"image": IMAGE, "kspace": [IMAGE, IMAGE], "columns": [1], "degrees": 3},
-    Table: {},
+    **{draw: {} for draw in (Table, to_array, to_picture, checked_range)},
+    to_numbers: {"name": "x"},
 }
 
 
-@pytest.mark.parametrize("draw", [draw for draw, usual in USUAL.items() if usual])
+@pytest.mark.parametrize("draw", [draw for draw, usual in USUAL.items() if usual and draw is not to_numbers])
 def test_the_usual_arguments_are_drawn(draw):
     assert draw(**USUAL[draw]).alt_text
 
@@ -34,7 +37,6 @@ def test_the_usual_arguments_are_drawn(draw):
     ("draw", "change", "told"),
     [
         (comparison, {"labels": [], "centres": []}, "at least one"),
-        (comparison, {"centres": [NAN]}, "no finite value"),
         (comparison, {"centres": [1.0, 2.0]}, "list of 1 numbers"),
         (comparison, {"lower": [0.0]}, "both lower and upper"),
         (comparison, {"lower": [0.0], "upper": [2.0]}, "Say in `interval`"),
@@ -50,14 +52,12 @@ def test_the_usual_arguments_are_drawn(draw):
         (lines, {"x": [0.0, 1.0], "log_x": True}, "x holds values <= 0"),
         (lines, {"series": {"a": [0.0, 2.0]}, "log_y": True}, "values <= 0"),
         (lines, {"series": {"a": [1.0]}}, "has shape"),
-        (lines, {"series": {"a": [NAN, NAN]}}, "no finite value"),
         (training_curves, {"steps": [], "series": {"loss": []}}, "at least one number"),
         (training_curves, {"series": {}}, "at least one quantity"),
         (training_curves, {"log_scale": ["psnr"]}, "unknown quantities"),
         (training_curves, {"baselines": {"psnr": {}}}, "unknown quantities"),
         (training_curves, {"series": {"loss": [1.0, 2.0]}}, "has shape"),
         (training_curves, {"series": {"loss": [-1.0]}, "log_scale": ["loss"]}, "values <= 0"),
-        (training_curves, {"series": {"loss": [NAN]}}, "no finite value"),
         (cobweb, {"positions": [0.0, 2.0, 1.0]}, "increasing"),
         (cobweb, {"positions": [0.0]}, "at least two positions"),
         (cobweb, {"titles": ["a", "b"]}, "per panel"),
@@ -84,6 +84,17 @@ def test_the_usual_arguments_are_drawn(draw):
         (turned_sampling, {"kspace": [IMAGE, 0 * IMAGE]}, "all zero"),
         (turned_sampling, {"columns": [8]}, "indices from 0 to 7"),
         (Table, {"rows": []}, "at least one row"),
+        (to_array, {"values": ["a"], "name": "scores"}, "scores cannot be read as an array"),
+        (to_array, {"values": [[1.0], [1.0, 2.0]]}, "cannot be read"),
+        *((to_picture, {"image": torch.zeros(n), "name": "i"}, r"i has shape .* not one image") for n in NO_IMAGES),
+        (to_picture, {"image": torch.full((2, 2), NAN)}, "NaN"),
+        (to_numbers, {"values": [[1.0]]}, "x has shape .* at least one number"),
+        (to_numbers, {"values": []}, "at least one number"),
+        (to_numbers, {"values": [1.0], "length": 2}, "list of 2 numbers"),
+        (to_numbers, {"values": [1.0, NAN]}, "NaN or infinite"),
+        (to_numbers, {"values": [NAN], "gaps": True}, "nothing to draw"),
+        (to_numbers, {"values": [1.0, NAN, 0.0], "gaps": True, "positive": True}, "values <= 0"),
+        (checked_range, {"value_range": (1.0, 1.0)}, "must exceed"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(draw, change, told):

@@ -20,17 +20,7 @@ def compare(tmp_path) -> Callable[[Path], subprocess.CompletedProcess[str]]:
         copy.write_bytes(executed.read_bytes())
         options = ["--nbval", f"--nbval-sanitize-with={SANITIZE}", "--nbval-cell-timeout=600"]
         # Warnings of the comparing process are its own; those of the lesson are part of the lesson's output.
-        plain = [
-            "-q",
-            "-W",
-            "default",
-            "-p",
-            "no:xdist",
-            "-p",
-            "no:cacheprovider",
-            "-c",
-            str(tmp_path / "empty.ini"),
-        ]
+        plain = ["-q", "-W", "default", "-p", "no:xdist", "-p", "no:cacheprovider", "-c", str(tmp_path / "empty.ini")]
         (tmp_path / "empty.ini").write_text("[pytest]\n")
         command = [sys.executable, "-c", PYTEST, *options, *plain, str(copy)]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -23,37 +23,24 @@ def code_cells(lesson: Path) -> list[nbformat.NotebookNode]:
 
 
 def test_the_first_lessons_are_there():
-    names = {path.stem for path in LESSONS}
-    assert {
-        "00_start_here",
-        "01_inverse_problems_and_null_spaces",
-        "02_learning_from_symmetry",
-        "03_fixed_points",
-        "04_implicit_backpropagation",
-    } <= names
-    assert "05_training_without_ground_truth" in names
-    assert "06_mri" in names
-    assert "07_implicit_vs_jacobian_free" in names
-    assert "08_proximal_maps" in names
-    assert "09_reproduce_the_claims" in names
+    names = "start_here inverse_problems_and_null_spaces learning_from_symmetry fixed_points implicit_backpropagation "
+    names += "training_without_ground_truth mri implicit_vs_jacobian_free proximal_maps reproduce_the_claims"
+    assert {f"{i:02}_{name}" for i, name in enumerate(names.split())} <= {path.stem for path in LESSONS}
 
 
 @lessons
-def test_is_a_valid_notebook_of_the_current_format(lesson):
+def test_is_a_valid_notebook_without_outputs_that_begins_with_its_title(lesson):
     notebook = read(lesson)
     nbformat.validate(notebook)
+    assert notebook.cells[0].cell_type == "markdown"
+    assert notebook.cells[0].source.startswith("# ")
     assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
     assert notebook.metadata.kernelspec.name == "python3"
-
-
-@lessons
-def test_is_stored_without_outputs(lesson):
     for cell in code_cells(lesson):
         assert cell.outputs == [], cell.id
         assert cell.execution_count is None, cell.id
         assert "execution" not in cell.metadata, cell.id
-    assert "widgets" not in read(lesson).metadata
-    assert "papermill" not in read(lesson).metadata
+    assert not {"widgets", "papermill"} & notebook.metadata.keys()
 
 
 @lessons
@@ -66,22 +53,11 @@ def test_cell_ids_are_unique_and_chosen(lesson):
 
 
 @lessons
-def test_cells_are_short(lesson):
+def test_cells_are_short_and_one_holds_the_parameters(lesson):
     long = {cell.id: n for cell in code_cells(lesson) if (n := len(cell.source.splitlines())) >= 40}
     assert long == {}
-
-
-@lessons
-def test_one_cell_holds_the_parameters(lesson):
     [cell] = [cell for cell in code_cells(lesson) if "parameters" in cell.metadata.get("tags", [])]
     assert 'mode = "fast"' in cell.source
-
-
-@lessons
-def test_begins_with_its_title(lesson):
-    first = read(lesson).cells[0]
-    assert first.cell_type == "markdown"
-    assert first.source.startswith("# ")
 
 
 @pytest.mark.notebook

@@ -31,17 +31,14 @@ def tracked() -> list[Path]:
     return [path for path in found if not {"build", "dist", "runs", "__pycache__"} & set(path.parts)]
 
 
-def modules_of(package: str) -> dict[str, Path]:
-    """Every module of a package: dotted name -> file."""
-    files = sorted((ROOT / package).rglob("*.py"))
-    names = {file: ".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files}
-    return {name.removesuffix(".__init__"): file for file, name in names.items()}
-
-
 @pytest.fixture(scope="session")
 def packages() -> dict[str, dict[str, Path]]:
-    """eiwork, eiwork_study and book -> every module of it."""
-    return {package: modules_of(package) for package in ("eiwork", "eiwork_study", "book")}
+    """eiwork, eiwork_study and book -> every module of it: dotted name -> file."""
+    found: dict[str, dict[str, Path]] = {"eiwork": {}, "eiwork_study": {}, "book": {}}
+    for package, modules in found.items():
+        for file in sorted((ROOT / package).rglob("*.py")):
+            modules[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = file
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -29,27 +29,17 @@ def found(pattern: re.Pattern[str], texts: dict[Path, str]) -> list[str]:
     ]
 
 
-def test_nothing_is_marked_as_unfinished(texts):
+def test_nothing_is_unfinished_and_no_path_of_one_machine_is_written_down(texts):
     assert len(texts) > 100
-    assert found(UNFINISHED, texts) == []
+    assert found(UNFINISHED, texts) == found(MACHINE_PATH, texts) == []
+    for line in ("see /home/ann/data", 'open("/tmp/x")', "# TODO: later"):
+        assert bool(MACHINE_PATH.search(line)) != bool(UNFINISHED.search(line)), "it would be found"
 
 
-def test_no_path_of_one_machine_is_written_down(texts):
-    assert found(MACHINE_PATH, texts) == []
-
-
-@pytest.mark.parametrize("line", ["see /home/ann/data", 'open("/tmp/x")', "# TODO: later"])
-def test_what_is_looked_for_would_be_found(line):
-    assert bool(MACHINE_PATH.search(line)) != bool(UNFINISHED.search(line))
-
-
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
-def test_links_lead_to_files_that_exist(root, page):
-    targets = LINK.findall((root / page).read_text())
-    assert [target for target in targets if not (root / target).exists()] == []
-
-
-def test_the_readme_shows_a_lesson_and_the_two_commands_at_its_top(root):
+def test_links_lead_to_files_that_exist_and_the_readme_begins_with_a_lesson_and_two_commands(root):
+    for page in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        targets = LINK.findall((root / page).read_text())
+        assert [target for target in targets if not (root / target).exists()] == []
     text = (root / "README.md").read_text()
     assert re.search(r"!\[[^\]]{20,}\]\(book/images/lesson_00\.png\)", text)
     assert text.index("make lab") < text.index("make test") < 1500
@@ -64,8 +54,7 @@ def readme_code(root):
 
 
 def executed(code: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    exec(code, names)
+    exec(code, names := {})
     return names
 
 
@@ -95,16 +84,11 @@ def test_a_trained_model_of_the_readme_beats_the_linear_inverse(readme_code):
     assert (names["x_hat"] - truth).norm() < 0.5 * (inverse - truth).norm()
 
 
-def test_the_readme_names_every_shipped_model(root):
-    """Those of CT and MRI by what follows the problem."""
-    text = (root / "README.md").read_text()
-    names = shipped_checkpoints()
+def test_the_readme_names_every_shipped_model_and_what_it_says_of_the_core_table_is_in_its_record(root):
+    text, names = " ".join((root / "README.md").read_text().split()), shipped_checkpoints()
     assert len(names) <= 14
+    # Those of CT and MRI by what follows the problem.
     assert [name for name in names if f"`{name}`" not in text and f"`{name.partition('-')[2]}`" not in text] == []
-
-
-def test_what_the_readme_says_of_the_core_table_is_in_its_record(root):
-    text = " ".join((root / "README.md").read_text().split())
     record = json.loads((root / "results/tables/core_run.json").read_text())
     again = record["repeated"]
     assert again["equal_bits"] + len(again["different"]) == again["runs"]
@@ -116,16 +100,10 @@ def test_what_the_readme_says_of_the_core_table_is_in_its_record(root):
     assert "within 0.12 dB" in text
 
 
-@pytest.mark.parametrize(
-    ("program", "module"),
-    [
-        ("eiwork", "eiwork.cli.application"),
-        ("eiwork-study", "eiwork_study.cli.application"),
-        ("python -m book.builder", "book.builder.__main__"),
-    ],
-)
-def test_the_readme_names_every_command(root, program, module):
-    text = (root / "README.md").read_text()
-    names = typer.main.get_command(importlib.import_module(module).app).commands
-    assert len(names) >= 2
-    assert [name for name in names if f"`{program} {name}" not in text] == []
+def test_the_readme_names_every_command(root):
+    text, modules = (root / "README.md").read_text(), ["eiwork.cli.application", "eiwork_study.cli.application"]
+    programs = ["eiwork", "eiwork-study", "python -m book.builder"]
+    for program, module in zip(programs, [*modules, "book.builder.__main__"], strict=True):
+        names = typer.main.get_command(importlib.import_module(module).app).commands
+        assert len(names) >= 2
+        assert [name for name in names if f"`{program} {name}" not in text] == []
