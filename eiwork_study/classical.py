@@ -9,22 +9,14 @@ import torch
 from torch import nn
 
 from eiwork.errors import ConvergenceWarning, InputError
-from eiwork.models.baselines import (
-    ConjugateGradientSENSE,
-    FilteredBackProjection,
-    MinimumNormInverse,
-    TotalVariation,
-)
+from eiwork.models.baselines import ConjugateGradientSENSE, FilteredBackProjection, MinimumNormInverse, TotalVariation
 from eiwork.training import evaluate
 from eiwork.training.measurements import MeasurementSet
 
 _WEIGHTS = (1e-5, 1.0)
 _N_TUNED = 8
 _GOLDEN = (math.sqrt(5) - 1) / 2
-_WEIGHTED: dict[str, Callable[[float], nn.Module]] = {
-    "cg-sense": ConjugateGradientSENSE,
-    "tv": TotalVariation,
-}
+_WEIGHTED: dict[str, Callable[[float], nn.Module]] = {"cg-sense": ConjugateGradientSENSE, "tv": TotalVariation}
 
 
 def classical_model(method: str, images: MeasurementSet, physics: Any) -> tuple[nn.Module, dict[str, Any]]:

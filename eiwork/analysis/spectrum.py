@@ -73,12 +73,7 @@ def largest_stretch(
 
 
 def extreme_ritz_values(
-    product: ImageMap,
-    random: Random,
-    generator: torch.Generator,
-    *,
-    tol: float = 1e-2,
-    max_size: int = 60,
+    product: ImageMap, random: Random, generator: torch.Generator, *, tol: float = 1e-2, max_size: int = 60
 ) -> ExtremeValues:
     """The ends of the spectrum of a symmetric map of each image of a batch, by Lanczos (1950).
 

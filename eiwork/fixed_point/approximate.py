@@ -17,16 +17,7 @@ from eiwork.fixed_point.implicit import Evaluation, Tensors, cut_off
 from eiwork.fixed_point.record import publish_residual
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, check_damping
-from eiwork.fixed_point.state import (
-    PackedMap,
-    Packing,
-    State,
-    StateMap,
-    as_tuple,
-    detach,
-    norms,
-    relative,
-)
+from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, as_tuple, detach, norms, relative
 
 
 class _AfterSolve(ABC):

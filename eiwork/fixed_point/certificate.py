@@ -15,10 +15,7 @@ _ROUNDING = 4.0
 
 
 def relative_error(
-    residual: Float[Tensor, " batch"],
-    size: Float[Tensor, " batch"],
-    sigma_min: Float[Tensor, " batch"],
-    eps: float,
+    residual: Float[Tensor, " batch"], size: Float[Tensor, " batch"], sigma_min: Float[Tensor, " batch"], eps: float
 ) -> Float[Tensor, " batch"]:
     """Estimated bound on ||v - v*|| / ||v*|| from the absolute residual, ||v|| and sigma_min(I - J).
 

@@ -6,14 +6,7 @@ from contextlib import contextmanager
 import torch
 
 # Each purpose has its own stream; the numbers only need to differ.
-STREAMS = {
-    "weights": 1,
-    "measurements": 2,
-    "batches": 3,
-    "steps": 4,
-    "evaluation": 5,
-    "probe": 7,
-}
+STREAMS = {"weights": 1, "measurements": 2, "batches": 3, "steps": 4, "evaluation": 5, "probe": 7}
 
 
 def derive_seed(seed: int, stream: str, step: int = 0) -> int:

@@ -17,8 +17,7 @@ def prepare(
         typer.Option(metavar="FOLDER", file_okay=False, help="Where to write; the package's own folder by default."),
     ] = None,
     download: Annotated[
-        bool,
-        typer.Option("--download", help="Fetch missing packages with pip and apt-get; without it, say how."),
+        bool, typer.Option("--download", help="Fetch missing packages with pip and apt-get; without it, say how.")
     ] = False,
     json_path: JsonPath = None,
 ) -> None:

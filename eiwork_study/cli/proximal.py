@@ -24,8 +24,7 @@ def proximal(
         ),
     ] = None,
     results: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", file_okay=False, help="Where reports go; results/proximal by default."),
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Where reports go; results/proximal by default.")
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Seeds 0 ... N-1 of each subject.")] = 3,
     subjects: Annotated[

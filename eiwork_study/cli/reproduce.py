@@ -53,8 +53,7 @@ def reproduce(
         typer.Option(metavar="DIR", file_okay=False, help="Where results go; results/ of the project by default."),
     ] = None,
     work: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", file_okay=False, help="Trainings under way; build/study by default."),
+        Path | None, typer.Option(metavar="DIR", file_okay=False, help="Trainings under way; build/study by default.")
     ] = None,
     models: Annotated[
         Path | None,

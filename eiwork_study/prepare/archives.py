@@ -10,16 +10,7 @@ from pathlib import Path
 from eiwork.errors import DataFormatError
 
 # What a missing member, a truncated file and changed bytes raise in the three kinds of archive.
-_BROKEN = (
-    KeyError,
-    OSError,
-    EOFError,
-    ValueError,
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-)
+_BROKEN = (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError)
 
 
 def read_member(archive: Path, member: str) -> bytes:

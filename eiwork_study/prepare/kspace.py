@@ -41,9 +41,7 @@ def golden_angles(count: int) -> Float[np.ndarray, " spoke"]:
 
 
 def centred_projections(
-    kspace: Complex[np.ndarray, "coil spoke sample"],
-    angles: Float[np.ndarray, " spoke"],
-    delays: tuple[float, float],
+    kspace: Complex[np.ndarray, "coil spoke sample"], angles: Float[np.ndarray, " spoke"], delays: tuple[float, float]
 ) -> Complex[np.ndarray, "coil spoke half"]:
     """Half the samples, twice as far apart, with k = 0 at index half // 2 on every spoke.
 

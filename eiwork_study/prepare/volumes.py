@@ -50,9 +50,7 @@ def quantise_ct(volume: Float[np.ndarray, "slice row column"]) -> UInt16[np.ndar
     return np.rint(np.clip(volume, -HU_OFFSET, 4095 - HU_OFFSET) + HU_OFFSET).astype(np.uint16)
 
 
-def quantise_mri(
-    volume: Float[np.ndarray, "slice row column"],
-) -> tuple[UInt8[np.ndarray, "slice row column"], float]:
+def quantise_mri(volume: Float[np.ndarray, "slice row column"]) -> tuple[UInt8[np.ndarray, "slice row column"], float]:
     """MR magnitude volume scaled to 0..255, and the value that became 255.
 
     That value is the 99.5th percentile of the positive voxels; larger ones (fat, vessels) are clipped to it, and

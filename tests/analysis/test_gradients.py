@@ -41,9 +41,7 @@ def problem(kind, gradient):
     channels = 2 if kind == "mri" else 1
     step = WhitenedStep() if kind == "ct" else GradientStep()
     model = DEQ(
-        ProximalGradient(ResidualCNN(channels, width=8, depth=3), step),
-        Anderson(tol=1e-13, max_iter=300),
-        gradient,
+        ProximalGradient(ResidualCNN(channels, width=8, depth=3), step), Anderson(tol=1e-13, max_iter=300), gradient
     ).double()
     with torch.no_grad():
         # Far enough from initialisation that J is not nearly diagonal.

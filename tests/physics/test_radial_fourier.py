@@ -10,12 +10,7 @@ from dense_algebra import randn
 
 from eiwork import data
 from eiwork.physics import radial_mri, real_to_complex
-from eiwork.physics.radial_fourier import (
-    GOLDEN_ANGLE,
-    NonuniformFourier,
-    radial_fourier,
-    radial_trajectory,
-)
+from eiwork.physics.radial_fourier import GOLDEN_ANGLE, NonuniformFourier, radial_fourier, radial_trajectory
 
 
 def complex_randn(*shape, seed=0):

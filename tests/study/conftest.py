@@ -11,13 +11,7 @@ from eiwork_study.grid import grid
 from eiwork_study.task import Places
 
 TINY = {"kind": "ResidualCNN", "width": 4, "depth": 2}
-SMALL = {
-    "data__image_size": 16,
-    "data__n": 8,
-    "steps": 4,
-    "monitor_every": 2,
-    "optimiser__batch_size": 2,
-}
+SMALL = {"data__image_size": 16, "data__n": 8, "steps": 4, "monitor_every": 2, "optimiser__batch_size": 2}
 _STYLES = re.compile(r"\x1b\[[0-9;]*m")
 
 
