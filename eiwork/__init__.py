@@ -38,7 +38,6 @@ if TYPE_CHECKING:
         GradientDescent,
         GradientStep,
         GradientStepDenoiser,
-        GroupAveraged,
         HalfQuadraticSplitting,
         InputConvexPotential,
         ProximalGradient,
@@ -58,7 +57,7 @@ __all__ += ["GMRES", "Anderson", "Broyden", "Picard"]
 __all__ += ["Implicit", "JacobianFree", "Neumann", "Phantom", "Reversible", "Unrolled"]
 __all__ += ["ADMM", "DEQ", "GradientDescent", "HalfQuadraticSplitting", "ProximalGradient"]
 __all__ += ["GradientStep", "ProximalStep", "WhitenedStep"]
-__all__ += ["GradientStepDenoiser", "GroupAveraged", "InputConvexPotential", "ResidualBlockCNN", "ResidualCNN"]
+__all__ += ["GradientStepDenoiser", "InputConvexPotential", "ResidualBlockCNN", "ResidualCNN"]
 __all__ += ["Contraction", "evaluate", "fit"]
 
 _SUBPACKAGES = {"analysis", "data", "errors", "figures", "fixed_point", "losses", "models", "physics", "symmetry"}

@@ -1,6 +1,5 @@
 """Reconstruction models: denoisers, iterations, the DEQ, and what it is compared with (`eiwork.models.baselines`)."""
 
-from eiwork.models.averaged import GroupAveraged, quarter_turns_and_flips
 from eiwork.models.data_steps import DataStep, GradientStep, ProximalStep, WhitenedStep
 from eiwork.models.denoisers import ResidualBlockCNN, ResidualCNN
 from eiwork.models.deq import DEQ
@@ -16,7 +15,6 @@ __all__ = [
     "GradientDescent",
     "GradientStep",
     "GradientStepDenoiser",
-    "GroupAveraged",
     "GuardedDEQ",
     "GuardedSolution",
     "HalfQuadraticSplitting",
@@ -27,5 +25,4 @@ __all__ = [
     "ResidualBlockCNN",
     "ResidualCNN",
     "WhitenedStep",
-    "quarter_turns_and_flips",
 ]

@@ -9,12 +9,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import CheckpointError, ConvergenceError, InputError
-from eiwork.models import DEQ, GradientStepDenoiser, GroupAveraged, InputConvexPotential, quarter_turns_and_flips
+from eiwork.models import DEQ, GradientStepDenoiser, InputConvexPotential
 from eiwork.results.runs import title_of
 from eiwork.training import Checkpoint, Recipe, load_checkpoint, load_shipped, shipped_checkpoints
 from eiwork.training.measurements import clean_images
 from eiwork.training.randomness import STREAMS, batch_indices, seeded
 from eiwork_study.problems import base_recipe
+from eiwork_study.proximal.averaged import GroupAveraged, quarter_turns_and_flips
 
 # The stream that the committed controls were drawn from.
 STREAMS.setdefault("pretraining", 6)

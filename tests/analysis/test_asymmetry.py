@@ -17,8 +17,8 @@ from eiwork.analysis import (
 )
 from eiwork.analysis.asymmetry import jackknife
 from eiwork.errors import InputError
-from eiwork.models import GroupAveraged, quarter_turns_and_flips
 from eiwork.physics import inpainting
+from eiwork_study.proximal.averaged import GroupAveraged, quarter_turns_and_flips
 
 X = images(3)
 SUBSPACES = {"whole": lambda _: None, "null space": null_space_projector, "range": range_projector}

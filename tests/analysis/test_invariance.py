@@ -4,8 +4,8 @@ import torch
 from fields import generator, images, network
 
 from eiwork.analysis import equivariance_error
-from eiwork.models import GroupAveraged, quarter_turns_and_flips
 from eiwork.symmetry import Reflection, Rotation, Shift
+from eiwork_study.proximal.averaged import GroupAveraged, quarter_turns_and_flips
 
 X = images(4)
 QUARTERS = {"theta": torch.tensor([[90.0, 180.0, 270.0, 90.0]], dtype=torch.float64)}

@@ -6,8 +6,9 @@ from fields import SIZE, N, Rotated, convex_network, generator, gradient_network
 
 from eiwork.analysis import dense_jacobian, evaluation_points, jacobian, null_space_projector, range_projector
 from eiwork.errors import InputError
-from eiwork.models import ADMM, DEQ, GradientStep, GroupAveraged, ProximalGradient, quarter_turns_and_flips
+from eiwork.models import ADMM, DEQ, GradientStep, ProximalGradient
 from eiwork.physics import inpainting, tomography
+from eiwork_study.proximal.averaged import GroupAveraged, quarter_turns_and_flips
 
 DENOISERS = {
     "network": network,

@@ -5,7 +5,8 @@ import torch
 
 from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
-from eiwork.models import GroupAveraged, ResidualBlockCNN, ResidualCNN, quarter_turns_and_flips
+from eiwork.models import ResidualBlockCNN, ResidualCNN
+from eiwork_study.proximal.averaged import GroupAveraged, quarter_turns_and_flips
 
 X = torch.rand(3, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 BOTH = (ResidualCNN, ResidualBlockCNN)

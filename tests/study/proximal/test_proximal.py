@@ -9,11 +9,12 @@ import torch
 from eiwork import results
 from eiwork.analysis import CompleteBasis, asymmetry, dense_jacobian, equivariance_error, jacobian
 from eiwork.errors import CheckpointError, ConvergenceError, DataFormatError, InputError
-from eiwork.models import GroupAveraged, ResidualBlockCNN
+from eiwork.models import ResidualBlockCNN
 from eiwork.training import load_checkpoint, load_shipped
 from eiwork.training.measurements import clean_images
 from eiwork_study.problems import base_recipe
 from eiwork_study.proximal import subjects as module
+from eiwork_study.proximal.averaged import GroupAveraged
 from eiwork_study.proximal.subjects import RotatedField, control, fit_denoiser, subject_of, trained
 from eiwork_study.proximal.survey import SurveySettings, images_of_test, load_reports, save_report, survey, transforms
 from eiwork_study.proximal.table import STATISTICS, lead, survey_table, values
