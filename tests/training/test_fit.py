@@ -11,7 +11,7 @@ from torch import nn
 
 import eiwork
 from eiwork import losses, models, symmetry
-from eiwork.errors import CheckpointError, ConvergenceError, InputError
+from eiwork.errors import CheckpointError, InputError
 from eiwork.models.baselines import MinimumNormInverse
 from eiwork.training import Contraction, fit, load_checkpoint
 
@@ -303,35 +303,6 @@ def test_bad_input_is_one_clear_error_before_any_file_is_written(name, tmp_path)
     with pytest.raises(InputError, match=told):
         quick(**arguments)
     assert not (tmp_path / "out").exists()
-
-
-def test_an_occupied_folder_and_one_that_is_none_are_refused_unchanged(tmp_path):
-    physics = sensing()
-    y, _ = measured(physics)
-    quick(deq(), physics, y, output=tmp_path)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(CheckpointError, match="already holds a training"):
-        quick(deq(), physics, y, output=tmp_path)
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-    with pytest.raises(CheckpointError, match="holds no training to resume"):
-        quick(deq(), physics, y, output=tmp_path / "none", resume=True)
-    file = tmp_path / "file"
-    file.write_text("not a folder")
-    with pytest.raises(CheckpointError, match="file"):
-        quick(deq(), physics, y, output=file / "run")
-
-
-def test_a_loss_that_is_not_finite_leaves_the_last_checkpoint(tmp_path):
-    physics = sensing()
-    y, _ = measured(physics)
-
-    def breaks(model, y, physics, x):
-        x_hat = model(y, physics)
-        return x_hat.square().mean() * (float("nan") if torch.is_grad_enabled() else 1.0)
-
-    with pytest.raises(ConvergenceError, match="not finite at step 0"):
-        quick(deq(), physics, y, breaks, output=tmp_path)
-    assert not (tmp_path / "model.safetensors").exists()
 
 
 def test_a_run_is_plotted_and_says_when_there_is_nothing_to_plot():
