@@ -177,11 +177,7 @@ def test_the_order_of_the_errors(norm):
 @pytest.mark.parametrize(
     ("f", "mode", "match"),
     [
-        (
-            lambda y: lambda z: z @ torch.diag(torch.tensor([-2.0, 0.5]).double()) + y,
-            Neumann(5),
-            "grows for 2 of 2",
-        ),
+        (lambda y: lambda z: z @ torch.diag(torch.tensor([-2.0, 0.5]).double()) + y, Neumann(5), "grows for 2 of 2"),
         (lambda y: lambda z: 0.5 * torch.tanh(z) + y, Reversible(60), "Undoing 60 reversible steps drifted by up to"),
         (lambda y: lambda z: 100 * z + y, Reversible(400), "within 400 reversible steps"),
         (lambda y: lambda z: Opaque.apply(z, y), Reversible(2), r"direct argument of a custom autograd.Function"),
