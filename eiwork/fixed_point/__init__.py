@@ -1,7 +1,4 @@
-"""Fixed points and their gradients: nothing here knows of images, physics or notebooks.
-
-The package is callable: `eiwork.fixed_point(f, z0, ...)` is `eiwork.fixed_point.fixed_point(f, z0, ...)`.
-"""
+"""Fixed points and their gradients; `eiwork.fixed_point(...)` is `eiwork.fixed_point.fixed_point(...)`."""
 
 import sys
 from types import ModuleType
@@ -54,11 +51,9 @@ def fixed_point(
 ) -> State:
     """The fixed point of f from z0, differentiable with respect to every tensor that f closes over.
 
-    f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure. If it offers `select(indices)`, the
-    same map for some samples of the batch, samples that have converged are not evaluated again. z0: the start; it
-    receives no gradient, except with Unrolled and Reversible. solver: Anderson() by default; also Broyden(), Picard().
-    gradient: Implicit() by default; also JacobianFree(), Phantom(), Neumann(), Reversible(), Unrolled().
-    Failures as in `solve_fixed_point`; inside a torch.func transform only Unrolled works.
+    f, z0, failures: as in `solve_fixed_point`; z0 receives no gradient, except with Unrolled and Reversible. If f
+    offers `select(indices)`, the same map for some samples, those that have converged are not evaluated again.
+    gradient: Implicit() by default. Inside a torch.func transform only Unrolled works.
     """
     gradient = Implicit() if gradient is None else gradient
     solver = Anderson() if solver is None else solver

@@ -6,9 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eiwork.errors import ConvergenceError, InputError
-from eiwork.fixed_point.certificate import relative_error
-from eiwork.fixed_point.record import LinearResult, Method, conclude
+from eiwork.errors import ConvergenceError
+from eiwork.fixed_point.record import LinearResult, Method, conclude, relative_error, require
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 from eiwork.fixed_point.vectors import Vectors, orthogonalise_
@@ -18,12 +17,8 @@ from eiwork.fixed_point.vectors import Vectors, orthogonalise_
 class GMRES(Method):
     """Generalised minimal residual method for (I - M) v = b, every sample its own Krylov space.
 
-    The residual never grows with the evaluations, whatever the spectrum. Arnoldi vectors are orthogonalised twice, so
-    the running residual stays true. The smallest singular value of the Hessenberg matrices estimates sigma_min(I - M).
-
-    tol: relative residual at which a sample is solved, > 0. max_iter: largest number of products with M.
-    restart: size of the Krylov space; each product keeps a vector of the state's size (float32 or better) until then.
-    Source: Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986).
+    tol: relative residual, > 0. max_iter: largest number of products with M. restart: size of the Krylov space, whose
+    vectors have the state's size. Source: Saad & Schultz, SIAM J. Sci. Stat. Comput. 7 (1986).
     """
 
     tol: float = 1e-6
@@ -32,8 +27,7 @@ class GMRES(Method):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.restart < 1:
-            raise InputError(f"GMRES(restart={self.restart}): must be at least 1; try 100.")
+        require(self, self.restart >= 1, "must be at least 1; try 100.", restart=self.restart)
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
@@ -47,20 +41,16 @@ AdjointSolver = GMRES | FixedPointSolver
 
 
 def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
-    """Solve (I - J^T) v = g per sample (v = 0 where g = 0), publish the report, warn or raise on failure.
-
-    g is scaled to unit norm first, so the answer does not depend on the scale of the loss.
-    """
+    """Solve (I - J^T) v = g per sample, scaled to unit norm (v = 0 where g = 0); publish, warn or raise on failure."""
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
-    b = g / safe
-    result = solver.solve_linear(product, b)
+    result = solver.solve_linear(product, g / safe)
     conclude(result, "adjoint", solver)
     return result.value * safe
 
 
 class _Run:
-    """One solve: the answer so far, in float32 or better, and what is known about it (per sample, on the CPU)."""
+    """One solve: the answer so far, in float32 or better, and what is known of each sample, on the CPU."""
 
     def __init__(self, product: FlatMap, b: Flat, tol: float) -> None:
         # A Krylov basis in half precision would lose its orthogonality at once.
@@ -94,11 +84,9 @@ class _Run:
         tiny, eps = torch.finfo(self.b.dtype).tiny, torch.finfo(self.b.dtype).eps
         basis = Vectors().append(self.remainder, 1 / self.length.clamp(min=tiny)[:, None], keep=size)
         problem = HessenbergProblem(self.residual * self.reference, size)
-        # Samples whose Krylov space can still grow.
-        open_ = torch.ones_like(self.residual, dtype=torch.bool)
+        open_ = torch.ones_like(self.residual, dtype=torch.bool)  # whose Krylov space can still grow
         for k in range(size):
-            v = basis.last
-            w = v - self.product(v)
+            w = basis.last - self.product(basis.last)
             column = orthogonalise_(basis, w)
             height = torch.linalg.vector_norm(w, dim=1, keepdim=True)
             # Below rounding the Krylov space is complete for this sample: a zero vector ends its expansion.
@@ -134,10 +122,7 @@ class _Run:
 
 
 class HessenbergProblem:
-    """min_y ||start e_1 - H y|| of each sample, H upper Hessenberg, given one column at a time; float64, on the CPU.
-
-    A Givens rotation a column keeps the minimum at hand; a sample that is no longer active counts no more columns.
-    """
+    """min_y ||start e_1 - H y|| of each sample by Givens rotations, H upper Hessenberg, given column by column; CPU."""
 
     def __init__(self, start: Float[Tensor, " batch"], size: int) -> None:
         self.start = start
@@ -163,20 +148,17 @@ class HessenbergProblem:
         self._rotation[:, k] = cosine * above + sine * below
         self._rotation[:, k + 1] = cosine * below - sine * above
         self._size = k + 1
-        minimum = self.start * self._rotation[:, k + 1, 0].abs()
-        self.minimum = torch.where(active, minimum, self.minimum)
+        self.minimum = torch.where(active, self.start * self._rotation[:, k + 1, 0].abs(), self.minimum)
         self.n_columns += active
 
     def solve(self) -> Float[Tensor, "batch columns"]:
         """The minimisers, of smallest norm where H is rank-deficient, zero beyond a sample's own columns."""
-        k = self._size
-        right = self.start.new_zeros(self.start.shape[0], k + 1, 1)
+        right = self.start.new_zeros(self.start.shape[0], self._size + 1, 1)
         right[:, 0, 0] = self.start
         return torch.linalg.lstsq(self._own(fill=0.0), right, driver="gelsd").solution[:, :, 0]
 
     def sigma_min(self) -> Float[Tensor, " batch"]:
-        """Smallest singular value of H: the smallest stretch of I - M seen; inf for a sample without columns."""
-        # Columns that are not the sample's own become large orthogonal ones, which cannot hold the smallest value.
+        """Smallest singular value of H; inf for a sample without columns. Columns not its own become large ones."""
         large = 1 + 2 * torch.linalg.matrix_norm(self._hessenberg)
         smallest = torch.linalg.svdvals(self._own(fill=large))[:, -1]
         return torch.where(self.n_columns > 0, smallest, torch.inf)

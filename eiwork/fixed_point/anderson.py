@@ -8,27 +8,22 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn.functional import pad
 
-from eiwork.errors import InputError
-from eiwork.fixed_point.certificate import sigma_from_secants
-from eiwork.fixed_point.solver import FixedPointSolver, Progress, check_damping
+from eiwork.fixed_point.record import require, require_damping
+from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, norms
 from eiwork.fixed_point.vectors import Vectors
 
-# A residual this many times above the best one means that the extrapolation misled: go back and damp.
-_GROWTH = 4.0
-# Growth of the regularisation with the age of a difference: of parallel ones the newest counts.
-_AGEING = 2.0
-# Vectors a block of the history; a shorter history takes blocks of its own length.
-_BLOCK = 5
+_GROWTH = 4.0  # of the residual over the best one: the extrapolation misled
+_AGEING = 2.0  # growth of the regularisation with the age of a difference: of parallel ones the newest counts
+_BLOCK = 5  # vectors a block of the history
 
 
 @dataclass(frozen=True)
 class _History:
     """Differences of past iterates and residuals, newest last, both in units of the residual difference's norm.
 
-    gram_z, gram_r: their inner products (batch, k, k), float64, kept as they are for a sample that has stopped.
-    valid: (batch, k) whether a difference counts for the sample. z, r, damping: of the last step.
-    rest: (batch,) plain damped steps still to take; next_rest: how many follow the next return to the best iterate.
+    gram_z, gram_r: their inner products, float64, which stay for a sample that has stopped. valid: whether a difference
+    counts. rest: plain damped steps still to take; next_rest: how many follow the next return to the best iterate.
     """
 
     delta_z: Vectors
@@ -48,19 +43,18 @@ class Anderson(FixedPointSolver):
     """Anderson acceleration: combine the last residuals so that their sum is smallest, and step from there.
 
     With r_k = f(z_k) - z_k and differences dz_j, dr_j of the last `memory` steps, the weights g minimise
-    ||r_k - sum_j g_j dr_j||, and z_{k+1} = z_k + b r_k - sum_j g_j (dz_j + b dr_j). The differences are normalised
-    before the small system is solved in float64. When the residual grows fourfold over the best one, the sample returns
-    to its best iterate, forgets its history, halves its damping and takes plain damped steps for a while, twice as many
-    each time. A sample that has not halved its residual in 90 evaluations is given up.
+    ||r_k - sum_j g_j dr_j||, and z_{k+1} = z_k + b r_k - sum_j g_j (dz_j + b dr_j). When the residual grows fourfold
+    over the best one, the sample returns to its best iterate, forgets its history, halves its damping and takes plain
+    damped steps for a while, twice as many each time. One that has not halved its residual in 90 evaluations is given
+    up.
 
-    memory: number of differences kept, >= 1, each two vectors of the state's size. damping: b in (0, 1].
-    regularisation: >= 0, relative to the Gram matrix, at least the rounding of the state's type; it doubles with the
-    age of a difference. tol: the default is that of a gradient right to 1e-3 near spectral radius 1.
+    memory: differences kept, >= 1, each two vectors of the state's size. damping: b in (0, 1]. regularisation: >= 0,
+    relative to the Gram matrix, at least the rounding of the state's type; it doubles with the age of a difference.
+    tol: by default for a gradient right to 1e-3 near spectral radius 1.
     Source: Anderson (1965); Walker & Ni, SIAM J. Numer. Anal. 49 (2011).
     """
 
     patience: ClassVar[int | None] = 90
-
     tol: float = 1e-6
     max_iter: int = 200
     memory: int = 15
@@ -69,11 +63,10 @@ class Anderson(FixedPointSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory < 1:
-            raise InputError(f"Anderson(memory={self.memory}): at least one difference is needed; try 15.")
-        check_damping(self, self.damping)
-        if not self.regularisation >= 0:
-            raise InputError(f"Anderson(regularisation={self.regularisation}): must not be negative; try 1e-10.")
+        require(self, self.memory >= 1, "at least one difference is needed; try 15.", memory=self.memory)
+        require_damping(self, self.damping)
+        fine = self.regularisation >= 0
+        require(self, fine, "must not be negative; try 1e-10.", regularisation=self.regularisation)
 
     def propose(self, progress: Progress) -> tuple[Flat, _History]:
         """The accelerated step, or the damped step from the best iterate where the residual has grown."""
@@ -100,28 +93,25 @@ class Anderson(FixedPointSolver):
         history = replace(self._remember(past, z, r, misled, damping), rest=rest, next_rest=next_rest)
         weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history)).to(z.dtype)
         candidate = _step(z, r, damping)
-        step = damping.to(z.dtype)[:, None]
         history.delta_z.subtract_(candidate, weights)
-        return history.delta_r.subtract_(candidate, step * weights), history
+        return history.delta_r.subtract_(candidate, damping.to(z.dtype)[:, None] * weights), history
 
     def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
         """The smallest stretch of I - J over the last `memory` steps."""
-        past: _History | None = progress.memory
-        if past is None:
+        if progress.memory is None:
             return torch.full_like(progress.residual, torch.nan)
-        still = torch.zeros_like(progress.converged)
-        last = self._remember(past, progress.z, progress.fz - progress.z, still, past.damping)
+        past, none = progress.memory, torch.zeros_like(progress.converged)
+        last = self._remember(past, progress.z, progress.fz - progress.z, none, past.damping)
         eps = torch.finfo(progress.z.dtype).eps
-        return sigma_from_secants(last.gram_r, last.gram_z, last.valid, eps).to(progress.residual)
+        return _sigma_from_secants(last.gram_r, last.gram_z, last.valid, eps).to(progress.residual)
 
     def _remember(
         self, past: _History, z: Flat, r: Flat, misled: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]
     ) -> _History:
         """The history with the newest difference; a misled sample forgets all of its differences."""
         delta_r = r - past.r
-        length = norms(delta_r)
-        moved = length > 0
-        # In units of the residual difference no square over- or underflows, whatever the scale of the problem.
+        moved = (length := norms(delta_r)) > 0
+        # In these units no square over- or underflows.
         unit = torch.where(moved, 1 / torch.where(moved, length, 1.0), 0.0).to(z.dtype)[:, None]
         size = min(self.memory, _BLOCK)
         every_z = past.delta_z.append(z - past.z, unit, keep=self.memory, size=size)
@@ -167,3 +157,29 @@ def _bordered(
     new = torch.cat([torch.cat([kept, row[:, :-1, None]], dim=2), row[:, None]], dim=1)
     more = m - old.shape[1]
     return torch.where(moved[:, None, None], new, pad(old, (0, more, 0, more)))
+
+
+def _sigma_from_secants(
+    gram_r: Float[Tensor, "batch memory memory"],
+    gram_z: Float[Tensor, "batch memory memory"],
+    valid: Bool[Tensor, "batch memory"],
+    eps: float,
+) -> Float[Tensor, " batch"]:
+    """The smallest ||sum_j c_j dr_j|| / ||sum_j c_j dz_j||, the stretch of I - J over the last steps; nan without any.
+
+    From the Gram matrices (float64); combinations that vanish to within rounding (`eps` of the vectors) are left out.
+    """
+    threshold = 3 * eps**0.5
+    length = gram_z.diagonal(dim1=1, dim2=2).clamp(min=0).sqrt()
+    valid = valid & (length > 0)
+    scale = torch.where(valid, 1 / torch.where(valid, length, 1.0), 0.0)
+    outer = scale[:, :, None] * scale[:, None, :]
+    values, vectors = torch.linalg.eigh(gram_z * outer)
+    kept = values > threshold
+    whiten = vectors * torch.where(kept, values.clamp(min=threshold).rsqrt(), 0.0)[:, None]
+    stretch = whiten.mT @ (gram_r * outer) @ whiten
+    large = 1 + 2 * torch.linalg.matrix_norm(stretch)[:, None]
+    stretch = stretch + torch.diag_embed(torch.where(kept, 0.0, large))
+    # The Gram matrices are known to within rounding, and so is the square of the stretch.
+    sigma = torch.linalg.eigvalsh(stretch)[:, 0].clamp(min=4 * eps).sqrt()
+    return torch.where(kept.any(dim=1), sigma, torch.nan)

@@ -1,7 +1,4 @@
-"""Approximate gradients: the adjoint solve is left out, cut short, or replaced by a few tracked iterations.
-
-All are first-order rules: the derivative of such a rule is no second derivative, so they refuse to give one.
-"""
+"""First-order gradients: the adjoint solve is left out, cut short, or replaced by a few tracked iterations."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -14,9 +11,9 @@ from torch import Tensor
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.fixed_point.implicit import Evaluation, Tensors, cut_off
-from eiwork.fixed_point.record import publish_residual
+from eiwork.fixed_point.record import publish_residual, require, require_damping
 from eiwork.fixed_point.solve import solve_fixed_point
-from eiwork.fixed_point.solver import FixedPointSolver, check_damping
+from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, as_tuple, detach, norms, relative
 
 
@@ -36,8 +33,8 @@ class _AfterSolve(ABC):
 class JacobianFree(_AfterSolve):
     """Differentiates one evaluation of f at the fixed point and ignores J: cheap, and biased.
 
-    The gradient is v^T df/dtheta with v = dL/dz in place of (I - J^T)^{-1} dL/dz. Raises InputError when it is
-    differentiated again. Source: Fung et al., AAAI 2022, arXiv 2103.12803.
+    v^T df/dtheta with v = dL/dz in place of (I - J^T)^{-1} dL/dz. Raises InputError when differentiated again.
+    Source: Fung et al., AAAI 2022, arXiv 2103.12803.
     """
 
     def _attach(self, f: StateMap, value: State) -> State:
@@ -48,10 +45,8 @@ class JacobianFree(_AfterSolve):
 class Phantom(_AfterSolve):
     """Solves without gradient, then backpropagates through `steps` damped iterations that start at the solution.
 
-    z <- (1 - damping) z + damping f(z), from the detached fixed point; the output is the last z. Many steps approach
-    the implicit gradient; steps = 1 and damping = 1 is Jacobian-free. Memory grows with `steps`.
-
-    steps: tracked evaluations of f, >= 1. damping: weight of f(z) in (0, 1]. Raises InputError when it is
+    z <- (1 - damping) z + damping f(z), and the output is the last z: many steps approach the implicit gradient, one
+    with damping 1 is Jacobian-free. steps: >= 1; memory grows with them. damping: in (0, 1]. Raises InputError when
     differentiated again. Source: Geng et al., NeurIPS 2021, arXiv 2111.05177 (the unrolled form).
     """
 
@@ -59,9 +54,8 @@ class Phantom(_AfterSolve):
     damping: float | int = 0.5
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"Phantom(steps={self.steps}): at least one step is needed; try 5.")
-        check_damping(self, self.damping)
+        require(self, self.steps >= 1, "at least one step is needed; try 5.", steps=self.steps)
+        require_damping(self, self.damping)
 
     def _attach(self, f: StateMap, value: State) -> State:
         packing = Packing.of(value)
@@ -75,20 +69,16 @@ class Phantom(_AfterSolve):
 class Neumann(_AfterSolve):
     """The gradient v^T df/dtheta with v = sum_{k=0}^{terms} (J^T)^k g, where g = dL/dz and J = df/dz.
 
-    `terms` counts the vector-Jacobian products, >= 0: 0 is Jacobian-free (v = g), 1 is v = g + J^T g. One tracked
-    evaluation of f, memory independent of `terms`; truncated, hence biased.
-
-    The adjoint report carries ||(J^T)^terms g|| / ||g||, the size of the last term, which is the residual of the sum
-    without it. Warns with ConvergenceWarning where that exceeds 1: the series grows. Raises InputError for terms < 0,
-    or when differentiated again.
+    terms: vector-Jacobian products, >= 0 (else InputError); 0 is Jacobian-free. Memory does not grow with them;
+    truncated, hence biased. The residual of the adjoint report is the size of the last term, relative to g:
+    ConvergenceWarning where it exceeds 1 and the series grows. Raises InputError when differentiated again.
     Source: Lorraine, Vicol & Duvenaud, AISTATS 2020, arXiv 1911.02590; for DEQs: arXiv 2111.05177.
     """
 
     terms: int = 5
 
     def __post_init__(self) -> None:
-        if self.terms < 0:
-            raise InputError(f"Neumann(terms={self.terms}): must not be negative; 0 is Jacobian-free, try 5.")
+        require(self, self.terms >= 0, "must not be negative; 0 is Jacobian-free, try 5.", terms=self.terms)
 
     def _attach(self, f: StateMap, value: State) -> State:
         packing = Packing.of(value)

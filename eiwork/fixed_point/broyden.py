@@ -7,25 +7,21 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eiwork.errors import InputError
-from eiwork.fixed_point.solver import FixedPointSolver, Progress, check_damping
+from eiwork.fixed_point.record import require, require_damping
+from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, norms
 
-# Broyden residuals often rise before they fall; only beyond this factor over the best one did the inverse mislead.
-_GROWTH = 100.0
-# An update may not shrink the determinant of B = H^{-1} below this factor (Powell's safeguard).
-_SINGULAR = 0.1
-# A step shorter than eps to this power, relative to z, teaches nothing: the change of the residual along it is rounding
-# to more than a part eps^(1/3), and H would remember that.
-_RESOLUTION = 2 / 3
+_GROWTH = 100.0  # of the residual over the best one: the inverse misled; Broyden residuals rise before they fall
+_SINGULAR = 0.1  # an update may not shrink the determinant of H^{-1} below this factor (Powell's safeguard)
+_RESOLUTION = 2 / 3  # a step shorter than eps to this power, relative to z, teaches rounding to a part eps^(1/3)
 
 
 @dataclass(frozen=True)
 class InverseEstimate:
     """H = damping I + sum_j u_j v_j^T per sample, close to the inverse (I - J)^{-1} with J = df/dz.
 
-    u, v: (batch, pairs, n), in float32 or better; damping: (batch,). z, r, direction: the last iterate, its residual
-    r = f(z) - z, whose Jacobian is J - I (H is close to MINUS its inverse), and H r. slot: where the next pair goes.
+    u, v, damping: in float32 or better. z, r, direction: the last iterate, its residual r = f(z) - z, whose Jacobian is
+    J - I (H is close to MINUS its inverse), and H r. slot: where the next pair goes.
     """
 
     u: Float[Tensor, "batch pairs n"]
@@ -49,7 +45,6 @@ class InverseEstimate:
         pairs = torch.cat([self.u, self.v], dim=1)
         gram = torch.einsum("bin,bjn->bij", pairs, pairs).double()
         values, vectors = torch.linalg.eigh(gram)
-        # Coordinates of every u and v in an orthonormal basis of their span.
         coordinates = vectors * values.clamp(min=0).sqrt()[:, None]
         left, right = coordinates.split(self.u.shape[1], dim=1)
         small = left.mT @ right + self.damping.double()[:, None, None] * torch.eye(pairs.shape[1]).to(gram)
@@ -61,8 +56,7 @@ class InverseEstimate:
         if not bool(which.any()):
             return self
         damping = torch.where(which, damping, self.damping)
-        everyone = bool(which.all())
-        gone = which[:, None, None]
+        everyone, gone = bool(which.all()), which[:, None, None]
         return replace(
             self,
             u=self.u[:, :0] if everyone else torch.where(gone, 0.0, self.u),
@@ -77,11 +71,9 @@ class InverseEstimate:
 class Broyden(FixedPointSolver):
     """Broyden's "good" method for z - f(z) = 0: z <- z + H (f(z) - z), with H learnt from the steps.
 
-    H starts as damping * I and is corrected after every step so that it maps the change of z - f(z) to the change of
-    z. Powell's safeguard keeps H regular, and a step within rounding teaches nothing. With `memory` corrections stored,
-    H is learnt anew: fewer evaluations near spectral radius 1 than without the oldest correction or with all. When the
-    residual grows a hundredfold over the best one, the sample returns to its best iterate, forgets H and halves its
-    damping.
+    H starts as damping * I and is corrected after every step so that it maps the change of z - f(z) to that of z; after
+    `memory` corrections it is learnt anew. When the residual grows a hundredfold over the best one, the sample returns
+    to its best iterate, forgets H and halves its damping.
 
     memory: corrections kept, >= 1, each two vectors of the state's size. damping: in (0, 1].
     Sources: Broyden, Math. Comp. 19 (1965); limited memory: Kelley, Solving Nonlinear Equations with Newton's Method
@@ -89,7 +81,6 @@ class Broyden(FixedPointSolver):
     """
 
     patience: ClassVar[int | None] = 90
-
     tol: float = 1e-6
     max_iter: int = 200
     memory: int = 30
@@ -97,15 +88,13 @@ class Broyden(FixedPointSolver):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.memory < 1:
-            raise InputError(f"Broyden(memory={self.memory}): at least one correction is needed; try 30.")
-        check_damping(self, self.damping)
+        require(self, self.memory >= 1, "at least one correction is needed; try 30.", memory=self.memory)
+        require_damping(self, self.damping)
 
     def propose(self, progress: Progress) -> tuple[Flat, InverseEstimate]:
         """The quasi-Newton step, or the damped step from the best iterate where the residual has grown."""
         past: InverseEstimate | None = progress.memory
-        # Half precision has too few digits for sums over many pairs.
-        wide = torch.promote_types(progress.z.dtype, torch.float32)
+        wide = torch.promote_types(progress.z.dtype, torch.float32)  # for sums over many pairs
         if past is None:
             z, r = progress.z.to(wide), progress.fz.to(wide) - progress.z.to(wide)
             none, damping = z.new_zeros(len(z), 0, z.shape[1]), z.new_full((len(z),), self.damping)
@@ -146,8 +135,7 @@ class Broyden(FixedPointSolver):
 
         def written(pairs: Tensor, new: Flat) -> Tensor:
             """`pairs` with `new` in the slot, which is appended where it does not exist yet."""
-            old = pairs[:, past.slot] if past.slot < pairs.shape[1] else torch.zeros_like(new)
-            row = torch.where(usable[:, None], new, old)
+            row = torch.where(usable[:, None], new, pairs[:, past.slot] if past.slot < pairs.shape[1] else 0.0)
             return torch.cat([pairs[:, : past.slot], row[:, None], pairs[:, past.slot + 1 :]], dim=1)
 
         pairs = written(past.u, u), written(past.v, v)

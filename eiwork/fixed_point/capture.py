@@ -32,7 +32,7 @@ def refuse_transforms() -> None:
 
 
 def is_wrapped(tensor: Tensor) -> bool:
-    """Whether a tensor belongs to a `torch.func` transform, which has no memory formats."""
+    """Whether a tensor belongs to a `torch.func` transform."""
     return torch.func.debug_unwrap(tensor) is not tensor
 
 
@@ -61,27 +61,20 @@ class Substitute(TorchFunctionMode):
 
 
 class Capture(Substitute):
-    """Watches an evaluation with gradients and puts an alias in the place of each tensor from outside.
+    """Watches `outputs = f(state)` and puts an alias in the place of each differentiable tensor from outside.
 
-    After `with Capture(state) as capture: outputs = f(state)`:
-
-    attached: one tensor for each differentiable tensor that f closes over, still attached to the graph behind it.
-    aliases: what f has seen instead, one step further; the graph of `outputs` ends in them, so that derivatives by them
-    are partial even where one closed-over tensor was computed from another. originals: the tensors themselves.
-
-    A tensor comes from outside if it is a leaf or was computed before this object was made. Tensors that enter only as
-    direct arguments of a custom `autograd.Function` are out of sight; `unseen` finds them.
+    originals: those tensors, leaves or computed before this object was made. attached: the same, still attached to
+    their graphs. aliases: what f has seen instead, in which the graph of `outputs` ends, so that derivatives by them
+    are partial even where one was computed from another. Direct arguments of a custom `autograd.Function` are out of
+    sight; `unseen` finds them.
     """
 
     def __init__(self, state: Sequence[Tensor]) -> None:
-        # The state itself is no closed-over tensor. All are held so that their ids stay their own.
+        # The state is no closed-over tensor. All are held so that their ids stay their own.
         super().__init__(state, state)
         self._state = state
-        self.originals: list[Tensor] = []
-        self.attached: list[Tensor] = []
-        self.aliases: list[Tensor] = []
-        # Autograd numbers its nodes in order: what a node made now is not below was not there before.
-        # An enclosing watch must not take the probe for a tensor of f.
+        self.originals, self.attached, self.aliases = list[Tensor](), list[Tensor](), list[Tensor]()
+        # Autograd numbers its nodes in order. An enclosing watch must not take the probe for a tensor of f.
         with torch._C.DisableTorchFunction(), torch.enable_grad():  # noqa: SLF001
             node: Any = torch.zeros((), requires_grad=True).clone().grad_fn
         self._start = node._sequence_nr()  # noqa: SLF001
@@ -97,23 +90,21 @@ class Capture(Substitute):
             node = tensor.grad_fn
         if node is not None and node._sequence_nr() >= self._start:  # noqa: SLF001
             return tensor
-        attached = tensor.view_as(tensor)
-        alias = attached.view_as(attached)
-        self.attached.append(attached)
-        self.aliases.append(alias)
         self.originals.append(tensor)
+        self.attached.append(attached := tensor.view_as(tensor))
+        self.aliases.append(alias := attached.view_as(attached))
         self._given[id(tensor)] = self._given[id(alias)] = alias
         return alias
 
 
 def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
     """Leaves that the graph of `outputs` reaches past `stops` and past the states of inner fixed points."""
-    known = {tensor.grad_fn for tensor in stops}
+    known, found = {tensor.grad_fn for tensor in stops}, []
     pending = [tensor.grad_fn for tensor in outputs if tensor.grad_fn is not None]
-    seen, found = set(pending), []
+    seen = set(pending)
     while pending:
         node = pending.pop()
-        if node in known or node.name() == "CutBackward":
+        if node in known or node.name() == "_CutBackward":
             continue
         if hasattr(node, "variable"):
             found.append(node)
@@ -126,11 +117,10 @@ def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
 
 @contextmanager
 def weights_evaluated_once(f: Callable) -> Iterator[None]:
-    """Keep the weights that `torch.nn.utils.parametrize` computes for the modules of f while the block lasts.
+    """Keep the weights that `torch.nn.utils.parametrize` computes for the modules of f, with their graph, in the block.
 
-    Every evaluation of f then sees the same weights, attached to the graph of their originals if gradients are enabled
-    here; else spectral normalisation in training mode would change the map at every evaluation. Nothing changes for
-    the older hooks of `torch.nn.utils.spectral_norm`.
+    Spectral normalisation in training mode would else change the map at every evaluation; the older hooks of
+    `torch.nn.utils.spectral_norm` still do.
     """
     parametrised = [part for module in modules_of(f) for part in module.modules() if parametrize.is_parametrized(part)]
     if not parametrised:

@@ -13,37 +13,32 @@ from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.approximate import refuse_second_derivative
 from eiwork.fixed_point.capture import Capture, Substitute, refuse_transforms, unseen
 from eiwork.fixed_point.implicit import cut_off
-from eiwork.fixed_point.record import publish_residual
+from eiwork.fixed_point.record import publish_residual, require
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, Packing, State, StateMap, norms, relative
 
-# Where the recomputed start differs more than this from the known one, gradients have lost too many digits.
-_DRIFT = 1e-3
+_DRIFT = 1e-3  # of the recomputed start from the known one: beyond, gradients have lost too many digits
 
 
 @dataclass(frozen=True)
 class Unrolled:
     """Runs exactly `steps` steps of the solver and backpropagates through all of them.
 
-    The output is the finite iteration, with or without gradients enabled; the solver's tolerance does not stop it.
-    Memory grows with `steps`. Derivatives of every order are those of the finite iteration.
+    The solver's tolerance does not stop it, and memory grows with `steps`. Derivatives of every order are those of the
+    finite iteration.
 
-    checkpoint_every: if given, keeps only the solver's state after every so many steps and evaluates each stretch again
-    in the backward pass: the same gradient for less memory. Raises InputError for steps < 1 or checkpoint_every outside
-    1..steps.
+    steps: >= 1. checkpoint_every: in 1..steps; keeps only the solver's state after every so many steps and evaluates
+    each stretch again in the backward pass: the same gradient for less memory. Raises InputError for other values.
     """
 
     steps: int
     checkpoint_every: int | None = None
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"Unrolled(steps={self.steps}): at least one step is needed.")
-        if self.checkpoint_every is not None and not 1 <= self.checkpoint_every <= self.steps:
-            raise InputError(
-                f"Unrolled(steps={self.steps}, checkpoint_every={self.checkpoint_every}): a stretch has 1 to `steps` "
-                "steps; about the square root of `steps` needs least memory."
-            )
+        require(self, self.steps >= 1, "at least one step is needed.", steps=self.steps)
+        fine = self.checkpoint_every is None or 1 <= self.checkpoint_every <= self.steps
+        advice = "a stretch has 1 to `steps` steps; about the square root of `steps` needs least memory."
+        require(self, fine, advice, steps=self.steps, checkpoint_every=self.checkpoint_every)
 
     def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The state after `steps` steps of `solver`, differentiable through each of them."""
@@ -58,12 +53,11 @@ class Unrolled:
                     n = min(self.checkpoint_every, self.steps - done)
                     progress = checkpoint(_stretch, solver, flat_map, progress, n, use_reentrant=False)
         except RuntimeError:
-            # Some transforms (vmap; forward mode for some solvers) cannot follow a solver's steps.
+            # vmap, and forward mode for some solvers, cannot follow a solver's steps.
             refuse_transforms()
             raise
         z, _ = solver.propose(progress)
-        name = type(solver).__name__
-        publish_residual("forward", name, solver.tol, progress.residual, progress.n_evaluations)
+        publish_residual("forward", type(solver).__name__, solver.tol, progress.residual, progress.n_evaluations)
         return packing.unpack(z)
 
 
@@ -81,16 +75,15 @@ def _stretch(solver: FixedPointSolver, f: FlatMap, state: Tensor | Progress, n_e
 class Reversible:
     """Runs `steps` coupled steps that can be undone, and differentiates exactly them with the memory of one evaluation.
 
-    y <- (1 - damping) y + damping f(z), then z <- (1 - damping) z + damping f(y), from y = z = z0; the output is z
-    after `steps` steps, two evaluations each. The backward pass undoes the steps one by one and evaluates f again on
-    the way; gradients reach z0 and every tensor that f closes over. Of `solver`, only `tol` is used, to say in the
-    forward report whether the iteration has converged.
+    y <- (1 - damping) y + damping f(z), then z <- (1 - damping) z + damping f(y), from y = z = z0; the output is the
+    last z. The backward pass undoes the steps and evaluates f again; gradients reach z0 and every tensor that f closes
+    over. Of `solver`, only `tol` is used, for the forward report.
 
-    Undoing a step magnifies rounding by 1 / (1 - damping) to 1 / (1 - damping)^2: the states are kept in float64, and
-    more than about 25 steps at damping 0.5, or 10 at 0.8, drift all the same. The adjoint report carries the drift,
-    ||z0 recomputed - z0|| / ||z||, and a ConvergenceWarning is given above 1e-3.
+    Undoing a step magnifies rounding by 1 / (1 - damping) to 1 / (1 - damping)^2: in float64, more than about 25 steps
+    at damping 0.5, or 10 at 0.8, drift. The residual of the adjoint report is that drift, ||z0 recomputed - z0|| /
+    ||z||; ConvergenceWarning above 1e-3.
 
-    steps: >= 1. damping: weight of f in (0, 1), 1 excluded. Raises InputError when differentiated again.
+    steps: >= 1. damping: in (0, 1), 1 excluded. Raises InputError for others, or when differentiated again.
     Source: McCallum, Arora & Foster, RevDEQ, arXiv 2509.12917.
     """
 
@@ -98,13 +91,9 @@ class Reversible:
     damping: float = 0.5
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise InputError(f"Reversible(steps={self.steps}): at least one step is needed; try 12.")
-        if not 0 < self.damping < 1:
-            raise InputError(
-                f"Reversible(damping={self.damping}): damping must lie strictly between 0 and 1; a step with 1 "
-                "cannot be undone. Try 0.5."
-            )
+        require(self, self.steps >= 1, "at least one step is needed; try 12.", steps=self.steps)
+        advice = "damping must lie strictly between 0 and 1; a step with 1 cannot be undone. Try 0.5."
+        require(self, 0 < self.damping < 1, advice, damping=self.damping)
 
     def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The state after the coupled steps, differentiable in O(1) memory."""
@@ -125,13 +114,11 @@ class Reversible:
             image = f(y.to(start.dtype))
             residual = relative(norms(_wide(image) - y), norms(_wide(image)))
             z = keep * z + self.damping * image
-        # The residual is that of y, where f was evaluated last: one more evaluation at z would tell little more.
-        publish_residual("forward", "Reversible", tol, residual, 2 * self.steps)
+        publish_residual("forward", "Reversible", tol, residual, 2 * self.steps)  # of y, where f was evaluated last
         if not bool(z.isfinite().all()):
             raise ConvergenceError(
                 f"f returned non-finite values within {self.steps} reversible steps: the iteration diverges. Lower "
-                "Reversible's damping or control the Lipschitz constant of the operator.",
-                None,
+                "Reversible's damping or control the Lipschitz constant of the operator."
             )
         return z, y
 
@@ -141,14 +128,13 @@ class _ClosedOver:
 
     def __init__(self, f: FlatMap, z: Flat) -> None:
         self.f = f
-        # For evaluations in the backward pass, where autograd has left the autocast of now.
+        # The backward pass has left the autocast of now.
         kind = z.device.type
         self._autocast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
         (z,) = cut_off([z])
         with Capture([z]) as capture:
             outputs = f(z)
-        self.attached = tuple(capture.attached)
-        self._originals = capture.originals
+        self.attached, self._originals = tuple(capture.attached), capture.originals
         _refuse_unseen(outputs, (z, *capture.aliases))
         self.value = outputs.detach()
 
@@ -173,7 +159,6 @@ class _Steps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, mode: Reversible, closed: _ClosedOver, tol: float, start: Flat, *attached: Tensor) -> Flat:
-        """z after the steps."""
         z, y = mode.run(closed.f, start, closed.value, tol)
         ctx.mode, ctx.closed = mode, closed
         ctx.save_for_backward(z, y, start, *attached)

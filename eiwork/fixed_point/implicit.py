@@ -19,11 +19,10 @@ Tensors = tuple[Tensor, ...]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One tracked evaluation of z -> f(z; p) at a fixed point.
+    """One tracked evaluation of z -> f(z; p) at a fixed point: the graph of `outputs` starts from state and parameters.
 
-    state: the z that the graph of `outputs` starts from, cut off from everything behind it. parameters: aliases of all
-    that f closes over, in the graph of `outputs`. solver: for systems with I - df/dz; None if there is no state,
-    and `outputs` is an explicit function of the parameters.
+    state: z, cut off from what is behind it. parameters: aliases of all that f closes over. solver: for systems with
+    I - df/dz; None if there is no state, and `outputs` is an explicit function of the parameters.
     """
 
     outputs: Tensors
@@ -37,8 +36,8 @@ class Evaluation:
         if not pairs or not targets:
             return tuple(torch.zeros_like(t) for t in targets)
         outputs, weights = zip(*pairs, strict=True)
+        options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
         with torch.enable_grad():
-            options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
             return torch.autograd.grad(outputs, targets, weights, materialize_grads=True, **options)
 
     def adjoint(self, g: Tensors) -> Tensors:
@@ -51,31 +50,28 @@ class Evaluation:
             return as_tuple(packing.unpack(solve_adjoint(self.solver, product, packing.pack(g))))
 
 
-class Cut(torch.autograd.Function):
+class _Cut(torch.autograd.Function):
     """The identity, with no derivative behind it; `capture.unseen` knows its node by name."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
-        """Pass x on."""
         return x.view_as(x)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> None:
-        """Nothing passes."""
         return
 
 
 def cut_off(tensors: Iterable[Tensor]) -> Tensors:
     """The tensors as starts of a graph of their own, for a node that accounts for the paths through them."""
-    return tuple(Cut.apply(part.detach().requires_grad_()) for part in tensors)
+    return tuple(_Cut.apply(part.detach().requires_grad_()) for part in tensors)
 
 
 class _ImplicitNode(torch.autograd.Function):
-    """The identity on the outputs of a tracked evaluation; the gradient g becomes v with (I - J^T) v = g.
+    """The identity on (evaluation, *outputs, *attached closed-over tensors); g becomes v with (I - J^T) v = g.
 
-    It then flows through the graph of that evaluation, which autograd frees as usual; when a graph of the gradient is
-    asked for, to the closed-over tensors through `_differentiable_pull` instead. Applied to (evaluation, *outputs,
-    *attached closed-over tensors).
+    v flows through the graph of that evaluation, which autograd frees as usual; when a graph of the gradient is asked
+    for, to the closed-over tensors through `_differentiable_pull` instead.
     """
 
     @staticmethod
@@ -88,18 +84,17 @@ class _ImplicitNode(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         evaluation: Evaluation = ctx.evaluation
-        n_parameters = len(evaluation.parameters)
+        n = len(evaluation.parameters)
         if not torch.is_grad_enabled():
-            return None, *evaluation.adjoint(gradients), *[None] * n_parameters
-        inside = (*evaluation.state, *evaluation.parameters)
-        if unseen(evaluation.outputs, inside):
+            return None, *evaluation.adjoint(gradients), *[None] * n
+        if unseen(evaluation.outputs, (*evaluation.state, *evaluation.parameters)):
             raise InputError(
                 "This fixed point cannot be differentiated twice: a tensor that needs gradients enters f as a direct "
                 "argument of a custom autograd.Function, where it cannot be followed. Pass it through an ordinary "
                 "operation first, for example x * 1.0 inside f."
             )
         saved = ctx.saved_tensors
-        found = _differentiable_pull(evaluation, saved[:n_parameters], saved[n_parameters:], gradients)
+        found = _differentiable_pull(evaluation, saved[:n], saved[n:], gradients)
         return None, *[None] * len(evaluation.outputs), *found
 
     @staticmethod
@@ -131,13 +126,11 @@ class _ExplicitNode(torch.autograd.Function):
 
 
 def _differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tensors, g: Tensors) -> Tensors:
-    """v^T df/dp with (I - J^T) v = g, itself differentiable in g, in p and in the fixed point.
+    """v^T df/dp with (I - J^T) v = g, differentiable in g, in p (`attached`) and in the fixed point (`values`).
 
-    attached: the parameters with the graph behind them; values: the fixed point, attached through its own node. v
-    solves v = g + J^T v: a fixed point again, whose closed-over tensors are g, the parameters and the fixed point.
+    v solves v = g + J^T v: a fixed point again, whose closed-over tensors are g, the parameters and the fixed point.
     """
-    link: Tensors = values if evaluation.solver is not None else ()
-    v: Tensors = g
+    link, v = (values, g) if evaluation.solver is not None else ((), g)
     if evaluation.solver is not None:
         solved = evaluation.adjoint(tuple(part.detach() for part in g))
         leaf, g_leaf = _leaves(solved), _leaves(g)
@@ -161,12 +154,10 @@ class Implicit:
     """Gradient by the implicit function theorem, exact at the fixed point, memory independent of the solve.
 
     At z = f(z, theta): dL/dtheta = v^T df/dtheta, with (I - J^T) v = dL/dz and J = df/dz. One call is one node of the
-    autograd graph, so calls compose. The node is differentiable to any order (`create_graph=True`); forward mode and
-    torch.func are refused (InputError). f must treat the samples of a batch independently.
+    autograd graph, differentiable to any order; forward mode and torch.func are refused (InputError).
 
-    solver: GMRES (default), or any fixed-point solver, for the adjoint system; its tolerance is relative to
-    ||dL/dz|| of each sample. Source: Bai, Kolter & Koltun, arXiv 1909.01377; the modular use under EI losses: arXiv
-    2511.18667.
+    solver: GMRES (default), or any fixed-point solver, for the adjoint system, to `tol` relative to ||dL/dz||.
+    Source: Bai, Kolter & Koltun, arXiv 1909.01377; the modular use under EI losses: arXiv 2511.18667.
     """
 
     solver: AdjointSolver = field(default_factory=GMRES)

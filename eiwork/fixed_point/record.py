@@ -1,12 +1,13 @@
-"""What every solve reports, who collects it, and what is said where a solve has failed."""
+"""What every solver is asked for, what every solve reports, who collects it, and what is said where one has failed."""
 
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -14,7 +15,7 @@ from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.state import Flat, State
 
 Kind = Literal["forward", "adjoint"]
-OnFailure = Literal["warn", "raise"]
+_ROUNDING = 4.0  # of f or of a product, in units of the working precision; measured on the problems of the tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +24,9 @@ class Outcome:
 
     converged: (batch,) whether the sample reached the tolerance. residual: (batch,) ||f(z) - z|| / ||f(z)||, or
     ||g + J^T v - v|| / ||g||. n_evaluations: those of f, or of its vector-Jacobian product. trace: the residuals
-    (batch,) after each of them, in order.
-    sigma_min: (batch,) estimate, from above, of the smallest singular value of I - J; nan for a sample whose solve was
-    too short to see any. None if the solver gives no estimate.
-    error_bound: (batch,) estimate of ||z - z*|| / ||z*||, or of ||v - v*|| / ||v*|| (what the adjoint solve adds to the
-    error of the gradient): residual / sigma_min with rounding; inf where sigma_min is nan, None where it is None.
+    (batch,) after each. sigma_min: (batch,) estimate from above of the smallest singular value of I - J; nan where the
+    solve was too short to see any; None if the solver gives none. error_bound: (batch,) estimate of ||z - z*|| /
+    ||z*||, or of ||v - v*|| / ||v*||, by `relative_error`; inf where sigma_min is nan, None where it is None.
     """
 
     converged: Bool[Tensor, " batch"]
@@ -55,10 +54,7 @@ class LinearResult(Outcome):
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Outcome):
-    """An outcome as `record` collects it: of which kind, by which solver, to which tolerance.
-
-    weights: (batch,) the share of the trained operator in the one that was solved for (`GuardedDEQ`), else None.
-    """
+    """An outcome as `record` collects it. weights: (batch,) the share of the trained operator, by `GuardedDEQ` only."""
 
     kind: Kind
     solver: str
@@ -71,64 +67,81 @@ class Method:
     """What every solver has.
 
     tol: relative residual at which a sample is solved, > 0. max_iter: largest number of evaluations, >= 1. on_failure:
-    "warn" (ConvergenceWarning) or "raise" (ConvergenceError) where a sample is not. Raises InputError for others.
+    ConvergenceWarning or ConvergenceError where a sample is not. Raises InputError for other values.
     """
 
     tol: float = 1e-4
     max_iter: int = 50
-    on_failure: OnFailure = "warn"
+    on_failure: Literal["warn", "raise"] = "warn"
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        if not self.tol > 0:
-            raise InputError(f"{name}(tol={self.tol}): the tolerance must be positive, for example 1e-4.")
-        if self.max_iter < 1:
-            raise InputError(f"{name}(max_iter={self.max_iter}): at least one evaluation is needed.")
-        if self.on_failure not in ("warn", "raise"):
-            raise InputError(f'{name}(on_failure={self.on_failure!r}): choose "warn" or "raise".')
+        require(self, self.tol > 0, "the tolerance must be positive, for example 1e-4.", tol=self.tol)
+        require(self, self.max_iter >= 1, "at least one evaluation is needed.", max_iter=self.max_iter)
+        known = self.on_failure in ("warn", "raise")
+        require(self, known, 'choose "warn" or "raise".', on_failure=self.on_failure)
+
+
+def require(owner: object, holds: bool, advice: str, **settings: Any) -> None:
+    """InputError with these settings of their owner and advice, unless what they need holds."""
+    if not holds:
+        given = ", ".join(f"{name}={value!r}" for name, value in settings.items())
+        raise InputError(f"{type(owner).__name__}({given}): {advice}")
+
+
+def require_damping(owner: object, damping: float | int) -> None:
+    """InputError unless damping lies in (0, 1]."""
+    require(owner, 0 < damping <= 1, "damping must lie in (0, 1]; 1 is undamped.", damping=damping)
+
+
+def relative_error(
+    residual: Float[Tensor, " batch"], size: Float[Tensor, " batch"], sigma_min: Float[Tensor, " batch"], eps: float
+) -> Float[Tensor, " batch"]:
+    """Estimate of ||v - v*|| / ||v*|| <= ||residual|| / (sigma_min(I - J) ||v||), from absolute residuals and ||v||.
+
+    A solver sees I - J along its own steps alone, so sigma_min is an estimate from above, and this is no proof.
+    Rounding with relative precision `eps` counts as a residual. 0 where v = 0 is exact; inf where sigma_min is nan.
+    """
+    nothing = (residual == 0) & (size == 0)
+    ratio = residual / torch.where(size > 0, size, torch.ones_like(size))
+    bound = torch.where(size > 0, (ratio + _ROUNDING * eps) / sigma_min, torch.inf)
+    return torch.where(nothing, 0.0, bound.nan_to_num(nan=torch.inf, posinf=torch.inf))
 
 
 _active: ContextVar[tuple[list[Report], ...]] = ContextVar("eiwork_active_records", default=())
 
 
 @contextmanager
-def record() -> Iterator[list[Report]]:
-    """Collect the report of every solve made inside the block: `with eiwork.record() as reports:`."""
-    reports: list[Report] = []
-    token = _active.set((*_active.get(), reports))
-    try:
-        yield reports
-    finally:
-        _active.reset(token)
-
-
-@contextmanager
-def unrecorded() -> Iterator[None]:
-    """Hide the solves inside the block from every open record, for who reports on them as one."""
-    token = _active.set(())
+def reporting_to(*records: list[Report]) -> Iterator[None]:
+    """Report the solves inside the block to these records alone."""
+    token = _active.set(records)
     try:
         yield
     finally:
         _active.reset(token)
 
 
+@contextmanager
+def record() -> Iterator[list[Report]]:
+    """Collect the report of every solve made inside the block: `with eiwork.record() as reports:`."""
+    reports: list[Report] = []
+    with reporting_to(*_active.get(), reports):
+        yield reports
+
+
 def publish_residual(
     kind: Kind, solver: str, tol: float, residual: Float[Tensor, " batch"], n_evaluations: int
 ) -> Bool[Tensor, " batch"]:
     """Report a residual that no solver has watched; (batch,) whether it is within the tolerance."""
-    converged = residual <= tol
-    publish(Outcome(converged=converged, residual=residual, n_evaluations=n_evaluations), kind, solver, tol)
-    return converged
+    outcome = Outcome(converged=residual <= tol, residual=residual, n_evaluations=n_evaluations)
+    publish(outcome, kind, solver, tol)
+    return outcome.converged
 
 
-def publish(
-    outcome: Outcome, kind: Kind, solver: str, tol: float, weights: Float[Tensor, " batch"] | None = None
-) -> None:
-    """Hand the report of a solve to every open record; kind, solver, tol and weights as in `Report`."""
+def publish(outcome: Outcome, kind: Kind, solver: str, tol: float, weights: Tensor | None = None) -> None:
+    """Hand the report of a solve to every open record."""
     known = {item.name: getattr(outcome, item.name) for item in fields(Outcome)}
-    report = Report(**known, kind=kind, solver=solver, tol=tol, weights=weights)
     for reports in _active.get():
-        reports.append(report)
+        reports.append(Report(**known, kind=kind, solver=solver, tol=tol, weights=weights))
 
 
 def conclude(outcome: Outcome, kind: Kind, solver: Method) -> None:

@@ -17,10 +17,10 @@ def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = 
     """Solve z = f(z) from z0, without gradients.
 
     f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure, samples independent of each other.
-    z0: the start; its first axis is the batch. solver: Anderson() by default.
+    z0: the start. solver: Anderson() by default; also Broyden(), Picard().
     Warns with ConvergenceWarning (or raises ConvergenceError) where a sample stays above the tolerance; raises
-    ConvergenceError at once on a non-finite value, with the best finite Solution so far in `error.solution`; raises
-    InputError for an unusable state or solver, or inside a torch.func transform.
+    ConvergenceError at once on a non-finite value, with the best Solution so far in `error.solution`; InputError for an
+    unusable state or solver, or inside a torch.func transform.
     """
     return run_fixed_point(f, z0, solver)[0]
 

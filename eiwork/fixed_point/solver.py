@@ -4,31 +4,28 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from eiwork.errors import ConvergenceError, InputError
-from eiwork.fixed_point.certificate import relative_error, sigma_from_rate
-from eiwork.fixed_point.record import LinearResult, Method
+from eiwork.errors import ConvergenceError
+from eiwork.fixed_point.record import LinearResult, Method, relative_error, require, require_damping
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms, relative
 
-# Two residuals in a row this many times the first one will not come back: stop before they overflow.
-_DIVERGED = 1e8
-# An iterate this many times as large as the start has run away: there the relative residual vanishes for any map.
-_RUN_AWAY = 1e8
+_DIVERGED = 1e8  # two residuals in a row this many times the first one: stop before they overflow
+_RUN_AWAY = 1e8  # an iterate this many times the start: there the relative residual vanishes for any map
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a solve stands after an evaluation of f; every field has one entry per sample.
+    """Where a solve stands after an evaluation of f, sample by sample.
 
-    residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the smallest residual so far;
-    initial: absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: what the method remembers;
-    trace: the residuals so far; stopped: whether each sample has converged or diverged; evaluations: those of each
-    sample until it stopped. The last three are plain numbers: a step waits for the device only once.
+    residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the smallest one so far; initial:
+    absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: of the method; stopped: has converged or
+    diverged; evaluations: until then. These and the trace are plain numbers: a step waits for the device only once.
     """
 
     z: Flat
@@ -54,24 +51,19 @@ class Progress:
 class FixedPointSolver(Method, ABC):
     """A method for z = f(z), usable step by step: `init`, then `step` until `terminate`.
 
-    tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, and stays, if it has fallen at all
-    (a fixed point at zero counts as found when the residual is far below the rounding of the start). give_up: each
-    (n, r) stops the samples whose residual has not come down to r within n evaluations.
+    tol: relative residual ||f(z) - z|| / ||f(z)|| at which a sample has converged, and stays, if it has fallen at all.
+    give_up: each (n, r) stops the samples whose residual has not come down to r within n evaluations.
     """
 
-    # Evaluations after which a sample that has not even halved its residual is given up; None: never.
-    patience: ClassVar[int | None] = None
-
+    patience: ClassVar[int | None] = None  # evaluations after which a sample without half its residual is given up
     give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        advice = f"more than 1 and fewer than max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
         for after, enough in self.give_up:
-            if not (1 < after < self.max_iter and enough > self.tol):
-                raise InputError(
-                    f"{type(self).__name__}(give_up={self.give_up}): each (n, r) asks after n evaluations, more than 1 "
-                    f"and fewer than max_iter={self.max_iter}, for a residual r above tol={self.tol:.1e}."
-                )
+            fine = 1 < after < self.max_iter and enough > self.tol
+            require(self, fine, f"each (n, r) asks after n evaluations, {advice}", give_up=self.give_up)
 
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
@@ -99,10 +91,7 @@ class FixedPointSolver(Method, ABC):
         )
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
-        """Choose the next iterate by the method's rule and evaluate f there; stopped samples do not move.
-
-        Where f is a `PackedMap` whose samples can be evaluated apart, stopped samples are not evaluated again.
-        """
+        """Evaluate f at the next iterate. Stopped samples stay, and those of a map with `select` are not evaluated."""
         candidate, memory = self.propose(progress)
         if any(progress.stopped):
             active = ~(progress.converged | progress.diverged)
@@ -129,16 +118,12 @@ class FixedPointSolver(Method, ABC):
             diverged = diverged | (~converged & (smallest > progress.initial / 2))
         for after, enough in self.give_up:
             if n_evaluations == after:
-                nearest = torch.minimum(residual, progress.best_residual)
-                diverged = diverged | (~converged & (nearest > enough))
-        counts = zip(progress.evaluations, progress.stopped, strict=True)
+                diverged = diverged | (~converged & (torch.minimum(residual, progress.best_residual) > enough))
         values, improved, stopped = _on_host(progress, residual, better, converged | diverged)
-        best_z, best_fz = progress.best_z, progress.best_fz
-        if all(improved):
-            best_z, best_fz = z, fz
-        elif any(improved):
-            best_z = torch.where(better[:, None], z, best_z)
-            best_fz = torch.where(better[:, None], fz, best_fz)
+        best_z, best_fz = (z, fz) if all(improved) else (progress.best_z, progress.best_fz)
+        if any(improved) and not all(improved):
+            best_z, best_fz = torch.where(better[:, None], z, best_z), torch.where(better[:, None], fz, best_fz)
+        counts = zip(progress.evaluations, progress.stopped, strict=True)
         return replace(
             progress,
             z=z,
@@ -160,8 +145,7 @@ class FixedPointSolver(Method, ABC):
     def _residual(
         self, z: Flat, fz: Flat, reference: Float[Tensor, " batch"] | None, initial_size: Float[Tensor, " batch"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
-        # Residuals only steer the solve; gradients never pass through them.
-        z, fz = z.detach(), fz.detach()
+        z, fz = z.detach(), fz.detach()  # residuals only steer the solve
         absolute = norms(fz - z)
         if reference is None:
             # A fixed point at zero is reached when the residual is far below the rounding of the start.
@@ -174,7 +158,7 @@ class FixedPointSolver(Method, ABC):
         return progress.n_evaluations >= self.max_iter or all(progress.stopped)
 
     def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
-        """Drive init, step and terminate to the end."""
+        """Init, and step until terminate."""
         progress = self.init(f, z0, reference)
         while not self.terminate(progress):
             progress = self.step(f, progress)
@@ -214,39 +198,32 @@ class FixedPointSolver(Method, ABC):
 class Picard(FixedPointSolver):
     """Plain (damping = 1) or damped fixed-point iteration; converges linearly when the map contracts.
 
-    damping: weight of f(z) in (0, 1]. Raises InputError outside that range. Source: Banach (1922); damped form:
-    Krasnoselskii (1955).
+    damping: weight of f(z) in (0, 1]. Source: Banach (1922); damped form: Krasnoselskii (1955).
     """
 
     damping: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_damping(self, self.damping)
+        require_damping(self, self.damping)
 
     def propose(self, progress: Progress) -> tuple[Flat, None]:
         """A step of length `damping` along the residual."""
-        if self.damping == 1.0:
-            return progress.fz, None
-        return progress.z + self.damping * (progress.fz - progress.z), None
+        whole = self.damping == 1.0
+        return progress.fz if whole else progress.z + self.damping * (progress.fz - progress.z), None
 
     def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
-        """One minus the rate of contraction, the stretch of I - J along the slowest mode of the iteration."""
-        return progress.residual.new_tensor(sigma_from_rate(progress.trace, self.tol, self.damping))
-
-
-def check_damping(owner: object, damping: float | int) -> None:
-    """InputError unless damping lies in (0, 1]."""
-    if not 0 < damping <= 1:
-        name = type(owner).__name__
-        raise InputError(f"{name}(damping={damping}): damping must lie in (0, 1]; 1 is undamped.")
+        """One minus the slowest rate of the last steps until tol is reached; 0 without contraction."""
+        found = []
+        for residuals in zip(*progress.trace, strict=True):
+            last = next((k for k, value in enumerate(residuals) if value <= self.tol), len(residuals) - 1)
+            rates = [b / a for a, b in pairwise(residuals[max(0, last - 3) : last + 1]) if a > 0]
+            found.append(max(0.0, 1 - max(rates)) / self.damping if rates else math.nan)
+        return progress.residual.new_tensor(found)
 
 
 def _on_host(last: Progress | None, residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
-    """A (batch,) residual and two (batch,) truth values as plain numbers, in one transfer.
-
-    Raises ConvergenceError with the last progress, before this evaluation, for a residual that is not finite.
-    """
+    """Residuals and truth values as plain numbers, in one transfer; ConvergenceError with `last` for one not finite."""
     rows = torch.stack([residual, *(flag.to(residual.dtype) for flag in flags)]).tolist()
     if n_bad := sum(not math.isfinite(value) for value in rows[0]):
         evaluation = 1 if last is None else last.n_evaluations + 1

@@ -94,7 +94,7 @@ class Packing:
 
 @dataclass(frozen=True)
 class PackedMap:
-    """A map of states, seen on the packed matrix; f may offer `select`, as for `fixed_point` (or None for no map)."""
+    """A map of states, seen on the packed matrix; f may offer `select`, as for `fixed_point` (None for no map)."""
 
     f: StateMap
     packing: Packing

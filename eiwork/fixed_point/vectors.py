@@ -1,7 +1,4 @@
-"""Many vectors of a sample, appended one by one (Krylov bases, histories of solvers), and the Arnoldi process on them.
-
-On a CPU the time of a solver outside f is memory traffic, so nothing here copies or restacks what is stored.
-"""
+"""Many vectors of a sample, appended one by one without copies (Krylov bases, histories), and Arnoldi's process."""
 
 from dataclasses import dataclass
 
@@ -11,8 +8,7 @@ from torch import Tensor
 
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 
-# From this length on, one matrix-vector product a sample beats the batched product on a CPU, up to 20 times.
-_LONG = 1024
+_LONG = 1024  # from here on, one matrix-vector product a sample beats the batched one on a CPU, up to 20 times
 
 
 @dataclass
@@ -27,8 +23,8 @@ class _Block:
 class Vectors:
     """An immutable list of vectors (batch, n), oldest first: `append` returns the next one and shares the storage.
 
-    A slot is written once, so older lists stay valid and may be continued differently.
-    blocks: storage; the list begins at slot `first` of the first block and ends before slot `end` of the last.
+    A slot is written once, so older lists stay valid. The list lies between slot `first` of the first block and slot
+    `end` of the last.
     """
 
     blocks: tuple[_Block, ...] = ()
@@ -43,8 +39,8 @@ class Vectors:
         """The list with scale * v at its end and only the last `keep` vectors, stored in blocks of `size`."""
         if torch.is_grad_enabled() and v.requires_grad:
             # Autograd needs every vector as it was made: a block of its own.
-            room = (v if scale is None else v * scale)[:, None]
-            return self._shortened((*self._closed(), _Block(room, 1)), 1, keep)
+            own = _Block((v if scale is None else v * scale)[:, None], 1)
+            return self._shortened((*self._closed(), own), 1, keep)
         last = self.blocks[-1] if self.blocks else None
         if last is None or last.filled != self.end or self.end == last.room.shape[1]:
             blocks, end = (*self._closed(), _Block(v.new_empty(v.shape[0], size, v.shape[1]), 0)), 0
@@ -91,8 +87,7 @@ class Vectors:
         return (*self.blocks[:-1], _Block(self.blocks[-1].room[:, : self.end], self.end))
 
     def _shortened(self, blocks: tuple[_Block, ...], end: int, keep: int) -> "Vectors":
-        surplus = len(self) + 1 - keep
-        first = self.first + max(0, surplus)
+        first = self.first + max(0, len(self) + 1 - keep)
         while first >= blocks[0].room.shape[1]:
             first -= blocks[0].room.shape[1]
             blocks = blocks[1:]
@@ -106,10 +101,7 @@ def _dots(part: Float[Tensor, "batch k n"], w: Flat) -> Float[Tensor, "batch k"]
 
 
 def orthogonalise_(basis: Vectors, w: Flat) -> Float[Tensor, "batch k"]:
-    """Make w orthogonal to an orthonormal basis, in place, and return its coefficients on the basis.
-
-    Classical Gram-Schmidt, twice: as stable as the modified form, and two batched products instead of k.
-    """
+    """Make w orthogonal to an orthonormal basis in place, by Gram-Schmidt, twice; its coefficients on the basis."""
     first = basis.dots(w)
     second = basis.dots(basis.subtract_(w, first))
     basis.subtract_(w, second)
@@ -117,10 +109,9 @@ def orthogonalise_(basis: Vectors, w: Flat) -> Float[Tensor, "batch k"]:
 
 
 def most_amplified(product: FlatMap, start: Flat, size: int) -> Flat:
-    """The unit vector v of the Krylov space span(start, M start, ...) of dimension `size` with the largest ||M v||.
+    """The unit vector v of the Krylov space span(start, M start, ...) with the largest ||M v||, by `size` products.
 
-    Needs `size` products with M; a power iteration needs many times more where the dominant direction hides behind a
-    cluster of almost equal eigenvalues, as the null space of A makes one.
+    A power iteration needs many more where a cluster of almost equal eigenvalues is in the way: the null space of A.
     """
     tiny = torch.finfo(start.dtype).tiny
     basis = Vectors().append(start, 1 / norms(start).clamp(min=tiny).to(start.dtype)[:, None], keep=size)

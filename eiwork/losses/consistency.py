@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
+from eiwork.fixed_point.record import require
 from eiwork.losses.terms import Image, Objective, Scalar
 from eiwork.models import DEQ
 
@@ -33,27 +34,23 @@ def whitened(r: Tensor, physics: LinearPhysics, regularisation: float | int) -> 
     return whiten(r, regularisation)
 
 
-def _check_whitening(whitening: float | int | None) -> None:
-    if whitening is not None and not whitening > 0:
-        raise InputError(
-            f"whitening={whitening}: must be positive, in units of ||A||^2 = 1; try 0.05, and less for less noise."
-        )
+def _check_whitening(loss: "Fit | Sure") -> None:
+    advice = "must be positive, in units of ||A||^2 = 1; try 0.05, and less for less noise."
+    require(loss, loss.whitening is None or loss.whitening > 0, advice, whitening=loss.whitening)
 
 
 @dataclass(frozen=True)
 class Fit(Objective):
     """||A f(y) - y||^2, the mean over batch and numbers measured: alone it cannot see the null space.
 
-    whitening: r > 0 weighs the residual by (A A^T + r I)^-1, per pixel: measurement consistency weighs a singular
-    direction of A by s^2, so that a tomographic scan hardly sees the fine detail that it has measured; with r the
-    weight is s^2 / (s^2 + r). None for no weight. Raises InputError for another r, and in use for a physics without
-    `whiten`. The choice is ours.
+    whitening: r > 0 weighs the residual by (A A^T + r I)^-1, per pixel: a singular direction of A by s^2 / (s^2 + r),
+    not s^2. None for no weight. Raises InputError for another r, and in use for a physics without `whiten`. Ours.
     """
 
     whitening: float | int | None = None
 
     def __post_init__(self) -> None:
-        _check_whitening(self.whitening)
+        _check_whitening(self)
 
     def judge(
         self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
@@ -74,9 +71,8 @@ class Fit(Objective):
 class Sure(Objective):
     """Stein's unbiased estimate of what `Fit` would be with the noise-free measurement, from y alone; may be negative.
 
-    Counted over the numbers that were measured: MRI and inpainting keep the others as zeros without noise. The
-    divergence is one random difference f(y + tau b) - f(y): a DEQ's tolerance must lie well below tau ||b|| / ||y||.
-    With W = (A A^T + r I)^-1: <A f(y) - y, W (A f(y) - y)> - sigma^2 tr W + 2 sigma^2 div_y (W A f(y)), one b for both.
+    With W = (A A^T + r I)^-1: <A f(y) - y, W (A f(y) - y)> - sigma^2 tr W + 2 sigma^2 div_y (W A f(y)). The divergence
+    is one random difference f(y + tau b) - f(y): a DEQ's tolerance must lie well below tau ||b|| / ||y||.
 
     sigma: standard deviation of the noise, > 0. whitening: as in `Fit`. tau: size of the difference, > 0. Raises
     InputError for other values. Source: Metzler et al., arXiv 1805.10531; Eldar, IEEE Trans. Signal Process. 57 (2009);
@@ -88,11 +84,9 @@ class Sure(Objective):
     tau: float | int = 1e-2
 
     def __post_init__(self) -> None:
-        if not (self.sigma > 0 and self.tau > 0):
-            raise InputError(
-                f"Sure(sigma={self.sigma}, tau={self.tau}): both must be positive. Without noise use Fit(), exact."
-            )
-        _check_whitening(self.whitening)
+        advice = "both must be positive. Without noise use Fit(), exact."
+        require(self, self.sigma > 0 and self.tau > 0, advice, sigma=self.sigma, tau=self.tau)
+        _check_whitening(self)
 
     def judge(
         self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
@@ -102,7 +96,7 @@ class Sure(Objective):
         return {"fit": estimate(x_hat, y, physics, model).mean()}
 
     def distance(self, x_hat: Image, y: Tensor, physics: LinearPhysics) -> Scalar:
-        """How far A x_hat is from y, noise and all, as `Fit` says it."""
+        """As `Fit`, noise and all."""
         return Fit(self.whitening).distance(x_hat, y, physics)
 
     def _plain(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module) -> Float[Tensor, " batch"]:

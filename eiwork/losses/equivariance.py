@@ -8,6 +8,7 @@ from deepinv.transform import Transform
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
+from eiwork.fixed_point.record import require
 from eiwork.losses.consistency import Fit, Sure, solve_near
 from eiwork.losses.terms import Image, Objective, Scalar, Terms
 
@@ -18,11 +19,9 @@ class EI(Objective):
 
     group: T_g, one random element for each image of a batch, such as eiwork.symmetry.Rotation() or any transform of
     deepinv. fit: `Fit` or, for robust EI, `Sure`. weight: > 0. noisy: whether the virtual measurement A T_g x has the
-    noise of the physics. stop_gradient: T_g x is a constant; the second call learns to reach it, and it is not drawn to
-    what the second call reaches easily, which shrinks what A does not see (arXiv 2312.11232).
-    cycle: >= 0, in units of `weight`: the second image is turned back, measured and compared with y, as `fit` compares.
-    What EI compares with is partly the model's own guess; this term compares with y alone, and the second call has to
-    find there what A T_g does not see. Ours. A DEQ's second solve begins at T_g x, its equilibrium at the optimum.
+    noise of the physics. stop_gradient: T_g x is a constant, not drawn to what the second call reaches easily (arXiv
+    2312.11232). cycle: >= 0, ours: the second image, turned back, is compared with y, as `fit` compares. A DEQ's second
+    solve begins at T_g x.
 
     Raises InputError for a group that is no transform, a fit of another kind, or numbers out of range.
     Source: Chen, Tachella & Davies, ICCV 2021, and CVPR 2022 (robust EI).
@@ -36,18 +35,11 @@ class EI(Objective):
     cycle: float | int = 0.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.group, Transform):
-            raise InputError(
-                f"EI(group={self.group!r}): the group is a transform, such as eiwork.symmetry.Rotation() or one of "
-                "deepinv.transform."
-            )
-        if not isinstance(self.fit, Fit | Sure):
-            raise InputError(f"EI(fit={self.fit!r}): the data are fitted by Fit() or Sure(sigma).")
-        if not self.weight > 0 or self.cycle < 0:
-            raise InputError(
-                f"EI(weight={self.weight}, cycle={self.cycle}): the weight must be positive, the cycle >= 0. Without "
-                "equivariance the loss is Fit()."
-            )
+        advice = "the group is a transform, such as eiwork.symmetry.Rotation() or one of deepinv.transform."
+        require(self, isinstance(self.group, Transform), advice, group=self.group)
+        require(self, isinstance(self.fit, Fit | Sure), "the data are fitted by Fit() or Sure(sigma).", fit=self.fit)
+        advice = "the weight must be positive, the cycle >= 0. Without equivariance the loss is Fit()."
+        require(self, self.weight > 0 and not self.cycle < 0, advice, weight=self.weight, cycle=self.cycle)
 
     def judge(
         self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
@@ -71,9 +63,8 @@ class EI(Objective):
 class Recorrupted(Objective):
     """The loss of y + alpha w and y - w / alpha in place of y, where w is fresh noise of the scan's own law.
 
-    The model reconstructs from y + alpha w, and every comparison with the measurement is with y - w / alpha. For
-    Gaussian noise the two have independent noise, so nothing can be gained by fitting noise, nor by carrying it through
-    a second call of the model. Unlike SURE it needs no further solve.
+    The model reconstructs from y + alpha w, and every comparison with the measurement is with y - w / alpha: for
+    Gaussian noise the two have independent noise, so that nothing can be gained by fitting it.
 
     loss: what is recorrupted, such as EI(...). alpha: > 0; a small one changes the input less and makes the comparison
     noisier. Raises InputError for another alpha, and in use for a physics without noise.
@@ -84,10 +75,9 @@ class Recorrupted(Objective):
     alpha: float | int = 0.5
 
     def __post_init__(self) -> None:
-        if not isinstance(self.loss, Objective) or isinstance(self.loss, Recorrupted):
-            raise InputError(f"Recorrupted(loss={self.loss!r}): takes a loss of measurements, such as EI(Rotation()).")
-        if not self.alpha > 0:
-            raise InputError(f"Recorrupted(alpha={self.alpha}): must be positive; 0.5 is a good start.")
+        inner = isinstance(self.loss, Objective) and not isinstance(self.loss, Recorrupted)
+        require(self, inner, "takes a loss of measurements, such as EI(Rotation()).", loss=self.loss)
+        require(self, self.alpha > 0, "must be positive; 0.5 is a good start.", alpha=self.alpha)
 
     @property
     def needs_x(self) -> bool:  # type: ignore[override]

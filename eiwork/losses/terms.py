@@ -48,12 +48,9 @@ class Loss(Protocol):
 
 
 class Objective:
-    """A loss that judges one reconstruction f(y); it may call the model again, and each call is one node of the graph.
+    """A loss that judges one reconstruction f(y); it may call the model again."""
 
-    needs_x: whether it looks at the ground truth.
-    """
-
-    needs_x = False
+    needs_x = False  # whether it looks at the ground truth
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms for measurements y; x, the ground truth, is looked at by `Supervised` alone."""
@@ -98,9 +95,8 @@ class Adapted:
             if isinstance(found, Tensor) and found.numel() == 1:
                 return Terms({"loss": found.reshape(())})
             if not isinstance(found, Terms):
-                raise InputError(
-                    f"The loss returned {type(found).__name__}, not Terms or a tensor of one number: mean it."
-                )
+                kind = type(found).__name__
+                raise InputError(f"The loss returned {kind}, not Terms or a tensor of one number: mean it.")
             return found
         for loss in self.losses:
             model = loss.adapt_model(model)
@@ -109,19 +105,12 @@ class Adapted:
         x_hat = model(y, physics, update_parameters=True) if adapted else model(y, physics)
         values = [loss(x_net=x_hat, x=x, y=y, physics=physics, model=model).mean() for loss in self.losses]
         names = [type(loss).__name__ for loss in self.losses]
-        return Terms(
-            {
-                name if names.count(name) == 1 else f"{name}{i}": value
-                for i, (name, value) in enumerate(zip(names, values, strict=True))
-            }
-        )
+        numbered = [name if names.count(name) == 1 else f"{name}{i}" for i, name in enumerate(names)]
+        return Terms(dict(zip(numbered, values, strict=True)))
 
 
 def as_loss(loss: Any) -> Loss:
-    """A loss of ours as it is; a deepinv loss, a list of them, or a function of yours, made into one.
-
-    Raises InputError for anything else.
-    """
+    """A loss of ours as it is; a deepinv loss, a list of them, or a function, made into one; InputError for others."""
     if isinstance(loss, Objective | Adapted):
         return loss
     if isinstance(loss, DeepinvLoss):

@@ -1,11 +1,20 @@
 """Reconstruction models: denoisers, iterations, the DEQ, and what it is compared with (`eiwork.models.baselines`)."""
 
-from eiwork.models.data_steps import DataStep, GradientStep, ProximalStep, WhitenedStep
 from eiwork.models.denoisers import ResidualBlockCNN, ResidualCNN
 from eiwork.models.deq import DEQ
 from eiwork.models.gradient_denoisers import GradientStepDenoiser, InputConvexPotential
 from eiwork.models.guarded import Attempt, GuardedDEQ, GuardedSolution
-from eiwork.models.iterations import ADMM, GradientDescent, HalfQuadraticSplitting, Iteration, ProximalGradient
+from eiwork.models.iterations import (
+    ADMM,
+    DataStep,
+    GradientDescent,
+    GradientStep,
+    HalfQuadraticSplitting,
+    Iteration,
+    ProximalGradient,
+    ProximalStep,
+    WhitenedStep,
+)
 
 __all__ = [
     "ADMM",

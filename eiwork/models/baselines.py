@@ -11,21 +11,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point.record import require
 from eiwork.models.iterations import Iteration
 
 Image = Float[Tensor, "batch channel height width"]
 
-# ||D||^2 for the forward differences D of an image (Chambolle, 2004).
-_SQUARED_NORM = 8.0
-# Primal step as a share of (size of the image) / weight: the dual variable lies within the weight, the image within its
-# size. Of 0.001 to 1 this one was the fastest on CT at three weights, and on MRI.
-_PRIMAL_SHARE = 0.01
-
-
-def _positive(name: str, weight: float | int) -> float | int:
-    if not weight > 0:
-        raise InputError(f"{name}(weight={weight}): must be positive; try 1e-3.")
-    return weight
+_SQUARED_NORM = 8.0  # ||D||^2 for the forward differences D of an image (Chambolle, 2004)
+_PRIMAL_SHARE = 0.01  # primal step relative to (size of the image) / weight; of 0.001 to 1 the fastest on CT and MRI
 
 
 class MinimumNormInverse(nn.Module):
@@ -49,12 +41,13 @@ class FilteredBackProjection(nn.Module):
 class ConjugateGradientSENSE(nn.Module):
     """argmin_x ||A x - y||^2 + weight ||x||^2, by conjugate gradients in MRI: regularised SENSE (Pruessmann, 2001).
 
-    weight: > 0, relative to ||A||^2 = 1; larger is smoother and less noisy. Raises InputError for another weight.
+    weight: > 0 (else InputError), relative to ||A||^2 = 1.
     """
 
     def __init__(self, weight: float | int = 1e-3) -> None:
         super().__init__()
-        self.weight = float(_positive("ConjugateGradientSENSE", weight))
+        require(self, weight > 0, "must be positive; try 1e-3.", weight=weight)
+        self.weight = float(weight)
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct; `ConvergenceWarning` where conjugate gradients miss their tolerance."""
@@ -64,15 +57,15 @@ class ConjugateGradientSENSE(nn.Module):
 class TotalVariation(nn.Module):
     """argmin_x ||A x - y||^2 / 2 + weight * TV(x), isotropic, by deepinv's primal-dual iteration.
 
-    One iteration is the physics' own proximal map and one gradient of the image; the step sizes need no norm of A.
-    weight: > 0, in the units of the squared measurement per pixel value. max_iter, tol: it stops when the relative
-    change of x (of the whole batch) is below tol, and warns (ConvergenceWarning) if it never is.
+    weight: > 0 (else InputError), in the units of the squared measurement per pixel value. tol: of the relative change
+    of x (of the whole batch); ConvergenceWarning where `max_iter` iterations do not reach it.
     Source: Rudin, Osher & Fatemi (1992); Chambolle & Pock, J. Math. Imaging Vision 40 (2011).
     """
 
     def __init__(self, weight: float | int = 1e-3, max_iter: int = 1000, tol: float = 1e-5) -> None:
         super().__init__()
-        self.weight, self.max_iter, self.tol = _positive("TotalVariation", weight), max_iter, tol
+        require(self, weight > 0, "must be positive; try 1e-3.", weight=weight)
+        self.weight, self.max_iter, self.tol = weight, max_iter, tol
         self.prior = TVPrior()
 
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
@@ -83,26 +76,15 @@ class TotalVariation(nn.Module):
             raise InputError("y holds NaN or infinite values, or A^T y overflows: are samples missing?")
         if step == 0:  # y = 0, whose reconstruction is 0
             return start
-        optimiser = PDCP(
-            K=self.prior.nabla,
-            K_adjoint=self.prior.nabla_adjoint,
-            data_fidelity=L2(),
-            prior=L12Prior(l2_axis=-1),
-            lambda_reg=self.weight,
-            stepsize=step,
-            stepsize_dual=1 / (_SQUARED_NORM * step),
-            max_iter=self.max_iter,
-            thres_conv=self.tol,
-            early_stop=True,
-            g_first=True,
-        )
+        operators = {"K": self.prior.nabla, "K_adjoint": self.prior.nabla_adjoint, "g_first": True}
+        terms = {"data_fidelity": L2(), "prior": L12Prior(l2_axis=-1), "lambda_reg": self.weight}
+        steps = {"stepsize": step, "stepsize_dual": 1 / (_SQUARED_NORM * step)}
+        stop = {"max_iter": self.max_iter, "thres_conv": self.tol, "early_stop": True}
+        optimiser = PDCP(**operators, **terms, **steps, **stop)
         x = optimiser(y, physics, init=(start, start, torch.zeros_like(self.prior.nabla(start))))
         if not optimiser.has_converged:
-            warnings.warn(
-                f"Total variation stopped before its relative change fell below {self.tol:.1e}: raise max_iter.",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+            message = f"Total variation stopped before its relative change fell below {self.tol:.1e}: raise max_iter."
+            warnings.warn(message, ConvergenceWarning, stacklevel=2)
         return x
 
 
@@ -111,8 +93,7 @@ class UnrolledNetwork(nn.Module):
 
     def __init__(self, iteration: nn.Module, steps: int = 8) -> None:
         super().__init__()
-        if steps < 1:
-            raise InputError(f"UnrolledNetwork(steps={steps}): at least one step is needed.")
+        require(self, steps >= 1, "at least one step is needed.", steps=steps)
         self.iterate: Iteration = iteration  # type: ignore[assignment]
         self.steps = steps
 

@@ -1,4 +1,4 @@
-"""Learned operators D that sit inside the iterations: convolutional networks below a shrinkage."""
+"""Learned operators D that sit inside the iterations: networks below a shrinkage."""
 
 from itertools import pairwise
 from typing import cast
@@ -10,33 +10,31 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle, silu
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.capture import is_wrapped
+from eiwork.fixed_point.record import require
 
 Image = Float[Tensor, "batch channel height width"]
 
 
-def check_settings(name: str, shrinkage: float | int, **sizes: int) -> None:
-    """Refuse sizes below 1 and a shrinkage outside [0, 1) of the denoiser `name` (InputError)."""
+def check_settings(denoiser: nn.Module, shrinkage: float | int, **sizes: int) -> None:
+    """InputError for sizes below 1 and a shrinkage outside [0, 1)."""
     for size, value in sizes.items():
-        if value < 1:
-            raise InputError(f"{name}({size}={value}): must be a whole number of at least 1.")
-    if not 0 <= shrinkage < 1:
-        raise InputError(f"{name}(shrinkage={shrinkage}): must lie in [0, 1); 0.1 is a good start.")
+        require(denoiser, value >= 1, "must be a whole number of at least 1.", **{size: value})
+    require(denoiser, 0 <= shrinkage < 1, "must lie in [0, 1); 0.1 is a good start.", shrinkage=shrinkage)
 
 
-def check_image(name: str, x: Tensor, channels: int, unshuffle: int) -> None:
-    """Refuse images that the denoiser `name` was not made for (InputError)."""
+def check_image(denoiser: nn.Module, x: Tensor, channels: int, unshuffle: int) -> None:
+    """InputError for images that the denoiser was not made for."""
     if x.shape[1] != channels or x.shape[2] % unshuffle or x.shape[3] % unshuffle:
         raise InputError(
-            f"{name} takes images of {channels} channel(s) with sides that are multiples of {unshuffle}, got shape "
-            f"{tuple(x.shape)}. Complex MRI images have 2 channels (see real_to_complex)."
+            f"{type(denoiser).__name__} takes images of {channels} channel(s) with sides that are multiples of "
+            f"{unshuffle}, got shape {tuple(x.shape)}. Complex MRI images have 2 channels (see real_to_complex)."
         )
 
 
 class _Residual(nn.Module):
     """D(x) = (1 - shrinkage) x - N(x), with N = `_network` on images whose blocks of pixels are channels.
 
-    The shrinkage pulls D below the identity: with N close to 0 the iteration is a contraction in the null space of A
-    too. Unshuffled, the receptive field is larger and the network several times cheaper on a CPU.
+    With N close to 0, the iteration is a contraction in the null space of A too, thanks to the shrinkage.
     """
 
     def __init__(self, channels: int, shrinkage: float | int, unshuffle: int) -> None:
@@ -48,7 +46,7 @@ class _Residual(nn.Module):
 
     def forward(self, x: Image) -> Image:
         """Apply D to images (batch, channels, height, width)."""
-        check_image(type(self).__name__, x, self.channels, self.unshuffle)
+        check_image(self, x, self.channels, self.unshuffle)
         blocks = pixel_unshuffle(x, self.unshuffle)
         # channels_last halves the time of a convolution on the CPU; torch.vmap has no memory formats.
         if not is_wrapped(blocks):
@@ -67,9 +65,8 @@ class ResidualCNN(_Residual):
     def __init__(
         self, channels: int = 1, width: int = 32, depth: int = 5, shrinkage: float | int = 0.1, unshuffle: int = 2
     ) -> None:
-        check_settings("ResidualCNN", shrinkage, channels=channels, width=width, unshuffle=unshuffle)
-        if depth < 2:
-            raise InputError(f"ResidualCNN(depth={depth}): at least two convolutions are needed.")
+        check_settings(self, shrinkage, channels=channels, width=width, unshuffle=unshuffle)
+        require(self, depth >= 2, "at least two convolutions are needed.", depth=depth)
         super().__init__(channels, shrinkage, unshuffle)
         outer = channels * unshuffle**2
         widths = [outer, *[width] * (depth - 1), outer]
@@ -100,9 +97,8 @@ class _Block(nn.Module):
 class ResidualBlockCNN(_Residual):
     """D(x) = (1 - shrinkage) x - N(x), with N made of residual blocks on pixel-unshuffled images.
 
-    As `ResidualCNN`, with skip connections and weights that keep the variance of what passes through (He et al., arXiv
-    1502.01852), so that it learns several times faster inside a DEQ. Each block's second convolution starts at half of
-    that, the last convolution at 2 %, so that D starts close to the shrinkage.
+    It starts with weights that keep the variance of what passes through (He et al., arXiv 1502.01852); each block's
+    second convolution at half of that, the last convolution at 2 %, so that D starts close to the shrinkage.
 
     blocks: of two convolutions, >= 1. The rest, and what is raised, as in `ResidualCNN`. The design is ours.
     """
@@ -110,8 +106,7 @@ class ResidualBlockCNN(_Residual):
     def __init__(
         self, channels: int = 1, width: int = 32, blocks: int = 2, shrinkage: float | int = 0.1, unshuffle: int = 2
     ) -> None:
-        sizes = {"channels": channels, "width": width, "blocks": blocks, "unshuffle": unshuffle}
-        check_settings("ResidualBlockCNN", shrinkage, **sizes)
+        check_settings(self, shrinkage, channels=channels, width=width, blocks=blocks, unshuffle=unshuffle)
         super().__init__(channels, shrinkage, unshuffle)
         outer = channels * unshuffle**2
         self.first = nn.Conv2d(outer, width, kernel_size=3, padding=1)

@@ -6,15 +6,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import (
-    Anderson,
-    FixedPointSolver,
-    GradientMode,
-    Implicit,
-    Solution,
-    fixed_point,
-    solve_fixed_point,
-)
+from eiwork.fixed_point import Anderson, FixedPointSolver, GradientMode, Implicit, Solution, fixed_point
+from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.state import State, as_tuple
 from eiwork.models.iterations import Iteration
 from eiwork.physics.checks import is_traced
@@ -23,11 +16,10 @@ Image = Float[Tensor, "batch channel height width"]
 
 
 class BatchMap:
-    """z -> F(z, y) with y and the physics fixed; `select` gives the map of some samples of the batch.
+    """z -> F(z, y) with y and the physics fixed; `select`, for solvers, gives the map of some samples of the batch.
 
-    Solvers use `select` to leave out samples that have converged. There is such a map only if all samples see the same
-    operator: a physics that may hold one parameter a sample (any tensor whose first axis is as long as the batch) is
-    always evaluated for all, unless it says `same_for_all_samples` (as tomography does, whatever its number of views).
+    There is one only if all samples see the same operator: a physics that may hold one parameter a sample (any tensor
+    as long as the batch) is always evaluated for all, unless it says `same_for_all_samples`, as tomography does.
     """
 
     def __init__(self, iterate: Iteration, y: Tensor, physics: LinearPhysics) -> None:
@@ -48,25 +40,19 @@ class BatchMap:
 class DEQ(nn.Module):
     """Reconstruct x from y as the fixed point x = F(x, y), differentiable by any gradient mode.
 
-    `model(y, physics)` follows deepinv's convention, so its losses, metrics and trainer take the model as it is. Every
-    call is one node of the autograd graph: a loss may call the model as often as it likes.
-
-    iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default. gradient: Implicit() by default.
-    Samples that have converged leave the batch, unless the physics may hold parameters of each sample (`BatchMap`).
-    Raises InputError for measurements that are not finite. Source: Bai, Kolter & Koltun, arXiv 1909.01377;
-    for imaging: Gilton, Ongie & Willett, arXiv 2102.07944.
+    `model(y, physics)` follows deepinv's convention. Every call is one node of the autograd graph: a loss may call the
+    model as often as it likes. iteration: F, e.g. ProximalGradient(ResidualCNN()). solver: Anderson() by default.
+    gradient: Implicit() by default. Raises InputError for measurements that are not finite.
+    Source: Bai, Kolter & Koltun, arXiv 1909.01377; for imaging: Gilton, Ongie & Willett, arXiv 2102.07944.
     """
 
     def __init__(
         self, iteration: nn.Module, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
     ) -> None:
         super().__init__()
-        for name in ("start", "image"):
-            if not hasattr(iteration, name):
-                raise InputError(
-                    f"DEQ takes an iteration such as ProximalGradient(denoiser); {type(iteration).__name__} has no "
-                    f"`{name}`. Wrap a denoiser: DEQ(ProximalGradient(denoiser))."
-                )
+        if not (hasattr(iteration, "start") and hasattr(iteration, "image")):
+            advice = "Wrap a denoiser: DEQ(ProximalGradient(denoiser))."
+            raise InputError(f"DEQ takes an iteration; {type(iteration).__name__} has no `start` and `image`. {advice}")
         self.iterate: Iteration = iteration  # type: ignore[assignment]
         self.solver = Anderson() if solver is None else solver
         self.gradient = Implicit() if gradient is None else gradient
@@ -80,21 +66,18 @@ class DEQ(nn.Module):
         *,
         z0: State | None = None,
     ) -> Image:
-        """The reconstruction (batch, channel, height, width) of measurements y.
-
-        solver, gradient: the model's own by default. z0: where the solve starts, F's own start by default.
-        """
-        start = self._start(y, physics, z0)
+        """The reconstruction of measurements y; solver, gradient and the start z0 are the model's own by default."""
         f, gradient = BatchMap(self.iterate, y, physics), self.gradient if gradient is None else gradient
-        return self.iterate.image(fixed_point(f, start, self.solver if solver is None else solver, gradient))
+        start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
+        return self.iterate.image(fixed_point(f, start, solver, gradient))
 
     @torch.no_grad()
     def solve(
         self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
     ) -> Solution:
-        """The fixed point with its report (residuals, evaluations, trace), without gradients."""
-        start, f = self._start(y, physics, z0), BatchMap(self.iterate, y, physics)
-        return solve_fixed_point(f, start, self.solver if solver is None else solver)
+        """The fixed point with its report, without gradients."""
+        start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
+        return solve_fixed_point(BatchMap(self.iterate, y, physics), start, solver)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""

@@ -9,21 +9,17 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pixel_unshuffle, softplus
 
-from eiwork.errors import InputError
 from eiwork.fixed_point.capture import is_wrapped
+from eiwork.fixed_point.record import require
 from eiwork.models.denoisers import ResidualCNN, check_image, check_settings
 
 Image = Float[Tensor, "batch channel height width"]
 PerImage = Float[Tensor, " batch"]
-
 _STRONG_CONVEXITY, _SHARPNESS = 0.05, 10.0
 
 
 def gradient_of(potential: Callable[[Tensor], Tensor], x: Image) -> Image:
-    """The gradient of a potential (image -> one number a sample) at x, differentiable in x and in the parameters.
-
-    Under `torch.no_grad()` it carries no graph; under `torch.func` transforms it composes with them.
-    """
+    """The gradient at x of a potential, image -> one number a sample; differentiable, also by `torch.func`."""
     if is_wrapped(x):
         return torch.func.grad(lambda v: potential(v).sum())(x)
     create_graph = torch.is_grad_enabled()
@@ -38,29 +34,24 @@ def gradient_of(potential: Callable[[Tensor], Tensor], x: Image) -> Image:
 class GradientStepDenoiser(nn.Module):
     """D(x) = (1 - shrinkage) x - grad g(x), with g(x) = <x, x - R(x)> / 2 for a network R: the gradient of a potential.
 
-    D = grad psi, psi(x) = (1 - shrinkage) ||x||^2 / 2 - g(x): its Jacobian is symmetric whatever the parameters, and it
-    is the proximal map of some, possibly nonconvex, prior where that is positive semidefinite (arXiv 1807.04014). g is
-    the energy of regularisation by denoising (arXiv 1611.02862): its gradient is linear in the last layer of R, so
-    training can leave a start near zero. One evaluation costs about three of R. Source: Hurault, Leclaire &
-    Papadakis, arXiv 2110.03220, with another g; the shrinkage is ours, as in `ResidualCNN`.
+    D = grad psi, psi(x) = (1 - shrinkage) ||x||^2 / 2 - g(x): its Jacobian is symmetric whatever the parameters, and D
+    is the proximal map of some, possibly nonconvex, prior where that is positive semidefinite (arXiv 1807.04014). One
+    evaluation costs about three of R.
 
-    network: R, any module image -> image; ResidualCNN(shrinkage=0.0) starts where g vanishes. shrinkage: in [0, 1).
-    Raises InputError for another one.
+    network: R, any module image -> image. shrinkage: in [0, 1); InputError for another one. Source: Hurault, Leclaire &
+    Papadakis, arXiv 2110.03220, with the energy of RED (arXiv 1611.02862) as g; the shrinkage is ours.
     """
 
     def __init__(self, network: nn.Module, shrinkage: float | int = 0.1) -> None:
         super().__init__()
-        check_settings("GradientStepDenoiser", shrinkage)
+        check_settings(self, shrinkage)
         self.network, self.shrinkage = network, shrinkage
 
     @classmethod
     def convolutional(
         cls, channels: int = 1, width: int = 32, depth: int = 5, shrinkage: float | int = 0.1, unshuffle: int = 2
     ) -> "GradientStepDenoiser":
-        """The symmetric counterpart of `ResidualCNN` with the same arguments and as many parameters.
-
-        With N the network of that ResidualCNN, D(x) = (1 - shrinkage) x - (N(x) + J_N(x)^T x) / 2.
-        """
+        """D(x) = (1 - shrinkage) x - (N(x) + J_N(x)^T x) / 2 with N that of the same ResidualCNN."""
         return cls(ResidualCNN(channels, width=width, depth=depth, shrinkage=0.0, unshuffle=unshuffle), shrinkage)
 
     def potential(self, x: Image) -> PerImage:
@@ -79,14 +70,13 @@ class GradientStepDenoiser(nn.Module):
 class InputConvexPotential(nn.Module):
     """D = grad psi with psi strongly convex: a learned proximal network, the proximal map of some prior whatever theta.
 
-    psi(x) = (0.05 + c) ||x||^2 / 2 + sum over pixels and channels of w z_L, where z_1 = s(H_1 x + b_1), z_{l+1} =
-    s(W_l z_l + H_{l+1} x + b_{l+1}) are convolutions on pixel-unshuffled images, s is softplus, and w, W_l, c are not
-    negative, so that psi is convex (arXiv 1609.07152), J_D symmetric with eigenvalues >= 0.05, and D invertible.
-    Source: Fang, Buchanan & Sulam, arXiv 2310.14344; the quadratic term and the start near a shrinkage are ours.
+    psi(x) = (0.05 + c) ||x||^2 / 2 + sum w z_L, where z_1 = s(H_1 x + b_1), z_{l+1} = s(W_l z_l + H_{l+1} x + b_{l+1})
+    are convolutions on pixel-unshuffled images, s is softplus, and w, W_l, c are not negative, so that psi is convex
+    (arXiv 1609.07152), J_D symmetric with eigenvalues >= 0.05, and D invertible. Source: Fang, Buchanan & Sulam, arXiv
+    2310.14344; the quadratic term and the start near a shrinkage are ours.
 
     channels, width, depth, unshuffle: as in `ResidualCNN`; depth counts the layers z_1 ... z_L, >= 1. shrinkage: in
-    [0, 0.95); D starts near (1 - shrinkage) x. gain: every weight w at the start, > 0; a larger one starts further from
-    the shrinkage. Raises InputError for values out of range.
+    [0, 0.95); D starts near (1 - shrinkage) x. gain: every w at the start, > 0. Raises InputError for other values.
     """
 
     def __init__(
@@ -99,13 +89,10 @@ class InputConvexPotential(nn.Module):
         gain: float | int = 1e-3,
     ) -> None:
         super().__init__()
-        name = "InputConvexPotential"
-        check_settings(name, shrinkage, channels=channels, width=width, depth=depth, unshuffle=unshuffle)
-        if not shrinkage < 1 - _STRONG_CONVEXITY or not gain > 0:
-            raise InputError(
-                f"{name}(shrinkage={shrinkage}, gain={gain}): the shrinkage must lie below "
-                f"{1 - _STRONG_CONVEXITY:g} and the gain above 0; 0.1 and 1e-3 are a good start."
-            )
+        check_settings(self, shrinkage, channels=channels, width=width, depth=depth, unshuffle=unshuffle)
+        most = 1 - _STRONG_CONVEXITY
+        advice = f"the shrinkage must lie below {most:g} and the gain above 0; 0.1 and 1e-3 are a good start."
+        require(self, shrinkage < most and gain > 0, advice, shrinkage=shrinkage, gain=gain)
         self.channels, self.unshuffle = channels, unshuffle
         outer = channels * unshuffle**2
         self.from_image = nn.ModuleList(nn.Conv2d(outer, width, kernel_size=3, padding=1) for _ in range(depth))
@@ -117,7 +104,7 @@ class InputConvexPotential(nn.Module):
 
     def psi(self, x: Image) -> PerImage:
         """The convex potential, one number per image."""
-        check_image("InputConvexPotential", x, self.channels, self.unshuffle)
+        check_image(self, x, self.channels, self.unshuffle)
         blocks = pixel_unshuffle(x, self.unshuffle)
         z = softplus(self.from_image[0](blocks), beta=_SHARPNESS)
         for weight, convolution in zip(self.between, self.from_image[1:], strict=True):

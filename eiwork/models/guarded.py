@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import FixedPointSolver, Solution
-from eiwork.fixed_point.record import publish, unrecorded
+from eiwork.fixed_point.record import publish, reporting_to, require
 from eiwork.fixed_point.state import State, as_tuple, rows_of
 from eiwork.models.deq import DEQ, BatchMap
 
@@ -25,8 +25,7 @@ Image = Float[Tensor, "batch channel height width"]
 class Attempt:
     """One try of a `GuardedDEQ`: the weight in [0, 1] of the trained operator, and the limits of its solve.
 
-    max_iter: None for the solver's own. give_up: each (n, t) ends the try of scans not within t tolerances after n
-    evaluations.
+    give_up: each (n, t) ends the try of scans not within t tolerances after n evaluations. Default: the solver's own.
     """
 
     weight: float | int
@@ -42,16 +41,14 @@ class Attempt:
 
 
 SEARCH = tuple(Attempt(weight) for weight in (1.0, 0.9, 0.8, 0.6, 0.4, 0.2, 0.0))
-# For an answer within a budget of evaluations, found at a tolerance of 1e-4.
 PROMPT, PROMPT_BUDGET = (Attempt(1.0, 48, ((24, 10.0), (34, 2.5))), Attempt(0.6, 24), Attempt(0.0, 11)), 59
 
 
 @dataclass(frozen=True, kw_only=True)
 class GuardedSolution(Solution):
-    """A solution, and of which operator it is.
+    """A solution; weights (batch,): the share of the trained operator in the one whose fixed point it is.
 
-    weights: (batch,) the share of the trained operator in the one whose fixed point it is. evaluations: (batch,) those
-    of each scan, over all of its attempts; `n_evaluations` is the most of them.
+    evaluations: (batch,) those of each scan over all of its attempts; `n_evaluations` is the most of them.
     """
 
     weights: Float[Tensor, " batch"]
@@ -60,30 +57,24 @@ class GuardedSolution(Solution):
 class GuardedDEQ(nn.Module):
     """Reconstruct with a trained DEQ, and with a milder operator where it does not converge.
 
-    On scans unlike those of its training F may expand, and the solve ends without a fixed point. Then D(x) gives way to
-    w D(x) + (1 - w) 0.9 x for falling weights w, for those samples alone, each attempt from where the last one ended.
-    With w = 0 no trained part is left, and F, a data step after a shrinkage, is a contraction: every sample has a fixed
-    point, and says of which operator (`solve`). What the trained operator solves stays as it is.
+    Where the solve of a sample ends without a fixed point, D(x) gives way to w D(x) + (1 - w) 0.9 x for falling weights
+    w, each attempt from where the last one ended. With w = 0 no trained part is left, and F is a contraction.
 
     model: a DEQ whose iteration has a `denoiser`. attempts: with weights that fall from 1 and stay in [0, 1]. budget:
     evaluations of a scan over all of its attempts; one that may take more than is left is passed over, but not the
-    last. Raises InputError for another model, other weights, a budget below 1, or a y that asks for gradients (train
-    the DEQ itself); warns (ConvergenceWarning), or raises ConvergenceError where the solver is to, if the last attempt
-    fails too. The blend, and the search for its weight, are ours.
+    last. Raises InputError for another model, other weights, a budget below 1, or a y that asks for gradients; warns,
+    or raises ConvergenceError where the solver is to, if the last attempt fails too. The guard is ours.
     """
 
     def __init__(self, model: nn.Module, attempts: Sequence[Attempt] = SEARCH, budget: int | None = None) -> None:
         super().__init__()
         if not isinstance(model, DEQ) or not isinstance(getattr(model.iterate, "denoiser", None), nn.Module):
-            raise InputError(
-                "GuardedDEQ guards a DEQ whose iteration has a denoiser, such as ProximalGradient(denoiser); "
-                f"{type(model).__name__} is none."
-            )
+            kind = type(model).__name__
+            raise InputError(f"GuardedDEQ guards a DEQ whose iteration has a denoiser; {kind} is none.")
         weights = tuple(attempt.weight for attempt in attempts)
         if not weights or weights[0] != 1 or weights[-1] < 0 or any(a <= b for a, b in pairwise(weights)):
             raise InputError(f"The attempts have the weights {weights}: they must fall from 1 and stay in [0, 1].")
-        if budget is not None and budget < 1:
-            raise InputError(f"budget={budget}: at least one evaluation is needed, or None for no limit.")
+        require(self, budget is None or budget >= 1, "at least one evaluation, or None for no limit.", budget=budget)
         self.model, self.attempts, self.budget = model, tuple(attempts), budget
         _ = self.solvers  # says which limits are out of range
 
@@ -106,7 +97,7 @@ class GuardedDEQ(nn.Module):
         return {"attempts": attempts, "budget": self.budget}
 
     def forward(self, y: Tensor, physics: LinearPhysics, *, z0: State | None = None) -> Image:
-        """The reconstruction (batch, channel, height, width) of measurements y; z0 is an optional warm start."""
+        """The reconstruction of measurements y; z0 is an optional warm start."""
         if torch.is_grad_enabled() and y.requires_grad:
             raise InputError("GuardedDEQ reconstructs without gradients: differentiate the DEQ inside, `.model`.")
         return self.model.iterate.image(self.solve(y, physics, z0).value)
@@ -135,7 +126,7 @@ class GuardedDEQ(nn.Module):
             chosen, rows = (left, everyone[: len(left)]) if separable else (everyone, left)
             tried, cut_short = _try_to_solve(model, y[chosen], physics, start)
             found = _taken_over(found, tried, left, rows, attempt.weight)
-            # One by one, so that a sample that is not finite ends none but its own attempt.
+            # One by one: a sample that is not finite ends none but its own attempt.
             for sample in left[~found.converged[left]].split(1) if cut_short and separable else ():
                 alone, _ = _try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
                 found = _taken_over(found, alone, sample, torch.zeros_like(sample), attempt.weight)
@@ -146,13 +137,12 @@ class GuardedDEQ(nn.Module):
     def _report(self, found: GuardedSolution) -> None:
         solver = self.model.solver
         publish(found, "forward", type(solver).__name__, solver.tol, found.weights)
-        if bool(found.converged.all()):
+        if not (n_failed := int((~found.converged).sum())):
             return
         message = (
-            f"{int((~found.converged).sum())} of {len(found.converged)} samples have no fixed point within reach, even "
-            f"with weight {self.attempts[-1].weight:g} of the trained operator: residual "
-            f"{float(found.residual.max()):.1e}, tolerance {solver.tol:.1e}. Raise the solver's max_iter, or let the "
-            "weights end with 0."
+            f"{n_failed} of {len(found.converged)} samples have no fixed point within reach, even with weight "
+            f"{self.attempts[-1].weight:g} of the trained operator: residual {float(found.residual.max()):.1e}, "
+            f"tolerance {solver.tol:.1e}. Raise the solver's max_iter, or let the weights end with 0."
         )
         if solver.on_failure == "raise":
             raise ConvergenceError(message, found)
@@ -173,11 +163,8 @@ class Blended(nn.Module):
 
 
 def _try_to_solve(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) -> tuple[Solution, bool]:
-    """A solve without warning or report, and whether a value that was not finite cut it short for the whole batch.
-
-    Then the solution is the best finite one before; raises ConvergenceError where there is none.
-    """
-    with warnings.catch_warnings(), unrecorded():
+    """A solve without warning or report, and whether a value that was not finite cut it short; the best one before."""
+    with warnings.catch_warnings(), reporting_to():
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
             return model.solve(y, physics, start), False

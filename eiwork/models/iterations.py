@@ -1,4 +1,4 @@
-"""Iterations F(z, y) whose fixed points are reconstructions."""
+"""Iterations F(z, y) whose fixed points are reconstructions, and the steps towards the measurements in them."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -7,10 +7,107 @@ from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from eiwork.errors import InputError
+from eiwork.fixed_point.record import require
 from eiwork.fixed_point.state import State
-from eiwork.models.data_steps import DataStep, GradientStep, ProximalStep, log_parameter
 
 Image = Float[Tensor, "batch channel height width"]
+
+
+def _log_parameter(owner: nn.Module, advice: str, **value: float | int) -> nn.Parameter:
+    """The logarithm of one named positive number (else InputError) as a parameter: no update makes it negative."""
+    (number,) = value.values()
+    require(owner, 0 < number < float("inf"), f"must be positive and finite; {advice}.", **value)
+    return nn.Parameter(torch.tensor(float(number)).log())
+
+
+@runtime_checkable
+class DataStep(Protocol):
+    """x -> a point closer to {x : A x = y}, and a start for the iteration."""
+
+    def __call__(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """One step."""
+
+    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
+        """A first image from the measurement alone."""
+
+
+class _LearntStep(nn.Module):
+    """A positive step size along a gradient, learnt through its logarithm."""
+
+    def __init__(self, step_size: float | int = 1.0) -> None:
+        super().__init__()
+        self.log_step = _log_parameter(self, "0.5 to 1 suits a physics of unit norm", step_size=step_size)
+
+    @property
+    def step_size(self) -> Float[Tensor, ""]:
+        """The current gamma > 0."""
+        return self.log_step.exp()
+
+    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
+        """The adjoint A^T y."""
+        return physics.A_adjoint(y)
+
+
+class GradientStep(_LearntStep):
+    """x - gamma A^T (A x - y), learnt gamma. step_size: its start; below 2 / ||A||^2 the step does not expand."""
+
+    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """One gradient step."""
+        return x - self.step_size * self.start(physics.A(x) - y, physics)
+
+
+class WhitenedStep(_LearntStep):
+    """x - gamma A^T (A A^T + r I)^{-1} (A x - y): a gradient step in the norm that whitens the measurement.
+
+    Every singular value s of A is treated as s / sqrt(s^2 + r), so that few-view tomography converges fast. step_size:
+    initial gamma. regularisation: r > 0, relative to ||A||^2 = 1; smaller is faster and noisier. Raises InputError for
+    other values, or a physics without `whiten` (tomography has it).
+    """
+
+    def __init__(self, step_size: float | int = 1.0, regularisation: float | int = 0.01) -> None:
+        super().__init__(step_size)
+        require(self, regularisation > 0, "must be positive; try 0.01.", regularisation=regularisation)
+        self.regularisation = regularisation
+
+    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """One whitened gradient step."""
+        return x - self.step_size * self.start(physics.A(x) - y, physics)
+
+    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
+        """The Tikhonov solution A^T (A A^T + r I)^{-1} y."""
+        if not hasattr(physics, "whiten"):
+            raise InputError(
+                f"WhitenedStep needs a physics with `whiten`, which {type(physics).__name__} lacks: "
+                "use GradientStep or ProximalStep for MRI and inpainting, whose singular values are already 0 or 1."
+            )
+        return physics.A_adjoint(physics.whiten(y, self.regularisation))
+
+
+class ProximalStep(nn.Module):
+    """argmin over x' of ||A x' - y||^2 / 2 + rho / 2 ||x' - x||^2: the proximal map of the data term, learnt rho.
+
+    x' = x + A^T (A A^T + rho I)^-1 (y - A x), by the physics' `prox_l2`. penalty: initial rho > 0 (else InputError),
+    relative to ||A||^2; smaller stays closer to the measurements.
+    """
+
+    def __init__(self, penalty: float | int = 0.1) -> None:
+        super().__init__()
+        advice = "0.1 is a good start for MRI and inpainting, 0.01 for few-view tomography"
+        self.log_penalty = _log_parameter(self, advice, penalty=penalty)
+
+    @property
+    def penalty(self) -> Float[Tensor, ""]:
+        """rho > 0."""
+        return self.log_penalty.exp()
+
+    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """The proximal map at x."""
+        return physics.prox_l2(x, y, 1 / self.penalty)
+
+    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
+        """The Tikhonov solution A^T (A A^T + rho I)^-1 y."""
+        return physics.prox_l2(None, y, 1 / self.penalty)
 
 
 @runtime_checkable
@@ -31,20 +128,17 @@ class Iteration(Protocol):
 
 
 class _OfImages(nn.Module):
-    """An iteration whose state is the image."""
+    """An iteration whose state is the image, the first one that of its data step."""
 
     data_step: Any
 
     def start(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """The data step's first image."""
         return self.data_step.start(y, physics)
 
     def image(self, z: Image) -> Image:
-        """The state is the image."""
         return z
 
     def state_from(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
-        """The image is the state."""
         return x
 
 
@@ -58,15 +152,14 @@ class _Splitting(nn.Module):
 
     @property
     def penalty(self) -> Float[Tensor, ""]:
-        """rho > 0."""
         return self.data_step.penalty
 
 
 class ProximalGradient(_OfImages):
     """F(x, y) = D(step(x, y)): proximal gradient descent with a learned operator in place of the proximal map.
 
-    With GradientStep of size gamma the fixed point satisfies x = D(x - gamma A^T (A x - y)), the equation of ADMM
-    with penalty 1 / gamma, too; if D is the proximal map of gamma R, x minimises ||A x - y||^2 / 2 + R(x).
+    With GradientStep of size gamma, x = D(x - gamma A^T (A x - y)) at the fixed point, as in ADMM with penalty
+    1 / gamma; if D is the proximal map of gamma R, x minimises ||A x - y||^2 / 2 + R(x).
 
     denoiser: D, any module image -> image of the same shape. data_step: GradientStep() by default, WhitenedStep() for
     badly conditioned physics; ProximalStep() gives half-quadratic splitting, read after the denoiser.
@@ -83,28 +176,22 @@ class ProximalGradient(_OfImages):
         return self.denoiser(self.data_step(z, y, physics))
 
 
-class GradientDescent(_OfImages):
+class GradientDescent(_LearntStep, _OfImages):
     """F(x, y) = x - gamma (A^T (A x - y) + w (x - D(x))): regularisation by denoising (RED), learnt gamma and w.
 
-    The fixed point satisfies A^T (A x - y) + w (x - D(x)) = 0: that of HalfQuadraticSplitting with penalty w, whatever
-    gamma. If D has a symmetric Jacobian and is homogeneous, x is stationary for ||A x - y||^2 / 2 + w / 2 x^T (x -
-    D(x)); for other D it is an equilibrium and nothing is minimised (Reehorst & Schniter, arXiv 1806.02296).
+    The fixed point, A^T (A x - y) + w (x - D(x)) = 0, is that of HalfQuadraticSplitting with penalty w. For homogeneous
+    D with a symmetric Jacobian x is stationary for ||A x - y||^2 / 2 + w / 2 x^T (x - D(x)); for other D nothing is
+    minimised (Reehorst & Schniter, arXiv 1806.02296).
 
-    denoiser: D, any module image -> image of the same shape. step_size: initial gamma > 0; below 2 / (||A||^2 + w L)
-    the step does not expand, L the Lipschitz constant of x - D(x), if its Jacobian is symmetric and positive. weight:
-    initial w > 0. Raises InputError for other values. Source: Romano, Elad & Milanfar, arXiv 1611.02862.
+    denoiser: D, as in ProximalGradient. step_size: initial gamma > 0; below 2 / (||A||^2 + w L) the step does not
+    expand if x - D(x) has a symmetric positive Jacobian of norm at most L. weight: initial w > 0. Raises InputError for
+    other values. Source: Romano, Elad & Milanfar, arXiv 1611.02862.
     """
 
     def __init__(self, denoiser: nn.Module, step_size: float | int = 0.5, weight: float | int = 1.0) -> None:
-        super().__init__()
+        super().__init__(step_size)
         self.denoiser = denoiser
-        self.log_step = log_parameter(step_size, "step_size", "0.5 suits a physics of unit norm and weight 1")
-        self.log_weight = log_parameter(weight, "weight", "1.0 balances data and denoiser")
-
-    @property
-    def step_size(self) -> Float[Tensor, ""]:
-        """gamma > 0."""
-        return self.log_step.exp()
+        self.log_weight = _log_parameter(self, "1.0 balances data and denoiser", weight=weight)
 
     @property
     def weight(self) -> Float[Tensor, ""]:
@@ -113,12 +200,8 @@ class GradientDescent(_OfImages):
 
     def forward(self, z: Image, y: Tensor, physics: LinearPhysics) -> Image:
         """One application of F."""
-        data = physics.A_adjoint(physics.A(z) - y)
+        data = self.start(physics.A(z) - y, physics)
         return z - self.step_size * (data + self.weight * (z - self.denoiser(z)))
-
-    def start(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """The adjoint A^T y."""
-        return physics.A_adjoint(y)
 
 
 class HalfQuadraticSplitting(_Splitting, _OfImages):
@@ -138,21 +221,19 @@ class HalfQuadraticSplitting(_Splitting, _OfImages):
 class ADMM(_Splitting):
     """F on pairs (v, u), image and scaled dual: x = prox(v - u), v' = D(x + u), u' = u + x - v'.
 
-    prox(w) = argmin over x of ||A x - y||^2 / 2 + rho / 2 ||x - w||^2, exactly. The fixed point satisfies x = v,
-    v = D(v + u) and A^T (A v - y) + rho u = 0, so v = D(v - A^T (A v - y) / rho): the equation of ProximalGradient with
-    step size 1 / rho, whatever rho. If D is firmly nonexpansive, such as a proximal map, F does not expand ||v||^2 +
-    ||u||^2 and converges; if D is also linear, symmetric and below the identity, the spectral radius of F is below 1.
+    prox is that of ProximalStep. At the fixed point x = v = D(v - A^T (A v - y) / rho), as in ProximalGradient with
+    step size 1 / rho, and u = -A^T (A v - y) / rho. If D is firmly nonexpansive, such as a proximal map, F does not
+    expand ||v||^2 + ||u||^2 and converges; for a linear, symmetric D < I its spectral radius is below 1.
 
-    denoiser: D, any module image -> image of the same shape. penalty: initial rho > 0, learnt, relative to ||A||^2;
-    InputError for others. Source: Boyd et al., Found. Trends Mach. Learn. 3 (2011), section 3.1.1; with a denoiser,
-    Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; convergence, Eckstein & Bertsekas, Math. Program. 55 (1992).
+    denoiser: D, as in ProximalGradient. penalty: initial rho > 0 (else InputError), learnt.
+    Source: Boyd et al., Found. Trends Mach. Learn. 3 (2011), section 3.1.1; with a denoiser, Venkatakrishnan, Bouman &
+    Wohlberg, GlobalSIP 2013; convergence, Eckstein & Bertsekas, Math. Program. 55 (1992).
     """
 
     def forward(self, z: tuple[Image, Image], y: Tensor, physics: LinearPhysics) -> tuple[Image, Image]:
         """One application of F."""
         v, u = z
-        # x + u is what the denoiser sees and, less its output, the next dual.
-        seen = self.data_step(v - u, y, physics) + u
+        seen = self.data_step(v - u, y, physics) + u  # less the denoiser's output, it is the next dual
         v = self.denoiser(seen)
         return v, seen - v
 
