@@ -162,8 +162,8 @@ class ProximalGradient(_OfImages):
     1 / gamma; if D is the proximal map of gamma R, x minimises ||A x - y||^2 / 2 + R(x).
 
     denoiser: D, any module image -> image of the same shape. data_step: GradientStep() by default, WhitenedStep() for
-    badly conditioned physics; ProximalStep() gives half-quadratic splitting, read after the denoiser.
-    Source: plug-and-play priors, Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; as a DEQ, arXiv 2102.07944.
+    badly conditioned physics. Source: plug-and-play priors, Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; as a
+    DEQ, arXiv 2102.07944.
     """
 
     def __init__(self, denoiser: nn.Module, data_step: DataStep | None = None) -> None:
@@ -221,9 +221,9 @@ class HalfQuadraticSplitting(_Splitting, _OfImages):
 class ADMM(_Splitting):
     """F on pairs (v, u), image and scaled dual: x = prox(v - u), v' = D(x + u), u' = u + x - v'.
 
-    prox is that of ProximalStep. At the fixed point x = v = D(v - A^T (A v - y) / rho), as in ProximalGradient with step
-    size 1 / rho, and u = -A^T (A v - y) / rho. If D is firmly nonexpansive, such as a proximal map, F does not expand
-    ||v||^2 + ||u||^2 and converges; for a linear, symmetric D < I its spectral radius is below 1.
+    prox is that of ProximalStep. At the fixed point x = v = D(v - A^T (A v - y) / rho), as in ProximalGradient with
+    step size 1 / rho, and u = -A^T (A v - y) / rho. If D is firmly nonexpansive, such as a proximal map, F does not
+    expand ||v||^2 + ||u||^2 and converges; for a linear, symmetric D < I its spectral radius is below 1.
 
     denoiser: D, as in ProximalGradient. penalty: initial rho > 0 (else InputError), learnt.
     Source: Boyd et al., Found. Trends Mach. Learn. 3 (2011), section 3.1.1; with a denoiser, Venkatakrishnan, Bouman &

@@ -186,7 +186,7 @@ def test_two_interleaved_calls_are_those_of_two_separate_ones(noisy):
 def test_what_does_not_apply_is_refused():
     y, physics = torch.zeros(1, 1, 8, 8), inpainting(8)
     for make, match in (
-        (lambda: Fit(0.0), "whitening=0.0: must be positive"),
+        (lambda: Fit(0.0), r"Fit\(whitening=0.0\): must be positive"),
         (lambda: Sure(0.0), r"sigma=0.0, tau=0.01\): both must be positive. Without noise"),
         (lambda: Sure(0.1, tau=0), "both must be positive"),
         (lambda: Sure(0.1, whitening=0.0), "must be positive, in units of"),

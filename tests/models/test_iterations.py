@@ -7,8 +7,8 @@ import torch
 from iteration_problems import CASES, ITERATIONS, LinearDenoiser, channels_of, dense_matrix, distance, measured, tight
 from iteration_problems import spectral_radius as radius_of
 
-from eiwork.errors import InputError
-from eiwork.fixed_point import Anderson
+from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point import Anderson, Picard
 from eiwork.models import (
     ADMM,
     DEQ,
@@ -71,22 +71,27 @@ def test_the_fixed_point_is_the_solution_of_its_linear_system(kind, name):
 
 
 @pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
-def test_which_iterations_share_their_fixed_point(kind):
+def test_which_iterations_share_their_fixed_point_and_admm_finds_it_where_proximal_gradient_fails(kind):
     physics, y = measured(kind)
     denoiser = LinearDenoiser(channels_of(kind))
-
-    def answer(iteration):
-        model = tight(iteration)
-        return model.iterate.image(model.solve(y, physics).value)
-
-    red = answer(GradientDescent(denoiser, 0.5, 0.7))
-    assert distance(answer(HalfQuadraticSplitting(denoiser, 0.7)), red) < 1e-9
-    descent = answer(ProximalGradient(denoiser, GradientStep(1 / 0.7)))
-    assert distance(answer(ADMM(denoiser, 0.7)), descent) < 1e-9
-    assert distance(descent, red) > 1e-2
-    # Half-quadratic splitting read after the denoiser is proximal gradient descent with the proximal data step.
-    after = answer(ProximalGradient(denoiser, ProximalStep(0.7)))
-    assert distance(after, denoiser(red)) < 1e-9
+    red, split, half = (
+        tight(made).solve(y, physics).value
+        for made in (
+            GradientDescent(denoiser, 0.5, 0.7),
+            HalfQuadraticSplitting(denoiser, 0.7),
+            ProximalGradient(denoiser, ProximalStep(0.7)),
+        )
+    )
+    assert distance(split, red) < 1e-9
+    assert distance(half, denoiser(red)) < 1e-9, "the same, read after the denoiser"
+    # Steps beyond 2 / ||A||^2, and a penalty that is their inverse.
+    steep, plain = tight(ProximalGradient(denoiser, GradientStep(20.0))), Picard(max_iter=100)
+    with pytest.warns(ConvergenceWarning, match="2 of 2 samples above tolerance.*may not be a contraction"):
+        assert not steep.solve(y, physics, solver=plain).converged.any()
+    found, _ = tight(ADMM(denoiser, 1 / 20.0)).solve(y, physics).value
+    with torch.no_grad():
+        assert distance(steep.iteration(found, y, physics), found) < 1e-9
+    assert distance(found, red) > 1e-2
 
 
 def test_one_application_is_the_formula():
