@@ -46,10 +46,7 @@ PROMPT, PROMPT_BUDGET = (Attempt(1.0, 48, ((24, 10.0), (34, 2.5))), Attempt(0.6,
 
 @dataclass(frozen=True, kw_only=True)
 class GuardedSolution(Solution):
-    """A solution; weights (batch,): the share of the trained operator in the one whose fixed point it is.
-
-    evaluations: (batch,) those of each scan over all of its attempts; `n_evaluations` is the most of them.
-    """
+    """A solution, its evaluations over all attempts; weights (batch,): the share of the trained operator in it."""
 
     weights: Float[Tensor, " batch"]
 
@@ -126,8 +123,7 @@ class GuardedDEQ(nn.Module):
             chosen, rows = (left, everyone[: len(left)]) if separable else (everyone, left)
             tried, cut_short = _try_to_solve(model, y[chosen], physics, start)
             found = _taken_over(found, tried, left, rows, attempt.weight)
-            # One by one: a sample that is not finite ends none but its own attempt.
-            for sample in left[~found.converged[left]].split(1) if cut_short and separable else ():
+            for sample in left[~found.converged[left]].split(1) if cut_short and separable else ():  # one by one
                 alone, _ = _try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
                 found = _taken_over(found, alone, sample, torch.zeros_like(sample), attempt.weight)
         assert found is not None

@@ -162,8 +162,8 @@ class ProximalGradient(_OfImages):
     1 / gamma; if D is the proximal map of gamma R, x minimises ||A x - y||^2 / 2 + R(x).
 
     denoiser: D, any module image -> image of the same shape. data_step: GradientStep() by default, WhitenedStep() for
-    badly conditioned physics; ProximalStep() gives half-quadratic splitting, read after the denoiser.
-    Source: plug-and-play priors, Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; as a DEQ, arXiv 2102.07944.
+    badly conditioned physics. Source: plug-and-play priors, Venkatakrishnan, Bouman & Wohlberg, GlobalSIP 2013; as a
+    DEQ, arXiv 2102.07944.
     """
 
     def __init__(self, denoiser: nn.Module, data_step: DataStep | None = None) -> None:

@@ -78,3 +78,17 @@ def linear_problem(radius: float, n: int = 60, batch: int = 2, dtype: torch.dtyp
 def relative_error(value: Tensor, reference: Tensor) -> float:
     """||value - reference|| / ||reference||."""
     return float((value.detach() - reference.detach()).norm() / reference.detach().norm())
+
+
+class Opaque(torch.autograd.Function):
+    """A product that no one can look into."""
+
+    @staticmethod
+    def forward(ctx, a, b):
+        ctx.save_for_backward(a, b)
+        return a * b
+
+    @staticmethod
+    def backward(ctx, g):
+        a, b = ctx.saved_tensors
+        return g * b, (g * a).sum()

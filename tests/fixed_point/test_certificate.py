@@ -10,19 +10,10 @@ from torch import Tensor
 
 import eiwork
 from eiwork.errors import ConvergenceWarning
-from eiwork.fixed_point import (
-    GMRES,
-    Anderson,
-    Broyden,
-    FixedPointSolver,
-    Implicit,
-    Picard,
-    fixed_point,
-    solve_fixed_point,
-)
+from eiwork.fixed_point import GMRES, Anderson, Broyden, Implicit, Picard, fixed_point, solve_fixed_point
+from eiwork.fixed_point.solver import FixedPointSolver
 
-# Each of the five kinds of matrix with each of the five radii, twice.
-N_CASES = 50
+N_CASES = 50  # each of the five kinds of matrix with each of the five radii, twice
 
 
 class Random:
@@ -55,29 +46,19 @@ def matrix(case: int, random: Random, n: int) -> Tensor:
     return a * radius / torch.linalg.eigvals(a).abs().max()
 
 
-def ratios(estimates: list[Tensor], errors: list[Tensor]) -> Tensor:
-    """Estimate / true error of every sample."""
-    return torch.cat(estimates) / torch.cat(errors).clamp(min=1e-16)
-
-
-def assert_true(ratio: Tensor, share: float = 0.95) -> None:
-    """In at least `share` of the samples the estimate is above a third of the true error; and it says something."""
-    assert float((ratio > 1 / 3).double().mean()) >= share
+def assert_true(estimates: list[Tensor], errors: list[Tensor]) -> None:
+    """In at least 95 % of the samples the estimate is above a third of the true error; and it says something."""
+    ratio = torch.cat(estimates) / torch.cat(errors).clamp(min=1e-16)
+    assert float((ratio > 1 / 3).double().mean()) >= 0.95
     assert float(ratio.median()) < 6
 
 
-@pytest.mark.parametrize(
-    ("make", "dtype"),
-    [
-        (lambda tol, restart: GMRES(tol=tol, restart=restart, max_iter=400), torch.float64),
-        (lambda tol, restart: GMRES(tol=tol, restart=restart), torch.float32),
-        (lambda tol, _: Anderson(tol=tol), torch.float64),
-        (lambda tol, _: Broyden(tol=tol, max_iter=300), torch.float64),
-        (lambda tol, _: Picard(tol=tol, max_iter=200), torch.float64),
-    ],
-    ids=["GMRES", "GMRES float32", "Anderson", "Broyden", "Picard"],
-)
-def test_the_adjoint_estimate_is_above_a_third_of_the_true_error(make, dtype):
+SOLVERS = [Anderson(), Broyden(max_iter=300), Picard(max_iter=200)]
+
+
+@pytest.mark.parametrize("solver", [GMRES(max_iter=400), GMRES(), *SOLVERS], ids=repr)
+def test_the_adjoint_estimate_is_above_a_third_of_the_true_error(solver):
+    dtype = torch.float32 if solver == GMRES() else torch.float64
     estimates, errors = [], []
     for case in range(N_CASES):
         random = Random(case)
@@ -88,19 +69,18 @@ def test_the_adjoint_estimate_is_above_a_third_of_the_true_error(make, dtype):
         y = torch.zeros(batch, n, dtype=dtype, requires_grad=True)
         with warnings.catch_warnings(), eiwork.record() as reports:
             warnings.simplefilter("ignore", ConvergenceWarning)  # its estimate must be true all the same
-            gradient = Implicit(make(tol, (5, 10, 40, 40)[case % 4]))
+            options = {"restart": (5, 10, 40, 40)[case % 4]} if isinstance(solver, GMRES) else {}
+            gradient = Implicit(replace(solver, tol=tol, **options))
             z = fixed_point(lambda z, m=transposed, y=y: z @ m + y, y.detach(), Picard(), gradient)
             (v,) = torch.autograd.grad(z, y, g)
         exact = torch.linalg.solve(torch.eye(n) - transposed.double(), g.double().T).T
         estimates.append(reports[-1].error_bound)
         errors.append((v - exact).norm(dim=1) / exact.norm(dim=1))
-    assert_true(ratios(estimates, errors))
+    assert_true(estimates, errors)
 
 
 @pytest.mark.parametrize("nonlinear", [False, True], ids=["linear", "tanh"])
-@pytest.mark.parametrize(
-    "solver", [Anderson(), Broyden(max_iter=300), Picard(max_iter=200)], ids=["Anderson", "Broyden", "Picard"]
-)
+@pytest.mark.parametrize("solver", SOLVERS, ids=repr)
 def test_the_forward_estimate_is_above_a_third_of_the_true_error(solver, nonlinear):
     estimates, errors = [], []
     for case in range(N_CASES):
@@ -126,7 +106,7 @@ def test_the_forward_estimate_is_above_a_third_of_the_true_error(solver, nonline
         estimates.append(solution.error_bound)
         errors.append((solution.value - exact).norm(dim=1) / exact.norm(dim=1))
     assert len(estimates) >= 0.9 * N_CASES
-    assert_true(ratios(estimates, errors))
+    assert_true(estimates, errors)
 
 
 def test_in_the_full_space_sigma_min_is_exact():
@@ -140,9 +120,8 @@ def test_secants_and_rates_find_sigma_min_of_a_diagonal_map():
     factors = torch.linspace(0, 0.9, 6, dtype=torch.float64)
     for solver, accuracy in ((Anderson(tol=1e-12), 1e-4), (Picard(tol=1e-12, max_iter=500), 1e-3)):
         solution = solve_fixed_point(lambda z: factors * z + 1, torch.zeros(2, 6, dtype=torch.float64), solver)
-        torch.testing.assert_close(
-            solution.sigma_min, torch.full((2,), 0.1, dtype=torch.float64), rtol=accuracy, atol=0
-        )
+        exact = torch.full((2,), 0.1, dtype=torch.float64)
+        torch.testing.assert_close(solution.sigma_min, exact, rtol=accuracy, atol=0)
 
 
 @pytest.mark.parametrize("adjoint", [GMRES(), GMRES(restart=5), Anderson(), Picard(max_iter=500)], ids=repr)
@@ -172,7 +151,13 @@ def test_spectral_radius_0999_converges_or_warns_with_a_true_estimate(budget):
         (v,) = torch.autograd.grad(z.sum(), y)
     error = (v - exact).norm(dim=1) / exact.norm()
     assert bool((reports[0].error_bound > error / 3).all())
-    assert bool(reports[0].converged.all()) or "estimated relative error of the adjoint" in str(caught[0].message)
+    said = "".join(str(warning.message) for warning in caught)
+    assert bool(reports[0].converged.all()) == (budget == 100) == (not said)
+    for part in (
+        f"adjoint solve by GMRES stopped after {budget} evaluations",
+        "estimated relative error of the adjoint",
+    ):
+        assert part in said or not said
 
 
 def test_nothing_to_solve_has_no_error_and_nothing_seen_no_estimate():
@@ -192,8 +177,3 @@ def test_a_method_without_an_estimate_reports_none():
     with eiwork.record() as reports:
         solution = solve_fixed_point(lambda z: 0.5 * z + 1, torch.zeros(2, 3), Plain())
     assert solution.sigma_min is solution.error_bound is reports[0].sigma_min is reports[0].error_bound is None
-
-
-def test_a_warning_names_the_estimated_error():
-    with pytest.warns(ConvergenceWarning, match=r"estimated relative error of the fixed point is \d"):
-        solve_fixed_point(lambda z: 0.99 * z + 1, torch.zeros(1, 3), Picard(max_iter=8))

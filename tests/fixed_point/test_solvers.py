@@ -10,7 +10,19 @@ from problems import DenseProblem, linear_problem, relative_error
 
 import eiwork
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
-from eiwork.fixed_point import GMRES, Anderson, Broyden, Picard, solve_fixed_point
+from eiwork.fixed_point import (
+    GMRES,
+    Anderson,
+    Broyden,
+    Implicit,
+    Neumann,
+    Phantom,
+    Picard,
+    Reversible,
+    Unrolled,
+    fixed_point,
+    solve_fixed_point,
+)
 
 SOLVERS = [
     Picard(tol=1e-12, max_iter=2000),
@@ -36,13 +48,10 @@ def test_solvers_reach_the_dense_solution(solver, norm):
 
 def test_acceleration_and_every_option_change_the_cost():
     problem, limits = DenseProblem.make(n=40, norm=0.99), {"tol": 1e-10, "max_iter": 5000}
-    picard, anderson, *others = (
-        torch.stack(solve_fixed_point(problem.f, problem.z0, solver(**limits, **options)).trace)
-        for solver, options in (
-            (Picard, {}),
-            *((Anderson, options) for options in ({}, {"memory": 5}, {"damping": 0.5}, {"regularisation": 1e-2})),
-        )
-    )
+    options = {}, {"memory": 5}, {"damping": 0.5}, {"regularisation": 1e-2}
+    solvers = Picard(**limits), *(Anderson(**limits, **chosen) for chosen in options)
+    traces = (torch.stack(solve_fixed_point(problem.f, problem.z0, solver).trace) for solver in solvers)
+    picard, anderson, *others = traces
     assert len(anderson) < len(picard)
     assert not any(torch.equal(other, anderson) for other in others)
     # torchdeq 0.1.0's Broyden needs 107 evaluations to 1e-8 on this problem, and 35 to 1e-4.
@@ -146,9 +155,6 @@ def test_tuples_and_complex_states(solver):
         torch.testing.assert_close(value, image, rtol=1e-10, atol=1e-12)
 
 
-# Safeguards
-
-
 def test_anderson_survives_a_map_on_which_plain_extrapolation_stalls():
     solution = solve_fixed_point(
         lambda z: 0.5 * z + 0.5 * torch.cos(3 * z), torch.full((1, 8), 5.0), Anderson(tol=1e-6, max_iter=100)
@@ -224,11 +230,8 @@ def test_steps_within_rounding_teach_broyden_nothing(tol):
     assert relative_error(scaled, plain) < 1e-4
 
 
-# Failures
-
-
 def test_failure_warns_with_the_residual_and_returns_the_best_iterate_or_raises():
-    with pytest.raises(ConvergenceError, match="try Anderson") as caught:
+    with pytest.raises(ConvergenceError, match=r"error of the fixed point is \d.*try Anderson") as caught:
         solve_fixed_point(lambda z: 0.99 * z + 1, torch.ones(2, 4), Picard(on_failure="raise", max_iter=5))
     assert caught.value.solution.n_evaluations == 5
     with pytest.warns(
@@ -246,12 +249,11 @@ def test_a_non_finite_value_raises_at_once_with_the_best_iterate_so_far():
     assert bool(caught.value.solution.value.isfinite().all())
 
 
+WITHOUT = [lambda z: z + 1 + z.square(), lambda z: 2 * z + 1 + z.abs(), lambda z: torch.exp(z) + 1, lambda z: z + 1]
+
+
 @pytest.mark.parametrize("solver", [Anderson(), Broyden(), Picard()], ids=repr)
-@pytest.mark.parametrize(
-    "f",
-    [lambda z: z + 1 + z.square(), lambda z: 2 * z + 1 + z.abs(), lambda z: torch.exp(z) + 1, lambda z: z + 1],
-    ids=["no fixed point", "expanding", "exponential", "translation"],
-)
+@pytest.mark.parametrize("f", WITHOUT, ids=["no fixed point", "expanding", "exponential", "translation"])
 def test_a_map_without_a_reachable_fixed_point_is_given_up_within_100_evaluations(f, solver):
     calls = []
 
@@ -307,14 +309,20 @@ def test_the_residual_means_the_same_at_every_tolerance(dtype):
         (lambda: Anderson(regularisation=-1.0), "must not be negative"),
         (lambda: Broyden(memory=0), "at least one correction"),
         (lambda: Broyden(damping=0.0), r"damping must lie in \(0, 1\]"),
-        (lambda: Broyden(tol=0.0), "tolerance must be positive"),
         (lambda: GMRES(restart=0), "must be at least 1"),
         (lambda: GMRES(tol=0.0), "tolerance must be positive"),
-        (
-            # Unwrapped: the annotation checker of the tests would stop the call before the message that users see.
-            lambda: inspect.unwrap(solve_fixed_point)(lambda z: z, torch.ones(2, 2), GMRES()),
-            "belongs in gradient=Implicit",
-        ),
+        (lambda: Phantom(0), "at least one step"),
+        (lambda: Phantom(damping=0.0), "damping must lie in"),
+        (lambda: Neumann(-1), "must not be negative"),
+        (lambda: Reversible(0), "at least one step"),
+        (lambda: Reversible(damping=1.0), "cannot be undone"),
+        (lambda: Unrolled(0), "at least one step"),
+        (lambda: Unrolled(4, checkpoint_every=5), "1 to `steps` steps"),
+        # Unwrapped: the annotation checker of the tests would stop the call before the message that users see.
+        (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), gradient=Implicit), "pass an object"),
+        (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), gradient="implicit"), "pass an object"),
+        (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), Implicit()), "cannot solve z = f"),
+        (lambda: inspect.unwrap(solve_fixed_point)(abs, torch.ones(2, 2), GMRES()), "belongs in gradient=Implicit"),
         (lambda: solve_fixed_point(lambda z: z[:, :1], torch.ones(2, 2)), "map the space of z0 to itself"),
         (lambda: solve_fixed_point(lambda z: z, torch.ones(2, 2, dtype=torch.int64)), "floating or complex"),
         (lambda: solve_fixed_point(lambda z: z, (torch.ones(2, 2), torch.ones(3, 2))), "different batch sizes"),

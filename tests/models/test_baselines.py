@@ -114,10 +114,6 @@ def reconstruct(scan, method):
     return magnitude(method(physics.from_kspace(scan.kspace), physics))
 
 
-def gridding(y, physics):
-    return physics.gridding(y)
-
-
 def decibels(x, reference):
     """PSNR after the best scaling."""
     scaled = x * ((x * reference).sum() / x.square().sum())
@@ -130,10 +126,10 @@ def test_the_measured_brain_is_reconstructed():
     # Values are about 1 at the bright end, and dark in the corners.
     assert reference.quantile(0.99).item() == pytest.approx(1.0, abs=0.1)
     assert reference[..., :8, :8].mean() < 0.05
-    assert decibels(reconstruct(scan, gridding), reference) > 35
+    assert decibels(reconstruct(scan, lambda y, physics: physics.gridding(y)), reference) > 35
     few = scan.spokes(slice(50))
     assert decibels(reconstruct(few, ConjugateGradientSENSE(3e-3)), reference) > 26.5
-    assert decibels(reconstruct(few, gridding), reference) < 26
+    assert decibels(reconstruct(few, lambda y, physics: physics.gridding(y)), reference) < 26
 
 
 def test_the_spokes_of_the_measured_brain_are_centred():

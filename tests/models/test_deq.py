@@ -6,7 +6,6 @@ from deepinv.physics import Inpainting, LinearPhysics
 from iteration_problems import PHYSICS, SIZE, channels_of, tight
 from torch import nn
 
-from eiwork.analysis import dense_jacobian
 from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson, Implicit, JacobianFree, Picard, record
 from eiwork.models import DEQ, GradientStep, ProximalGradient, ResidualCNN
@@ -37,11 +36,8 @@ def test_a_call_may_choose_its_own_solver_and_gradient():
     with record() as reports:
         model(y, physics).sum().backward()
         model(y, physics, Picard(tol=1e-2, max_iter=200), JacobianFree()).sum().backward()
-    assert [(report.solver, report.kind) for report in reports] == [
-        ("Anderson", "forward"),
-        ("GMRES", "adjoint"),
-        ("Picard", "forward"),
-    ]
+    assert [report.solver for report in reports] == ["Anderson", "GMRES", "Picard"]
+    assert [report.kind for report in reports] == ["forward", "adjoint", "forward"]
     assert reports[2].tol == 1e-2
     assert isinstance(model.solver, Anderson)
     assert isinstance(model.gradient, Implicit)
@@ -81,22 +77,6 @@ def problem(kind):
     return physics, tight(ProximalGradient(denoiser, GradientStep(0.9))), y
 
 
-@pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
-def test_derivatives_over_the_measurement_equal_the_dense_answer(kind):
-    physics, model, y = problem(kind)
-    y = y[:1].requires_grad_()
-    x = model(y, physics)
-    z = model.solve(y, physics).value
-    j = dense_jacobian(lambda z: model.iteration(z, y.detach(), physics), z)[0]
-    v = torch.randn(3, len(j), dtype=torch.float64)
-    w = torch.linalg.solve(torch.eye(len(j), dtype=torch.float64) - j.T, v.T).T
-    step = model.iteration(z, y, physics)
-    for cotangent, adjoint in zip(v, w, strict=True):
-        (found,) = torch.autograd.grad(x, y, cotangent.view_as(x), retain_graph=True)
-        (exact,) = torch.autograd.grad(step, y, adjoint.view_as(x), retain_graph=True)
-        assert float((found - exact).norm() / exact.norm()) < 1e-10
-
-
 @pytest.mark.parametrize("transform", [torch.func.jacrev, torch.func.jacfwd, torch.func.vmap])
 def test_a_reconstruction_inside_a_transform_is_one_clear_error(transform):
     physics, model = tomography(SIZE, 3), small(channels=1)
@@ -130,9 +110,11 @@ def test_the_gradient_of_an_ei_loss_differentiates_again(kind):
     direction = torch.randn_like(weight)
     (gradient,) = torch.autograd.grad(two_call_loss(model, y, physics), weight, create_graph=True)
     (product,) = torch.autograd.grad((gradient * direction).sum(), weight)
-    numeric = central_difference(
-        lambda: torch.autograd.grad(two_call_loss(model, y, physics), weight)[0], weight, direction, 1e-5
-    )
+
+    def first_order():
+        return torch.autograd.grad(two_call_loss(model, y, physics), weight)[0]
+
+    numeric = central_difference(first_order, weight, direction, 1e-5)
     assert float((product - numeric).norm() / numeric.norm()) < 1e-5
 
 
@@ -159,14 +141,3 @@ def test_gradients_reach_step_size_physics_and_measurement():
         direction = torch.randn_like(tensor)
         numeric = central_difference(lambda: float(two_call_loss(model, y, physics).detach()), tensor, direction, 1e-6)
         assert abs(float((gradient * direction).sum()) - numeric) < 1e-5 * abs(numeric)
-
-
-def test_calls_with_different_physics_in_one_graph():
-    first, model, y = problem("ct")
-    second = tomography(SIZE, 3).double()
-    y2 = second.A(torch.rand(2, 1, SIZE, SIZE, dtype=torch.float64))
-    parameters = list(model.parameters())
-    together = torch.autograd.grad(model(y, first).sum() + model(y2, second).sum(), parameters)
-    apart = [torch.autograd.grad(model(m, p).sum(), parameters) for m, p in ((y, first), (y2, second))]
-    for both, a, b in zip(together, *apart, strict=True):
-        torch.testing.assert_close(both, a + b, rtol=1e-9, atol=1e-12)

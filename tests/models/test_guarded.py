@@ -52,9 +52,7 @@ def test_a_scan_that_the_trained_operator_solves_is_left_alone(iteration):
     torch.manual_seed(0)
     physics, y = measured(1.0, 2.0)
     model = DEQ(ITERATIONS[iteration](LinearDenoiser(1)), SOLVER)
-    found = GuardedDEQ(model).solve(y, physics)
-    assert found.weights.tolist() == [1.0, 1.0]
-    assert found.converged.all()
+    assert GuardedDEQ(model).solve(y, physics).weights.tolist() == [1.0, 1.0]
     with torch.no_grad():
         assert torch.equal(GuardedDEQ(model)(y, physics), model(y, physics))
 
@@ -144,14 +142,9 @@ def test_a_prompt_guard_answers_within_its_budget_and_leaves_the_solved_alone(to
     assert int(found.evaluations.max()) <= guarded.budget < 60
     assert (found.weights == 1).tolist() == [True, False, True, False]
     torch.testing.assert_close(found.value[::2], model.solve(y[::2], physics).value)
-    assert guarded.settings() == {
-        "attempts": [
-            {"weight": 1.0, "max_iter": 48, "give_up": [[24, 10.0 * tol], [34, 2.5 * tol]]},
-            {"weight": 0.6, "max_iter": 24, "give_up": []},
-            {"weight": 0.0, "max_iter": 11, "give_up": []},
-        ],
-        "budget": 59,
-    }
+    limits = (1.0, 48, [[24, 10.0 * tol], [34, 2.5 * tol]]), (0.6, 24, []), (0.0, 11, [])
+    attempts = [dict(zip(("weight", "max_iter", "give_up"), limit, strict=True)) for limit in limits]
+    assert guarded.settings() == {"attempts": attempts, "budget": 59}
 
 
 def test_without_limits_the_solver_is_the_models_own():

@@ -1,14 +1,32 @@
-"""Every iteration and data step against the linear system that its fixed point solves; states, starts, settings."""
+"""Iterations against the linear systems that their fixed points solve, and their implicit gradients against dense ones.
 
+Also those of a shipped model at default settings; states, starts, settings.
+"""
+
+import copy
 import math
 
 import pytest
 import torch
-from iteration_problems import CASES, ITERATIONS, LinearDenoiser, channels_of, dense_matrix, distance, measured, tight
-from iteration_problems import spectral_radius as radius_of
+from deepinv.loss import EILoss, MCLoss
+from iteration_problems import (
+    CASES,
+    ITERATIONS,
+    SIZE,
+    LinearDenoiser,
+    channels_of,
+    dense_call,
+    dense_matrix,
+    distance,
+    measured,
+    spectral_radius,
+    tight,
+)
 
-from eiwork.errors import InputError
-from eiwork.fixed_point import Anderson
+from eiwork import data
+from eiwork.analysis import compare_gradients, dense_ei_gradient
+from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point import GMRES, Anderson, Implicit, Picard, record
 from eiwork.models import (
     ADMM,
     DEQ,
@@ -21,7 +39,9 @@ from eiwork.models import (
     ResidualCNN,
     WhitenedStep,
 )
-from eiwork.physics import mri, tomography
+from eiwork.physics import mri, real_to_complex, tomography
+from eiwork.symmetry import Rotation
+from eiwork.training import load_shipped
 
 
 def linear_system(iteration, a, m):
@@ -71,31 +91,36 @@ def test_the_fixed_point_is_the_solution_of_its_linear_system(kind, name):
 
 
 @pytest.mark.parametrize("kind", ["ct", "mri", "inpainting"])
-def test_which_iterations_share_their_fixed_point(kind):
+def test_which_iterations_share_their_fixed_point_and_admm_finds_it_where_proximal_gradient_fails(kind):
     physics, y = measured(kind)
     denoiser = LinearDenoiser(channels_of(kind))
-
-    def answer(iteration):
-        model = tight(iteration)
-        return model.iterate.image(model.solve(y, physics).value)
-
-    red = answer(GradientDescent(denoiser, 0.5, 0.7))
-    assert distance(answer(HalfQuadraticSplitting(denoiser, 0.7)), red) < 1e-9
-    descent = answer(ProximalGradient(denoiser, GradientStep(1 / 0.7)))
-    assert distance(answer(ADMM(denoiser, 0.7)), descent) < 1e-9
-    assert distance(descent, red) > 1e-2
-    # Half-quadratic splitting read after the denoiser is proximal gradient descent with the proximal data step.
-    after = answer(ProximalGradient(denoiser, ProximalStep(0.7)))
-    assert distance(after, denoiser(red)) < 1e-9
+    red, split, half = (
+        tight(made).solve(y, physics).value
+        for made in (
+            GradientDescent(denoiser, 0.5, 0.7),
+            HalfQuadraticSplitting(denoiser, 0.7),
+            ProximalGradient(denoiser, ProximalStep(0.7)),
+        )
+    )
+    assert distance(split, red) < 1e-9
+    assert distance(half, denoiser(red)) < 1e-9, "the same, read after the denoiser"
+    # Steps beyond 2 / ||A||^2, and a penalty that is their inverse.
+    steep, plain = tight(ProximalGradient(denoiser, GradientStep(20.0))), Picard(max_iter=100)
+    with pytest.warns(ConvergenceWarning, match="2 of 2 samples above tolerance.*may not be a contraction"):
+        assert not steep.solve(y, physics, solver=plain).converged.any()
+    found, _ = tight(ADMM(denoiser, 1 / 20.0)).solve(y, physics).value
+    with torch.no_grad():
+        assert distance(steep.iteration(found, y, physics), found) < 1e-9
+    assert distance(found, red) > 1e-2
 
 
 def test_one_application_is_the_formula():
     physics, y = measured("inpainting")
     denoiser = LinearDenoiser(1)
     x, u = torch.randn(2, 2, 1, 8, 8, dtype=torch.float64)
-    data = physics.A_adjoint(physics.A(x) - y)
+    misfit = physics.A_adjoint(physics.A(x) - y)
     red = GradientDescent(denoiser, 0.6, 0.4).double()
-    torch.testing.assert_close(red(x, y, physics), x - 0.6 * (data + 0.4 * (x - denoiser(x))), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(red(x, y, physics), x - 0.6 * (misfit + 0.4 * (x - denoiser(x))), rtol=1e-6, atol=1e-6)
     splitting = HalfQuadraticSplitting(denoiser, 0.2).double()
     expected = physics.prox_l2(denoiser(x), y, 5.0)
     torch.testing.assert_close(splitting(x, y, physics), expected, rtol=1e-6, atol=1e-6)
@@ -111,7 +136,7 @@ def test_admm_contracts_with_a_firmly_nonexpansive_denoiser_at_any_penalty(kind,
     physics, y = measured(kind)
     denoiser = LinearDenoiser(channels_of(kind))
     model = DEQ(ADMM(denoiser, penalty), Anderson(tol=1e-8, max_iter=500)).double()
-    radius, jacobian = radius_of(model, y, physics)
+    radius, jacobian = spectral_radius(model, y, physics)
     assert radius < 1 - 1e-3
     assert float(torch.linalg.matrix_norm(jacobian, 2).max()) < 1 + 1e-10
 
@@ -181,3 +206,101 @@ def test_whitening_reaches_the_measurement_in_far_fewer_steps():
         steps = GradientStep(), WhitenedStep(), WhitenedStep(regularisation=1.0)
         plain, whitened, weaker = (residual_after(step.double(), 10) for step in steps)
     assert whitened < min(plain / 3, weaker)
+
+
+ANGLES = ({"theta": torch.tensor([[17.0]])}, {"theta": torch.tensor([[130.0]])})
+NAMES = ("proximal_gradient", "half_quadratic_splitting", "admm", "gradient_descent")
+GRADIENTS = [
+    *((kind, name) for kind in ("ct", "mri", "inpainting") for name in NAMES),
+    ("ct", "whitened"),
+    ("mri", "proximal_step"),
+]
+
+
+class FixedRotation(torch.nn.Module):
+    """One known group element, so that both sides of a comparison use the same."""
+
+    def __init__(self, angles):
+        super().__init__()
+        self.rotation, self.angles = Rotation(), angles
+
+    def forward(self, x):
+        return self.rotation.transform(x, **self.angles)
+
+
+def problem(kind, name):
+    physics, y = measured(kind, batch=1)
+    denoiser = ResidualCNN(channels_of(kind), width=4, depth=3)
+    with torch.no_grad():
+        # Far enough from initialisation that J is not nearly diagonal.
+        denoiser.network[-1].weight.mul_(60)
+    return tight(ITERATIONS[name](denoiser)), physics, y
+
+
+@pytest.mark.parametrize(("kind", "name"), GRADIENTS)
+def test_gradients_of_one_two_and_three_calls_equal_the_dense_ones(kind, name):
+    model, physics, y = problem(kind, name)
+    y.requires_grad_()
+    target = torch.rand(1, channels_of(kind), SIZE, SIZE, dtype=torch.float64)
+    first, second = (FixedRotation(angles) for angles in ANGLES)
+    inputs = [*model.parameters(), y]
+
+    def losses(reconstruct):
+        x1 = reconstruct(y)
+        yield (x1 - target).square().mean()
+        x2 = first(x1)
+        x3 = reconstruct(physics.A(x2))
+        yield (physics.A(x1) - y).square().mean() + (x3 - x2).square().mean()
+        x4 = second(x3)
+        x5 = reconstruct(physics.A(x4))
+        yield (physics.A(x1) - y).square().mean() + (x3 - x2).square().mean() + (x5 - x4).square().mean()
+
+    ours = losses(lambda y: model(y, physics))
+    dense = losses(lambda y: dense_call(model, y, physics))
+    for calls, (loss, exact) in enumerate(zip(ours, dense, strict=True), start=1):
+        gradient = torch.autograd.grad(loss, inputs, retain_graph=True)
+        reference = torch.autograd.grad(exact, inputs, retain_graph=True)
+        assert compare_gradients(gradient, reference).relative_error < 1e-10, calls
+
+
+def test_deepinvs_ei_loss_gets_the_dense_gradient():
+    model, physics, y = problem("mri", "admm")
+    reference = dense_ei_gradient(model, y, physics, Rotation(), ANGLES[0], mc_weight=3.0, ei_weight=2.0)
+    x1 = model(y, physics)
+    ei = EILoss(FixedRotation(ANGLES[0]), apply_noise=False)
+    loss = 3.0 * MCLoss()(y=y, x_net=x1, physics=physics) + 2.0 * ei(x_net=x1, physics=physics, model=model)
+    gradient = torch.autograd.grad(loss, list(model.parameters()))
+    assert compare_gradients(gradient, reference).relative_error < 1e-10
+
+
+# Two slices of the other head whose solves are among the longest.
+SLICES = [20, 60]
+
+
+def ei_gradient(iterate, physics, x, solver=None, gradient=None):
+    model = DEQ(iterate, solver, gradient)
+    y = physics.A(x)
+    x1 = model(y, physics)
+    turned = torch.rot90(x1, 1, (2, 3))
+    x2 = model(physics.A(turned), physics)
+    loss = (physics.A(x1) - y).square().mean() + (x2 - turned).square().mean()
+    found = torch.autograd.grad(loss, list(iterate.parameters()))
+    return torch.cat([part.flatten().double() for part in found])
+
+
+def test_float32_at_default_settings_against_a_tight_float64_reference():
+    shipped = load_shipped("mri-noise-free-ei-deq")
+    physics = shipped.recipe.build_physics()
+    x = real_to_complex(data.load("mri", "test", 64))[SLICES]
+    with record() as reports:
+        found = ei_gradient(shipped.model().iterate, physics, x)
+    assert all(bool(report.converged.all()) for report in reports)
+    assert {report.solver for report in reports} == {"Anderson", "GMRES"}
+    reference = ei_gradient(
+        shipped.model().double().iterate,
+        copy.deepcopy(physics).double(),
+        x.double(),
+        Anderson(tol=1e-8, max_iter=600),
+        Implicit(GMRES(tol=1e-7, max_iter=900, restart=300)),
+    )
+    assert float((found - reference).norm() / reference.norm()) < 1e-3

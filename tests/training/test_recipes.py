@@ -163,7 +163,7 @@ def test_what_a_constructor_refuses_is_told_before_anything_is_written(tmp_path,
     unrolled = {"model": {"kind": "UnrolledNetwork", "steps": 0, **NEEDED["DEQ"]}, "contraction": None}
     for fields, match in (
         ({"physics__n_views": -3}, "physics: n_views = -3 is not possible"),
-        ({"model__iteration__penalty": -1.0}, "model: penalty=-1.0: must be positive"),
+        ({"model__iteration__penalty": -1.0}, r"model: ProximalStep\(penalty=-1.0\): must be positive"),
         ({"model__iteration__denoiser": CNN | {"shrinkage": 2.0}}, r"model: ResidualCNN\(shrinkage=2.0\)"),
         (unrolled, "at least one step"),
     ):
