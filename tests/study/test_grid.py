@@ -40,11 +40,12 @@ def test_what_does_not_apply_to_one_of_several_problems_or_seeds_is_left_out():
 
 
 def test_a_task_travels():
-    (task,) = grid(["mri"], ["ei"], [3], variants=["short"], overrides={"steps": 7})
+    (task,), (linear,) = (
+        grid(["mri"], ["ei"], [3], variants=["short"], overrides={"steps": 7}),
+        grid(["mri"], ["inverse"], [0]),
+    )
     assert pickle.loads(pickle.dumps(task)) == task
-    assert task.steps == 7
-    (linear,) = grid(["mri"], ["inverse"], [0])
-    assert linear.steps == 1
+    assert (task.steps, linear.steps) == (7, 1)
 
 
 @pytest.mark.parametrize(
