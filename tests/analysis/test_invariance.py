@@ -33,7 +33,7 @@ def test_interpolation_is_reported_beside_the_error():
     assert bool(equivariance_error(network(), X, Shift(rng=generator())).exact.all())
 
 
-def test_the_numbers_are_what_they_say():
+def test_the_numbers_are_what_they_say_also_of_several_transforms_an_image():
     denoiser, rotation = network(), Rotation()
     found = equivariance_error(denoiser, X, rotation, QUARTERS)
     out = denoiser(X)
@@ -42,8 +42,5 @@ def test_the_numbers_are_what_they_say():
     for value, reference in ((found.error, out), (found.learnt, out - c * X)):
         expected = difference.flatten(1).norm(dim=1) / reference.flatten(1).norm(dim=1)
         torch.testing.assert_close(value, expected.detach())
-
-
-def test_several_transforms_an_image():
     found = equivariance_error(network(), X, Rotation(n_trans=3, rng=generator()))
     assert found.error.shape == found.round_trip.shape == (12,)

@@ -46,7 +46,7 @@ def test_the_potential_of_a_matrix():
 
 
 @pytest.mark.parametrize(("low", "high", "shape"), [(0.3, 1.0, "convex"), (0.5, 1.8, "nonconvex")])
-def test_the_quadratic_prior_of_a_symmetric_matrix_is_recovered(low, high, shape):
+def test_the_quadratic_prior_of_a_symmetric_matrix_and_the_logarithmic_barrier_are_recovered(low, high, shape):
     matrix = symmetric(low, high)
     curvature = torch.linalg.inv(matrix) - torch.eye(N, dtype=torch.float64)
     assert (float(torch.linalg.eigvalsh(curvature)[0]) > -1e-9) == (shape == "convex")
@@ -54,12 +54,9 @@ def test_the_quadratic_prior_of_a_symmetric_matrix_is_recovered(low, high, shape
     expected = (at.x.flatten(1) @ curvature * at.x.flatten(1)).sum(dim=1) / 2
     torch.testing.assert_close(at.phi, expected, rtol=1e-8, atol=1e-8)
     torch.testing.assert_close(X - at.x, Linear(curvature)(at.x))
-
-
-def test_the_logarithmic_barrier_is_recovered():
-    denoiser = LogBarrier()
-    at = recovered(denoiser).at_output(X)
-    torch.testing.assert_close(centred(at.phi), centred(denoiser.phi(at.x)), rtol=1e-6, atol=1e-6)
+    barrier = LogBarrier()
+    at = recovered(barrier).at_output(X)
+    torch.testing.assert_close(centred(at.phi), centred(barrier.phi(at.x)), rtol=1e-6, atol=1e-6)
 
 
 def test_the_prior_of_a_convex_potential_is_its_conjugate():

@@ -28,11 +28,8 @@ def pictures(images: torch.Tensor) -> torch.Tensor:
 def test_images_are_float32_in_the_unit_interval(name: str, split: str) -> None:
     for size in (64, 45, data.native_size(name, split)):
         images = data.load(name, split, size)
-        assert images.shape[1:] == (1, size, size)
-        assert images.dtype == torch.float32
-        assert images.min() >= 0
-        assert images.max() <= 1
-        assert images.isfinite().all()
+        assert (images.shape[1:], images.dtype) == ((1, size, size), torch.float32)
+        assert 0 <= images.min() <= images.max() <= 1
         assert images.amax(dim=(1, 2, 3)).min() > 0.1
         assert len(data.subjects(name, split, size)) == len(images)
 
@@ -63,15 +60,11 @@ def test_no_test_slice_is_a_slice_of_the_training_volume(name: str, neighbour: f
 
 def test_the_default_window_is_minus_1000_to_1000_hounsfield_units() -> None:
     stored = store.read_arrays("ct", "test")["abdomen"].astype(np.float64) - slices.HU_OFFSET
-    rows, columns = stored.shape[1:]
-    top, left = (128 - rows) // 2, (128 - columns) // 2
-    images = data.load("ct", "test", 128)
-    expected = torch.from_numpy(np.clip((stored + 1000) / 2000, 0, 1).astype(np.float32))
-    assert torch.equal(images[:, 0, top : top + rows, left : left + columns], expected)
-    assert torch.equal(images, data.load("ct", "test", 128, window=(-1000, 1000)))
-    outside = images.clone()
-    outside[:, 0, top : top + rows, left : left + columns] = 0
-    assert outside.abs().max() == 0
+    rows, columns = (slice((128 - side) // 2, (128 - side) // 2 + side) for side in stored.shape[1:])
+    expected = torch.zeros(len(stored), 1, 128, 128)
+    expected[:, 0, rows, columns] = torch.from_numpy(np.clip((stored + 1000) / 2000, 0, 1).astype(np.float32))
+    for options in ({}, {"window": (-1000, 1000)}):
+        assert torch.equal(data.load("ct", "test", 128, **options), expected)
 
 
 def test_a_window_changes_the_values_which_are_plausible_tissue() -> None:
@@ -159,12 +152,21 @@ def test_options_that_do_not_apply_are_errors() -> None:
             data.load(name, split, size)
         with pytest.raises(InputError, match="never enlarged"):
             data.subjects(name, split, size)
-    with pytest.raises(InputError, match="for the set 'ct' alone"):
-        data.load("mri", "train", window=(0.0, 1.0))
-    with pytest.raises(InputError, match="for the set 'mri' alone"):
-        data.load("natural", "train", plane="axial")
-    with pytest.raises(InputError, match="no plane 'oblique'; choose one of 'axial'"):
-        data.load("mri", "train", plane="oblique")
-    for window in ((240.0, -160.0), (5.0, 5.0), (0.0, float("nan")), (-float("inf"), 0.0)):
-        with pytest.raises(InputError, match="not a HU window"):
-            data.load("ct", "test", window=window)
+    windows = ((240.0, -160.0), (5.0, 5.0), (0.0, float("nan")), (-float("inf"), 0.0))
+    for name, options, told in (
+        ("mri", {"window": (0.0, 1.0)}, "for the set 'ct' alone"),
+        ("natural", {"plane": "axial"}, "for the set 'mri' alone"),
+        ("mri", {"plane": "oblique"}, "no plane 'oblique'; choose one of 'axial'"),
+        ("pet", {}, "no embedded set 'pet'; choose one of 'ct', 'mri', 'natural'"),
+        ("radial", {}, "holds k-space, not images"),
+        *(("ct", {"window": window}, "not a HU window") for window in windows),
+    ):
+        with pytest.raises(InputError, match=told):
+            data.load(name, "test", **options)
+    with pytest.raises(InputError, match="holds k-space, not images"):
+        data.subjects("radial", "test")
+    with pytest.raises(InputError, match="no split 'validation'; choose one of 'train', 'test'"):
+        data.data_hash("ct", "validation")
+    for options in ({"image_size": 129}, {"image_size": 1}, {"n_coils": 9}, {"n_coils": 0}):
+        with pytest.raises(InputError, match="cannot be had"):
+            data.radial_kspace(**options)

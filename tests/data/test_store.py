@@ -10,7 +10,7 @@ import pytest
 
 from eiwork import data
 from eiwork.data import store
-from eiwork.errors import DataFormatError, InputError
+from eiwork.errors import DataFormatError
 
 USES = (
     data.verify,
@@ -100,13 +100,6 @@ def test_a_damaged_or_missing_manifest_is_named(copy: Path, text: str) -> None:
         data.verify(copy)
     with pytest.raises(DataFormatError, match=r"manifest\.json"):
         data.load("ct", "train", folder=copy / "LICENCES")
-
-
-def test_unknown_sets_and_splits_are_errors_with_the_choices() -> None:
-    with pytest.raises(InputError, match="no embedded set 'pet'; choose one of 'ct', 'mri', 'natural'"):
-        data.load("pet", "train")
-    with pytest.raises(InputError, match="no split 'validation'; choose one of 'train', 'test'"):
-        data.data_hash("ct", "validation")
 
 
 def test_pickled_arrays_are_refused(copy: Path) -> None:

@@ -8,17 +8,10 @@ SHAPE = (None, 1, 4, 4)
 LAYOUT = "(batch, 1, 4, 4)"
 
 
-def test_finite_float_tensors_of_the_shape_pass():
-    for dtype in (torch.float32, torch.float64):
-        value = torch.zeros(3, 1, 4, 4, dtype=dtype)
+def test_finite_float_tensors_of_the_shape_pass_even_if_their_sum_overflows():
+    for value in (torch.zeros(3, 1, 4, 4), torch.zeros(3, 1, 4, 4).double(), torch.full((1, 1, 4, 4), 3e38)):
         check_tensor(value, "x", SHAPE, LAYOUT)
-        assert value.sum() == 0
-
-
-def test_a_finite_tensor_whose_sum_overflows_passes():
-    value = torch.full((1, 1, 4, 4), 3e38)
     assert torch.isinf(value.sum())
-    check_tensor(value, "x", SHAPE, LAYOUT)
 
 
 @pytest.mark.parametrize(

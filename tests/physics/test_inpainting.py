@@ -3,11 +3,14 @@ import torch
 from eiwork.physics import inpainting
 
 
-def test_keep_is_the_share_of_pixels_kept():
+def test_keep_is_the_share_of_pixels_kept_and_the_seed_fixes_them():
     for keep, kept in ((0.3, 307), (0.5, 512), (1, 1024)):
         mask = inpainting(32, keep=keep).mask
         assert mask.shape == (1, 1, 32, 32)
         assert mask.sum() == kept
+    masks = [inpainting(16, seed=seed).mask for seed in (1, 1, 2)]
+    assert torch.equal(masks[0], masks[1])
+    assert not torch.equal(masks[0], masks[2])
 
 
 def test_the_operator_is_its_own_adjoint_and_inverse():
@@ -18,8 +21,3 @@ def test_the_operator_is_its_own_adjoint_and_inverse():
     assert torch.equal(y, x * physics.mask)
     assert torch.equal(physics.A_adjoint(y), y)
     torch.testing.assert_close(physics.A_dagger(y), y)
-
-
-def test_the_seed_fixes_the_mask():
-    assert torch.equal(inpainting(16, seed=1).mask, inpainting(16, seed=1).mask)
-    assert not torch.equal(inpainting(16, seed=1).mask, inpainting(16, seed=2).mask)

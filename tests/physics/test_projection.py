@@ -87,22 +87,18 @@ def test_a_short_detector_sees_what_a_long_one_sees_in_its_middle():
     np.testing.assert_allclose(short, whole[13:33], atol=1e-10)
 
 
-def test_even_views_weigh_pi_over_their_number_in_any_order():
-    even = tuple(180.0 * v / 6 for v in (3, 0, 5, 1, 4, 2))
-    np.testing.assert_allclose(view_weights(geometry(angles=even)), np.pi / 6)
-    np.testing.assert_allclose(view_weights(geometry(angles=(40.0,))), np.pi)
+WEIGHTS = {
+    "even in any order": (tuple(180.0 * v / 6 for v in (3, 0, 5, 1, 4, 2)), 30.0),
+    "one": ((40.0,), 180.0),
+    "half their gaps": ((0.0, 30.0, 90.0, 180.0 + 120.0), 45.0),
+    "uneven": ((0.0, 10.0, 60.0), [65.0, 30.0, 85.0]),
+    "a missing wedge has no weight": (tuple(float(a) for a in range(0, 90, 2)), 2.0),
+}
 
 
-def test_uneven_views_weigh_half_their_gaps_and_a_missing_wedge_has_no_weight():
-    weights = view_weights(geometry(angles=(0.0, 30.0, 90.0, 180.0 + 120.0)))
-    np.testing.assert_allclose(np.rad2deg(weights), [45.0, 45.0, 45.0, 45.0])
-    weights = view_weights(geometry(angles=(0.0, 10.0, 60.0)))
-    np.testing.assert_allclose(np.rad2deg(weights), [65.0, 30.0, 85.0])
-    weights = view_weights(geometry(angles=tuple(float(a) for a in range(0, 90, 2))))
-    np.testing.assert_allclose(np.rad2deg(weights), 2.0)
-
-
-def test_directions_measured_several_times_share_their_angle():
+def test_views_weigh_half_their_gaps_and_directions_measured_several_times_share_their_angle():
+    for name, (angles, expected) in WEIGHTS.items():
+        np.testing.assert_allclose(np.rad2deg(view_weights(geometry(angles=angles))), expected, err_msg=name)
     clusters = tuple(20.0 * k + 0.01 * j for k in range(9) for j in range(3))
     weights = view_weights(geometry(angles=clusters)).reshape(9, 3)
     np.testing.assert_allclose(weights.sum(axis=1), np.pi / 9, rtol=1e-3)

@@ -23,9 +23,7 @@ def test_the_default_is_one_sample_a_pixel_at_the_golden_angle():
     assert trajectory.positions == (-4, -3, -2, -1, 0, 1, 2, 3)
     assert trajectory.angles == pytest.approx((0, 111.24612, 222.49224))
     assert radial_trajectory(7, 1).positions == (-3, -2, -1, 0, 1, 2, 3)
-
-
-def test_an_angle_of_zero_points_along_the_row_and_ninety_degrees_down_the_column():
+    # An angle of zero points along the row, ninety degrees down the column.
     ky, kx = radial_trajectory(4, 2, angles=[0, 90], positions=[-2, -1, 0, 1]).frequencies()
     np.testing.assert_allclose(kx, [-2, -1, 0, 1, 0, 0, 0, 0], atol=1e-15)
     np.testing.assert_allclose(ky, [0, 0, 0, 0, -2, -1, 0, 1], atol=1e-15)

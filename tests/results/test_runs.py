@@ -70,7 +70,7 @@ def test_an_installed_package_without_its_checkout_says_so(monkeypatch, tmp_path
         results.results_folder()
 
 
-def test_the_committed_study_is_whole():
+def test_the_committed_study_is_whole_and_light():
     collection = results.committed()
     assert {"ct", "mri", "inpainting"} <= set(collection.problems())
     assert {run.method for run in collection} == set(TITLES)
@@ -82,8 +82,6 @@ def test_the_committed_study_is_whole():
         hashes = {run.test_data_hash for run in collection if run.problem == problem}
         assert len(hashes) == 1, "all methods of a problem are judged by the same images"
 
-
-def test_the_committed_results_are_light():
     files = [path for path in results.results_folder().rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 10e6
     assert {path.suffix for path in files} <= {".json", ".md", ".csv"}

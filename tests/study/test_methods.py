@@ -19,33 +19,17 @@ def test_there_are_at_most_fourteen_methods_and_all_have_titles():
 
 
 def test_every_committed_run_has_the_recipe_that_its_method_would_train_with():
-    found = {
-        f"{run.problem}/{run.label}-{run.seed}": differing
-        for run in results.committed()
-        if (
-            differing := differing_settings(
-                method_recipe(run.problem, run.method, start=run.start, variant=run.variant, seed=run.seed), run.recipe
-            )
-        )
-    }
-    assert found == {}
+    for run in results.committed():
+        recipe = method_recipe(run.problem, run.method, start=run.start, variant=run.variant, seed=run.seed)
+        assert differing_settings(recipe, run.recipe) == [], f"{run.problem}/{run.label}-{run.seed}"
 
 
-@pytest.mark.parametrize(
-    ("method", "name"),
-    [
-        ("supervised", "supervised-deq"),
-        ("ei", "ei-deq"),
-        ("ei-jfb", "ei-deq-jfb"),
-        ("ei-unrolled", "ei-unrolled"),
-        ("mc", "mc-deq"),
-        ("ei-cycle", "ei-cycle-deq"),
-    ],
-)
 @pytest.mark.parametrize("problem", PROBLEMS)
-def test_the_study_and_the_catalogue_train_alike(problem, method, name):
-    written = recipes()[f"{problem}-{name}"].model_dump(mode="json")
-    assert differing_settings(method_recipe(problem, method), written) == []
+def test_the_study_and_the_catalogue_train_alike(problem):
+    names = {method: f"{method}-deq" for method in ("supervised", "ei", "mc", "ei-cycle")}
+    for method, name in (names | {"ei-jfb": "ei-deq-jfb", "ei-unrolled": "ei-unrolled"}).items():
+        written = recipes()[f"{problem}-{name}"].model_dump(mode="json")
+        assert differing_settings(method_recipe(problem, method), written) == []
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

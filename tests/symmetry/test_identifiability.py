@@ -143,10 +143,6 @@ def test_visible_and_invisible_part_add_up_and_are_those_of_the_mask():
     torch.testing.assert_close(visible + rest, x, rtol=0, atol=1e-4)
     torch.testing.assert_close(rest, x * 1e-2 / (seen + 1e-2))
     assert visible_part(x.float(), operator).dtype == torch.float32
-
-
-def test_an_invisible_part_that_is_not_found_warns():
-    x = images(12)
     scale = torch.logspace(-14, 0, 144, dtype=torch.float64).view(12, 12)
     with pytest.warns(ConvergenceWarning, match="The invisible part stopped .* Raise it"):
         invisible_part(x, lambda u: u * scale, 1e-17)
@@ -158,14 +154,10 @@ def test_the_norm_of_an_operator():
 
 def test_unusable_arguments_are_refused():
     physics, x = inpainting(8, keep=0.5).double(), images(8)
-    with pytest.raises(InputError, match="at least 2 images"):
-        identifiability(physics, Shift(), x[:1])
-    with pytest.raises(InputError, match="images has shape"):
-        identifiability(physics, Shift(), x[0])
-    with pytest.raises(InputError, match="A loses nothing of these images"):
-        identifiability(physics, Shift(), x[:1].repeat(2, 1, 1, 1))
-    for name in ("regularisation", "tol", "n_elements"):
-        with pytest.raises(InputError, match=name):
-            identifiability(physics, Shift(), x, **{name: 0})
-    with pytest.raises(InputError, match="n_trans=1"):
-        identifiability(physics, Shift(n_trans=2), x)
+    same = x[:1].repeat(2, 1, 1, 1)
+    wrong = ((x[:1], "at least 2 images"), (x[0], "images has shape"), (same, "A loses nothing of these images"))
+    calls = [(Shift(), few, {}, told) for few, told in wrong]
+    calls += [(Shift(), x, {name: 0}, name) for name in ("regularisation", "tol", "n_elements")]
+    for transform, shown, options, told in (*calls, (Shift(n_trans=2), x, {}, "n_trans=1")):
+        with pytest.raises(InputError, match=told):
+            identifiability(physics, transform, shown, **options)

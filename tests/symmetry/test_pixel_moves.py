@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from eiwork.errors import InputError
 from eiwork.symmetry import Reflection, Shift
 
 
@@ -28,16 +27,12 @@ def test_the_inverse_is_exact_and_the_seed_fixes_the_moves(kind):
     assert torch.equal(kind()(x), first)
 
 
-def test_all_circular_shifts_are_equally_likely():
+def test_all_circular_shifts_are_equally_likely_unless_a_fraction_limits_them():
     x = torch.zeros(6000, 1, 6, 5)
     params = Shift(rng=torch.Generator().manual_seed(0)).get_params(x)
     for name, side in (("y_shift", 6), ("x_shift", 5)):
         counts = torch.bincount((params[name].flatten() % side), minlength=side)
-        assert counts.min() > 0.85 * 6000 / side
-        assert counts.max() < 1.15 * 6000 / side
-
-
-def test_the_fraction_limits_the_shift():
+        assert 0.85 * 6000 / side < counts.min() <= counts.max() < 1.15 * 6000 / side
     params = Shift(0.25, rng=torch.Generator().manual_seed(0)).get_params(torch.zeros(300, 1, 32, 16))
     assert (params["y_shift"].min(), params["y_shift"].max()) == (-4, 4)
     assert (params["x_shift"].min(), params["x_shift"].max()) == (-2, 2)
@@ -49,13 +44,6 @@ def test_gradients_are_shifted_back():
     w = images(3) + 1
     (gradient,) = torch.autograd.grad(Shift()(x, **shifts), x, w)
     assert torch.equal(gradient, Shift().inverse(w, **shifts))
-
-
-def test_useless_settings_are_refused():
-    with pytest.raises(InputError, match="max_fraction = 0"):
-        Shift(0)
-    with pytest.raises(InputError, match="both y_shift and x_shift"):
-        Shift()(images(), x_shift=torch.tensor([1]))
 
 
 def test_the_flips_are_the_named_ones_and_exact():
@@ -84,14 +72,3 @@ def test_axes_limit_the_group():
     out = Reflection(("vertical",))(x)
     for image, original in zip(out, x, strict=True):
         assert torch.equal(image, original) or torch.equal(image, original.flip(-2))
-
-
-@pytest.mark.parametrize("axes", [(), ("diagonal",), ("vertical", "vertical")])
-def test_unknown_axes_are_refused(axes):
-    with pytest.raises(InputError, match="axes = "):
-        Reflection(axes)
-
-
-def test_parameters_of_others_are_not_enough():
-    with pytest.raises(InputError, match="flip_horizontal or flip_vertical"):
-        Reflection()(images(), theta=torch.zeros(1))

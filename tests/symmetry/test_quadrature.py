@@ -1,5 +1,6 @@
 """Lanczos quadrature against eigendecompositions."""
 
+import pytest
 import torch
 
 from eiwork.symmetry.quadrature import lanczos
@@ -17,24 +18,19 @@ def exact(h, v, shift):
     return (v * torch.linalg.solve(h + shift * torch.eye(len(h), dtype=h.dtype), v.T).T).sum(dim=1)
 
 
-def test_the_bounds_enclose_the_inverse_and_close_in_on_it():
-    h, v = problem()
-    truth, gaps = exact(h, v, 1e-2), []
-    for steps in (2, 5, 10, 20):
-        low, high = lanczos(lambda x: x @ h, v, steps).inverse_bounds(1e-2)
+@pytest.mark.parametrize(("rank", "shift", "counts"), [(40, 1e-2, (2, 5, 10, 20)), (15, 1e-3, (8,))])
+def test_the_bounds_enclose_the_inverse_and_close_in_on_it(rank, shift, counts):
+    h, v = problem(rank=rank)
+    truth, gaps = exact(h, v, shift), []
+    for steps in counts:
+        low, high = lanczos(lambda x: x @ h, v, steps).inverse_bounds(shift)
         assert (low <= truth * (1 + 1e-12)).all()
         assert (high >= truth * (1 - 1e-12)).all()
         gaps.append(float((high - low).max()))
-    assert gaps[0] > 10 * gaps[2] > 100 * gaps[3]
-
-
-def test_bounds_of_a_singular_operator_hold_too():
-    h, v = problem(rank=15)
-    truth = exact(h, v, 1e-3)
-    low, high = lanczos(lambda x: x @ h, v, 8).inverse_bounds(1e-3)
-    assert (low <= truth * (1 + 1e-12)).all()
-    assert (high >= truth * (1 - 1e-12)).all()
-    assert (high > 1.0001 * low).all()
+    if rank < 40:
+        assert (high > 1.0001 * low).all()
+    else:
+        assert gaps[0] > 10 * gaps[2] > 100 * gaps[3]
 
 
 def test_an_exhausted_krylov_space_is_exact_and_stops_by_itself():
@@ -55,15 +51,10 @@ def test_weights_are_energies_at_the_eigenvalues():
     nodes, weights = lanczos(lambda x: x * values, v, 10).nodes_and_weights()
     torch.testing.assert_close(nodes[0], torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
     torch.testing.assert_close(weights[0], torch.tensor([9.0, 5.0, 1.0], dtype=torch.float64))
+    nothing = lanczos(lambda x: x * values, torch.zeros_like(v), 5)
+    assert (nothing.nodes_and_weights()[1] == 0).all()
 
 
 def test_it_stops_when_it_knows_enough():
     h, v = problem()
     assert lanczos(lambda x: x @ h, v, 30, lambda q: q.diagonal.shape[1] >= 8).diagonal.shape[1] == 8
-
-
-def test_a_vector_of_zeros_has_no_energy():
-    h, _ = problem()
-    quadrature = lanczos(lambda x: x @ h, torch.zeros(2, 40, dtype=torch.float64), 5)
-    _, weights = quadrature.nodes_and_weights()
-    assert (weights == 0).all()

@@ -126,22 +126,3 @@ def test_randomness_comes_from_pytorch_or_from_the_own_generator():
     own = [Rotation(rng=torch.Generator().manual_seed(s))(x) for s in (0, 0, 1)]
     assert torch.equal(own[0], own[1])
     assert not torch.equal(own[0], own[2])
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"interpolation": "lanczos"}, "interpolation = 'lanczos' is unknown; use one of: fourier, bilinear"),
-        ({"max_degrees": 0}, "max_degrees = 0"),
-        ({"max_degrees": 200.0}, r"max_degrees = 200\.0"),
-        ({"n_trans": 0}, "n_trans = 0"),
-    ],
-)
-def test_useless_settings_are_refused(arguments, message):
-    with pytest.raises(InputError, match=message):
-        Rotation(**arguments)
-
-
-def test_other_transforms_parameters_are_not_enough():
-    with pytest.raises(InputError, match="theta is missing"):
-        Rotation()(torch.zeros(1, 1, 4, 4), x_shift=torch.zeros(1))
