@@ -141,3 +141,14 @@ def test_gradients_reach_step_size_physics_and_measurement():
         direction = torch.randn_like(tensor)
         numeric = central_difference(lambda: float(two_call_loss(model, y, physics).detach()), tensor, direction, 1e-6)
         assert abs(float((gradient * direction).sum()) - numeric) < 1e-5 * abs(numeric)
+
+
+def test_calls_with_different_physics_in_one_graph():
+    first, model, y = problem("ct")
+    second = tomography(SIZE, 3).double()
+    y2 = second.A(torch.rand(2, 1, SIZE, SIZE, dtype=torch.float64))
+    parameters = list(model.parameters())
+    together = torch.autograd.grad(model(y, first).sum() + model(y2, second).sum(), parameters)
+    apart = [torch.autograd.grad(model(m, p).sum(), parameters) for m, p in ((y, first), (y2, second))]
+    for both, a, b in zip(together, *apart, strict=True):
+        torch.testing.assert_close(both, a + b, rtol=1e-9, atol=1e-12)

@@ -45,7 +45,7 @@ class Unlearnt(nn.Module):
 
 def blur():
     kernel = deepinv.physics.functional.gaussian_blur(sigma=(1.0, 1.0))
-    return deepinv.physics.Blur(kernel, padding="circular", noise_model=deepinv.physics.GaussianNoise(0.02))
+    return deepinv.physics.BlurFFT((1, SIZE, SIZE), kernel, noise_model=deepinv.physics.GaussianNoise(0.02))
 
 
 def sensing():
