@@ -10,12 +10,11 @@ from typing import Any
 from eiwork.errors import EiworkError, InputError
 from eiwork.results.runs import TITLES, label_of, title_of
 from eiwork.training import Recipe
+from eiwork.training.catalogue import CYCLE, TIGHT
 from eiwork_study.problems import base_recipe
 
 Values = dict[str, Any]
 Change = Callable[[Values], Values]
-CYCLE = 5.0
-"""Weight of the return to the measurement, in units of the EI term's; ours."""
 SHORT_STEPS = 200
 """Length of the variants that change one setting: differences are for trainings of this length."""
 SHORT = "short"
@@ -58,7 +57,7 @@ def _always(**overrides: Any) -> Change:
 
 def _tight(values: Values) -> Values:
     """Contraction control for losses that pull the iteration out of a loose one."""
-    return {"weight": 1.0, "target": 0.9, "krylov_size": 8, "samples": 2, "rescue": values["contraction"]["rescue"]}
+    return TIGHT | {"rescue": values["contraction"]["rescue"]}
 
 
 def _robust(base: Values) -> Values:

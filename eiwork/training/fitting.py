@@ -146,7 +146,7 @@ def fit(
         "loss": described(loss),
         "model": type(model).__name__,
         "physics": type(physics).__name__,
-        "data": samples.digest(),
+        "data": None if folder is None else samples.digest(),  # reads everything, for the file alone
     }
     if resume and folder is not None:
         state.restore(folder, settings)

@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -45,7 +45,7 @@ class _Calls:
     """The first call of a model in a step, and how many evaluations of F a gradient passes through."""
 
     first: tuple[Tensor, LinearPhysics, Tensor] | None = None
-    tracked: int = field(default=0)
+    tracked: int = 0
 
 
 @contextmanager

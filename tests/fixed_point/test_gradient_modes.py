@@ -204,6 +204,16 @@ def test_reversible_is_autograd_through_the_finite_iteration(steps, damping):
     assert_same_gradients(value, expected, (problem.weight, problem.y, z0))
 
 
+def test_reversible_passes_gradcheck():
+    problem = DenseProblem.make(n=4, batch=2)
+
+    def g(weight, y, z0):
+        return fixed_point(DenseProblem(weight, y).f, z0, gradient=Reversible(5))
+
+    z0 = problem.z0.clone().requires_grad_()
+    assert torch.autograd.gradcheck(g, (problem.weight, problem.y, z0), eps=1e-6, atol=1e-7)
+
+
 def test_reversible_counts_each_path_once_and_reaches_the_parameters_of_a_module():
     problem = DenseProblem.make()
     y = problem.y + problem.weight.sum(dim=1)

@@ -81,6 +81,24 @@ def test_sure_estimates_the_error_that_needs_the_truth(keep):
     assert abs(float((measured - y).square().mean()) - truth) > 5 * abs(estimate - truth)
 
 
+def test_robust_ei_is_sure_and_a_noisy_second_scan_that_is_compared_with_both():
+    physics, model, group = tomography(12, 5, noise_sigma=SIGMA), Tikhonov(), Rotation("fourier")
+    y = noisy_sinograms(physics)
+    torch.manual_seed(1)
+    found = EI(group, Sure(SIGMA, R), weight=0.5, noisy=True, cycle=2.0)(model, y, physics)
+    torch.manual_seed(1)
+    x = model(y, physics)
+    fit = Sure(SIGMA, R).judge(x, y, physics, model)["fit"]
+    angles = group.get_params(x)
+    turned = group.transform(x, **angles)
+    again = model(physics(turned), physics)
+    back = (physics.A(group.inverse(again, **angles)) - y).flatten(1)
+    cycle = (back * physics.whiten(back.view_as(y), R).flatten(1)).sum(dim=1).mean() / 144
+    terms = {"fit": fit, "ei": 0.5 * (again - turned).square().mean(), "cycle": 0.5 * 2.0 * cycle}
+    torch.testing.assert_close(found.values, terms)
+    torch.testing.assert_close(found.total, sum(terms.values()))
+
+
 def test_whitened_sure_is_unbiased(scan):
     """Mean over 4000 noises within three standard errors of the error that only the ground truth knows."""
     physics, matrix = scan

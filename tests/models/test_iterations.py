@@ -263,8 +263,9 @@ def test_gradients_of_one_two_and_three_calls_equal_the_dense_ones(kind, name):
         assert compare_gradients(gradient, reference).relative_error < 1e-10, calls
 
 
-def test_deepinvs_ei_loss_gets_the_dense_gradient():
-    model, physics, y = problem("mri", "admm")
+@pytest.mark.parametrize("name", ["half_quadratic_splitting", "admm", "gradient_descent"])
+def test_deepinvs_ei_loss_gets_the_dense_gradient(name):
+    model, physics, y = problem("mri", name)
     reference = dense_ei_gradient(model, y, physics, Rotation(), ANGLES[0], mc_weight=3.0, ei_weight=2.0)
     x1 = model(y, physics)
     ei = EILoss(FixedRotation(ANGLES[0]), apply_noise=False)
