@@ -1,12 +1,15 @@
 """The proximal map of the data term, argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, exactly."""
 
+from typing import Any
+
 import torch
 from deepinv.physics import DecomposablePhysics, LinearPhysics
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.physics.checks import checked_positive
+from eiwork.physics.checks import check_alongside, checked_positive
 from eiwork.physics.linear import Method, shifted_inverse
+from eiwork.physics.masks import as_coil_maps, as_mask
 
 
 class ExactProx(LinearPhysics):
@@ -21,20 +24,63 @@ class ExactProx(LinearPhysics):
     ) -> Float[Tensor, "batch channel height width"]:
         """z + A^T (A A^T + I / gamma)^-1 (y - A z).
 
-        z: images, or a number for a constant image; None is 0. gamma: positive number or tensor of one element; several
-        elements are left to deepinv, with `kwargs`. kwargs: new parameters (a mask), too. `InputError` for unusable z,
-        y or gamma.
+        z: images, or a number for a constant image; None is 0. gamma: positive number or tensor of one element, not
+        looked at: NaN comes of one that is not positive; several elements are left to deepinv, with `kwargs`. kwargs:
+        new parameters (a mask), too. `InputError` for unusable z, y or gamma.
         """
         self.update_parameters(**kwargs)
         if isinstance(gamma, Tensor) and gamma.numel() != 1:
             return super().prox_l2(z, y, gamma, **kwargs)
         shift = 1 / checked_positive(gamma, "gamma")
-        point = z if isinstance(z, Tensor) else torch.full_like(self.A_adjoint(y), 0.0 if z is None else float(z))
-        return point + self.data_step(y - self.A(point), shift)
+        if z is None or isinstance(z, int | float):
+            z = torch.full_like(self.A_adjoint(y), float(z or 0.0))
+        return (z + self.data_step(y - self.A(z), shift)).to(z.dtype)
 
 
-class MaskedProx(ExactProx, DecomposablePhysics):
-    """An operator that is a mask after an orthonormal transform, so that A A^T = mask^2; images are checked.
+class MaskedProducts(ExactProx):
+    """Products of an operator with a `mask`, maybe `coil_maps`, of (1, ...) for all samples or (batch, ...) for each.
+
+    They follow the dtype of their input. Keywords are new masks and maps (`eiwork.physics.masks`), which stay.
+    """
+
+    def check(self, value: Tensor, name: str) -> None:
+        """Refuse (`InputError`) what is not a batch of images (x) or measurements (y)."""
+        raise NotImplementedError
+
+    # Plain tensors in, checked by hand: see eiwork.physics.tomography.
+    def A(self, x: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel *measurement"]:
+        """Transform x and zero what is not measured; `InputError` for unusable x."""
+        self.prepare(x, "x", kwargs)
+        return super().A(x, **kwargs).to(x.dtype)
+
+    def A_adjoint(self, y: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel height width"]:
+        """Inverse transform of the masked y, coils combined; `InputError` for unusable y."""
+        self.prepare(y, "y", kwargs)
+        return super().A_adjoint(y, **kwargs).to(y.dtype)
+
+    def noise(self, x: Tensor, **kwargs: Any) -> Tensor:
+        """The measurement x with noise of the full level, whatever the weight, where it is measured."""
+        measured = self.mask != 0
+        return (self.noise_model(x, **kwargs) * (measured if x.ndim == 4 else measured[:, :, None])).to(x.dtype)
+
+    def update_parameters(self, **kwargs: Any) -> None:
+        """New masks and maps."""
+        size = tuple(self.img_size[-2:])
+        if kwargs.get("mask") is not None:
+            kwargs["mask"] = as_mask(kwargs["mask"], size, self.img_size[0])
+        if kwargs.get("coil_maps") is not None:
+            kwargs["coil_maps"] = as_coil_maps(kwargs["coil_maps"], size)
+        super().update_parameters(**kwargs)
+
+    def prepare(self, value: Tensor, name: str, kwargs: dict[str, Any]) -> None:
+        """Take new parameters, and refuse (`InputError`) a value that does not fit."""
+        self.update_parameters(**kwargs)
+        self.check(value, name)
+        check_alongside(value, name, self.mask, *([self.coil_maps] if hasattr(self, "coil_maps") else []))
+
+
+class MaskedProx(MaskedProducts, DecomposablePhysics):
+    """An operator that is a mask after an orthonormal transform, so that A A^T = mask^2; measurements are like images.
 
     Its `A_dagger` is the minimum-norm inverse exactly: measured values as they are, the others zero.
     """
@@ -43,25 +89,10 @@ class MaskedProx(ExactProx, DecomposablePhysics):
         """In closed form."""
         return self.A_adjoint(r / (self.mask.square() + shift))
 
-    def check(self, value: Tensor, name: str) -> None:
-        """Refuse (`InputError`) what is not a batch of images; measurements have their shape."""
-        raise NotImplementedError
-
-    # Plain tensors in, checked by hand: see eiwork.physics.tomography.
-    def A(self, x: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
-        """Transform x and zero what is not measured; `InputError` for unusable x."""
-        self.check(x, "x")
-        return super().A(x, mask=mask, **kwargs)
-
-    def A_adjoint(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
-        """Inverse transform of the masked y; `InputError` for unusable y."""
-        self.check(y, "y")
-        return super().A_adjoint(y, mask=mask, **kwargs)
-
-    def A_dagger(self, y: Tensor, mask: Tensor | None = None, **kwargs: object) -> Float[Tensor, "batch c h w"]:
+    def A_dagger(self, y: Tensor, **kwargs: Any) -> Float[Tensor, "batch c h w"]:
         """Minimum-norm inverse of y; `InputError` for unusable y."""
-        self.check(y, "y")
-        return super().A_dagger(y, mask=mask, **kwargs)
+        self.prepare(y, "y", kwargs)
+        return super().A_dagger(y, **kwargs).to(y.dtype)
 
 
 class NormalProx(ExactProx):
