@@ -34,11 +34,12 @@ def as_mask(mask: Array, size: tuple[int, int], channels: int) -> Float[Tensor, 
     mask, (height, width) = as_tensor(mask, "mask"), size
     if mask.numel() == width and (mask.ndim == 1 or len(mask) == 1):  # fastMRI's are (1, 1, width, 1)
         mask = mask.reshape(width).expand(size)
-    mask = mask[(None,) * (4 - mask.ndim)] if mask.ndim < 4 else mask
-    shape = (None, channels if mask.ndim == 4 and mask.shape[1] == channels else 1, height, width)
+    full = mask[(None,) * (4 - mask.ndim)] if mask.ndim < 4 else mask
+    own = channels if full.shape[1] == channels else 1
+    fitting = full if full.shape[1:] == (own, height, width) else mask
     layout = f"({height}, {width}), ({width},) for whole columns, or (batch, 1, {height}, {width}), one for each sample"
-    check_tensor(mask if mask.is_complex() else mask.float(), "mask", shape, layout)
-    return mask if mask.dtype == torch.float64 else mask.float()
+    check_tensor(fitting if mask.is_complex() else fitting.float(), "mask", (None, own, height, width), layout)
+    return full if mask.dtype == torch.float64 else full.float()
 
 
 def checked_mask(mask: Array, size: tuple[int, int], channels: int) -> Float[Tensor, "sets channel height width"]:
@@ -58,10 +59,8 @@ def checked_kspace_mask(mask: Array, size: tuple[int, int]) -> Float[Tensor, "se
     if not torch.equal(mask[:, 0], mask[:, -1]):
         raise InputError("mask has two channels that differ; one mask for each of two images is (2, 1, height, width).")
     if not bool(mask[:, 0, row, column].all()):
-        advice = "torch.fft.fftshift(mask) moves it there from the corner"
-        if float(mask.mean()) > 0.5:
-            advice = "1 means measured: pass 1 - mask if it is 1 where k-space is missing"
-        warnings.warn(f"mask leaves out the zero frequency, at ({row}, {column}) here; {advice}.", stacklevel=3)
+        advice = "torch.fft.fftshift(mask) if yours is at the corner, 1 - mask if 1 stands for what is missing"
+        warnings.warn(f"mask leaves out the zero frequency, at ({row}, {column}) here: pass {advice}.", stacklevel=3)
     return mask[:, :1]
 
 

@@ -92,7 +92,7 @@ class _Mappable:
 
     @staticmethod
     def to_torch_complex(x: Tensor) -> Tensor:
-        return torch.view_as_complex(x.movedim(1, -1).contiguous())
+        return as_complex(x)
 
     @staticmethod
     def from_torch_complex(x: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The proximal map of the data term, argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, exactly."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -51,17 +52,17 @@ class MaskedProducts(ExactProx):
     def A(self, x: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel *measurement"]:
         """Transform x and zero what is not measured; `InputError` for unusable x."""
         self.prepare(x, "x", kwargs)
-        return super().A(x, **kwargs).to(x.dtype)
+        return _of_any_batch(super().A, x, kwargs)
 
     def A_adjoint(self, y: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel height width"]:
         """Inverse transform of the masked y, coils combined; `InputError` for unusable y."""
         self.prepare(y, "y", kwargs)
-        return super().A_adjoint(y, **kwargs).to(y.dtype)
+        return _of_any_batch(super().A_adjoint, y, kwargs)
 
     def noise(self, x: Tensor, **kwargs: Any) -> Tensor:
         """The measurement x with noise of the full level, whatever the weight, where it is measured."""
         measured = self.mask != 0
-        return (self.noise_model(x, **kwargs) * (measured if x.ndim == 4 else measured[:, :, None])).to(x.dtype)
+        return self.noise_model(x, **kwargs) * (measured if x.ndim == 4 else measured[:, :, None])
 
     def update_parameters(self, **kwargs: Any) -> None:
         """New masks and maps."""
@@ -79,6 +80,13 @@ class MaskedProducts(ExactProx):
         check_alongside(value, name, self.mask, *([self.coil_maps] if hasattr(self, "coil_maps") else []))
 
 
+def _of_any_batch(f: Callable[..., Tensor], v: Tensor, kwargs: dict[str, Any]) -> Tensor:
+    """f(v) in the dtype of v; of an empty batch, of which there is no FFT, by a sample of zeros."""
+    if len(v) == 0:
+        return f(torch.cat([v, v.new_zeros(1, *v.shape[1:])]), **kwargs)[:0].to(v.dtype)
+    return f(v, **kwargs).to(v.dtype)
+
+
 class MaskedProx(MaskedProducts, DecomposablePhysics):
     """An operator that is a mask after an orthonormal transform, so that A A^T = mask^2; measurements are like images.
 
@@ -92,7 +100,7 @@ class MaskedProx(MaskedProducts, DecomposablePhysics):
     def A_dagger(self, y: Tensor, **kwargs: Any) -> Float[Tensor, "batch c h w"]:
         """Minimum-norm inverse of y; `InputError` for unusable y."""
         self.prepare(y, "y", kwargs)
-        return super().A_dagger(y, **kwargs).to(y.dtype)
+        return _of_any_batch(super().A_dagger, y, kwargs)
 
 
 class NormalProx(ExactProx):
