@@ -32,10 +32,13 @@ def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout
     if dtype not in (torch.float32, torch.float64):
         raise InputError(f"{name} is {dtype}; pass float32 or float64 values: convert with {name}.float(), in [0, 1].")
     sizes = value.shape
-    if not _fits(sizes, shape):
-        advice = _rearranged(name, tuple(sizes), shape) or (
-            "Resize or crop the data, add the missing axes, or build the operator for this size."
-        )
+    if len(sizes) != len(shape) or any(w not in (None, s) for s, w in zip(sizes, shape, strict=True)):
+        advice = "Resize or crop the data, add the missing axes, or build the operator for this size."
+        full = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
+        for order in permutations(range(1, len(shape))) if len(full) == len(shape) else ():
+            if all(w in (None, full[i]) for i, w in zip(order, shape[1:], strict=True)):
+                advice = f"Axes look swapped or left out: {name}.reshape{full}.permute{(0, *order)} would fit."
+                break
         raise InputError(f"{name} has shape {tuple(sizes)}, but this operator takes {layout}. {advice}")
     if 0 in sizes[1:]:
         raise InputError(f"{name} has shape {tuple(sizes)}, whose images hold no values; the batch alone may be empty.")
@@ -63,22 +66,6 @@ def check_in_place_of(name: str, given: object, **others: object) -> None:
     unused = [other for other, value in others.items() if value is not None]
     if given is not None and unused:
         raise InputError(f"{name} is given, so {', '.join(unused)} would do nothing: leave out one or the other.")
-
-
-def _fits(sizes: Sequence[int], shape: tuple[int | None, ...]) -> bool:
-    return len(sizes) == len(shape) and all(w in (None, s) for s, w in zip(sizes, shape, strict=True))
-
-
-def _rearranged(name: str, sizes: tuple[int, ...], shape: tuple[int | None, ...]) -> str:
-    """Advice where leading axes of 1, or another order of the axes after the batch, would make the sizes fit."""
-    full = (1,) * (len(shape) - len(sizes)) + sizes
-    added = "" if full == sizes else f".reshape{full}"
-    for rest in permutations(range(1, len(full))):
-        order = (0, *rest)
-        if _fits([full[i] for i in order], shape):
-            moved = "" if list(order) == sorted(order) else f".permute{order}"
-            return f"Axes look {'swapped' if moved else 'left out'}: {name}{added}{moved} would fit."
-    return ""
 
 
 def is_traced(value: Tensor) -> bool:

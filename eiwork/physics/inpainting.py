@@ -38,10 +38,11 @@ def inpainting(
             raise InputError(f"keep = {keep} keeps no pixel of {height} x {width}; raise it.")
         order = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed or 0))
         mask = (order.argsort() < kept).view(height, width)
-    given = as_tensor(mask, "mask")
-    checked = checked_mask(given, (height, width), given.shape[-3] if given.ndim > 2 else 1)
+    mask = as_tensor(mask, "mask")
+    mask = mask[None] if mask.ndim == 3 else mask
+    mask = checked_mask(mask, (height, width), mask.shape[1] if mask.ndim == 4 else 1)
     noise = SeededGaussianNoise(noise_sigma, noise_seed)
-    return Inpainting(img_size=tuple(checked.shape[1:]), mask=checked, noise_model=noise, device=checked.device)
+    return Inpainting(img_size=tuple(mask.shape[1:]), mask=mask, noise_model=noise, device=mask.device)
 
 
 class Inpainting(MaskedProx, deepinv.physics.Inpainting):

@@ -1,5 +1,6 @@
 """Accelerated Cartesian magnetic resonance imaging, single-coil and multi-coil."""
 
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -13,7 +14,7 @@ from eiwork.physics.checks import check_number, check_tensor
 from eiwork.physics.coils import coil_sensitivities
 from eiwork.physics.gram import ReadoutGram, readout_gram
 from eiwork.physics.linear import Method, by_conjugate_gradients, cut_for_noise, minimum_norm_solution
-from eiwork.physics.masks import Array, checked_coil_maps, checked_kspace_mask
+from eiwork.physics.masks import Array, checked_coil_maps, checked_mask
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProducts, MaskedProx, NormalProx
 
@@ -47,7 +48,11 @@ def mri(
     size = checks.check_image_size(image_size)
     if mask is None:
         mask = column_mask(size[1], **{name: value for name, value in columns.items() if value is not None})
-    kept, noise = checked_kspace_mask(mask, size), SeededGaussianNoise(noise_sigma, noise_seed)
+    kept, noise = checked_mask(mask, size, 2), SeededGaussianNoise(noise_sigma, noise_seed)
+    if not bool(kept[..., size[0] // 2, size[1] // 2].all()):
+        advice = "torch.fft.fftshift(mask) if yours is at the corner, 1 - mask if 1 stands for what is missing"
+        place = f"({size[0] // 2}, {size[1] // 2})"
+        warnings.warn(f"mask leaves out the zero frequency, at {place} here: pass {advice}.", stacklevel=2)
     if coil_maps is not None:
         return MultiCoilCartesianMRI(kept, checked_coil_maps(coil_maps, size), noise)
     if n_coils is None:
@@ -137,11 +142,9 @@ class MultiCoilCartesianMRI(NormalProx, MaskedProducts, _Mappable, MultiCoilMRI)
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MultiCoilCartesianMRI":
         # `.to(torch.float64)` would drop the imaginary part of the maps, and `.double()` leave them as they are.
         def by_parts(t: Tensor) -> Tensor:
-            if not t.is_complex():
-                return fn(t)
-            parts = torch.view_as_real(t)
+            parts = torch.view_as_real(t) if t.is_complex() else t
             moved = fn(parts)
-            return t if moved is parts else torch.view_as_complex(moved)
+            return t if moved is parts else torch.view_as_complex(moved) if t.is_complex() else moved
 
         return super()._apply(by_parts, recurse)
 

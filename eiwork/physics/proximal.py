@@ -10,7 +10,7 @@ from torch import Tensor
 
 from eiwork.physics.checks import check_alongside, checked_positive
 from eiwork.physics.linear import Method, shifted_inverse
-from eiwork.physics.masks import as_coil_maps, as_mask
+from eiwork.physics.masks import checked_coil_maps, checked_mask
 
 
 class ExactProx(LinearPhysics):
@@ -39,9 +39,9 @@ class ExactProx(LinearPhysics):
 
 
 class MaskedProducts(ExactProx):
-    """Products of an operator with a `mask`, maybe `coil_maps`, of (1, ...) for all samples or (batch, ...) for each.
+    """Products of an operator with a `mask`, maybe `coil_maps`, (1, ...) for all samples or (batch, ...) for each.
 
-    They follow the dtype of their input. Keywords are new masks and maps (`eiwork.physics.masks`), which stay.
+    They follow the dtype of their input. A new mask and new maps, by keyword or `update`, stay: see `masks`.
     """
 
     def check(self, value: Tensor, name: str) -> None:
@@ -64,18 +64,16 @@ class MaskedProducts(ExactProx):
         measured = self.mask != 0
         return self.noise_model(x, **kwargs) * (measured if x.ndim == 4 else measured[:, :, None])
 
-    def update_parameters(self, **kwargs: Any) -> None:
-        """New masks and maps."""
+    def update_parameters(self, mask: Any = None, coil_maps: Any = None, **kwargs: Any) -> None:
+        """A checked mask and checked maps, of any array, in place of these."""
         size = tuple(self.img_size[-2:])
-        if kwargs.get("mask") is not None:
-            kwargs["mask"] = as_mask(kwargs["mask"], size, self.img_size[0])
-        if kwargs.get("coil_maps") is not None:
-            kwargs["coil_maps"] = as_coil_maps(kwargs["coil_maps"], size)
-        super().update_parameters(**kwargs)
+        mask = None if mask is None else checked_mask(mask, size, self.img_size[0])
+        coil_maps = None if coil_maps is None else checked_coil_maps(coil_maps, size)
+        super().update_parameters(mask=mask, coil_maps=coil_maps, **kwargs)
 
     def prepare(self, value: Tensor, name: str, kwargs: dict[str, Any]) -> None:
-        """Take new parameters, and refuse (`InputError`) a value that does not fit."""
-        self.update_parameters(**kwargs)
+        """Take new parameters out of `kwargs`, and refuse (`InputError`) a value that does not fit."""
+        self.update_parameters(kwargs.pop("mask", None), kwargs.pop("coil_maps", None), **kwargs)
         self.check(value, name)
         check_alongside(value, name, self.mask, *([self.coil_maps] if hasattr(self, "coil_maps") else []))
 
