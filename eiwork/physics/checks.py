@@ -51,16 +51,6 @@ def check_finite(values: Tensor, name: str) -> None:
         raise InputError(f"{name} holds {bad} NaN or infinite values out of {values.numel()}: are samples missing?")
 
 
-def check_alongside(value: Tensor, name: str, *own: Tensor) -> None:
-    """Refuse (`InputError`) a batch that an operator's own tensors, (1 or batch, ...), cannot multiply."""
-    for tensor in own:
-        if value.device != tensor.device or len(tensor) not in (1, len(value)):
-            raise InputError(
-                f"{name} holds {len(value)} samples on {value.device}, the operator's mask or maps are for "
-                f"{len(tensor)} on {tensor.device}: pass those of this batch to physics.update, or call physics.to."
-            )
-
-
 def check_in_place_of(name: str, given: object, **others: object) -> None:
     """Refuse (`InputError`) options that say how to make what is given."""
     unused = [other for other, value in others.items() if value is not None]

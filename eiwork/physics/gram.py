@@ -152,23 +152,22 @@ def invariant_bases(geometry: ParallelBeam) -> list[tuple[sp.csc_matrix, ...]]:
     }
     half_turn = (2, False)
     mirrors = (half_turn, (0, True), (2, True))
+    signs, turned = list(product((1, -1), repeat=2)), []
     if len(found) == len(_ELEMENTS):
         # Characters that see the half turn as 1, and half of the two-dimensional representation with its turned twin.
-        even = [_sign_basis([(p, a**k * b**m) for (k, m), p in found.items()]) for a, b in product((1, -1), repeat=2)]
+        bases = [_sign_basis([(p, a**k * b**m) for (k, m), p in found.items()]) for a, b in signs]
         axes = [(found[k, m], (-1) ** (k // 2)) for k, m in ((0, False), *mirrors)]
         odd = _sign_basis(axes)
         # Row i of the turned basis is row g^-1(i), so that the vector of measurement i goes to g(i).
-        twin = odd[np.argsort(found[1, False])]
-        return [*((basis,) for basis in even if basis.shape[1]), (odd, twin)]
-    if all(element in found for element in mirrors):
+        turned = [(odd, odd[np.argsort(found[1, False])])]
+    elif all(element in found for element in mirrors):
         group = [(0, False), *mirrors]
-        signs = list(product((1, -1), repeat=2))
         bases = [_sign_basis([(found[k, m], c ** (k // 2) * b**m) for k, m in group]) for c, b in signs]
-        return [(basis,) for basis in bases if basis.shape[1]]
-    if half_turn in found:
+    elif half_turn in found:
         bases = [_sign_basis([(found[0, False], 1), (found[half_turn], sign)]) for sign in (1, -1)]
-        return [(basis,) for basis in bases if basis.shape[1]]
-    return [(sp.identity(geometry.n_detectors * geometry.n_views, format="csc"),)]
+    else:
+        bases = [sp.identity(geometry.n_detectors * geometry.n_views, format="csc")]
+    return [*((basis,) for basis in bases if basis.shape[1]), *turned]
 
 
 def _sign_basis(group: list[tuple[Permutation, int]]) -> sp.csc_matrix:

@@ -9,7 +9,7 @@ from jaxtyping import Complex, Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_finite, check_tensor
+from eiwork.physics.checks import check_tensor
 
 Array = Tensor | np.ndarray | Sequence
 
@@ -39,10 +39,8 @@ def checked_mask(mask: Array, size: tuple[int, int], channels: int) -> Float[Ten
     layout = f"({height}, {width}), ({width},) for whole columns, or (batch, 1, {height}, {width}), one for each sample"
     told = full if full.shape[1:] == (own, height, width) else mask
     check_tensor(told if mask.is_complex() else told.float(), "mask", (None, own, height, width), layout)
-    if not bool(((full >= 0) & (full <= 1)).all()):
-        raise InputError("mask holds values outside [0, 1]: 1 is measured, 0 missing, a weight between; pass mask > 0.")
-    if len(full) == 0 or not bool((full > 0).flatten(1).any(dim=1).all()):
-        raise InputError("mask measures nothing of an image: all its values are zero.")
+    if not bool(((full >= 0) & (full <= 1)).all()) or not bool(full.flatten(1).any(dim=1).all()) or len(full) == 0:
+        raise InputError("mask must be 1 where measured, 0 elsewhere, or weights between, not all 0: pass mask > 0.")
     single = full.float()
     return (single if torch.equal(single.to(full.dtype), full) else full).clone()
 
@@ -55,11 +53,10 @@ def checked_coil_maps(maps: Array, size: tuple[int, int]) -> Complex[Tensor, "se
             f"coil_maps is {tuple(maps.shape)} {maps.dtype}; pass complex maps (coil, {size[0]}, {size[1]}), or those "
             "of each sample, (batch, coil, ...); torch.complex(real, imaginary) makes them of two real ones."
         )
-    check_finite(maps, "coil_maps")
     maps = maps.reshape(-1, *maps.shape[-3:]).clone()
     largest = float(torch.linalg.vector_norm(maps, dim=1).max())
-    if largest == 0:
-        raise InputError("coil_maps holds zeros only: estimate the maps again.")
+    if not 0 < largest < torch.inf:
+        raise InputError("coil_maps holds NaN or infinite values, or zeros only: estimate the maps again.")
     if largest > 1.01:
         advice = "divide coil_maps by it, as step sizes and penalties are for a norm of at most 1"
         warnings.warn(f"The norm of A may be {largest:.3g}, sqrt(sum |s|^2) of the maps: {advice}.", stacklevel=3)

@@ -51,8 +51,7 @@ def mri(
     kept, noise = checked_mask(mask, size, 2), SeededGaussianNoise(noise_sigma, noise_seed)
     if not bool(kept[..., size[0] // 2, size[1] // 2].all()):
         advice = "torch.fft.fftshift(mask) if yours is at the corner, 1 - mask if 1 stands for what is missing"
-        place = f"({size[0] // 2}, {size[1] // 2})"
-        warnings.warn(f"mask leaves out the zero frequency, at {place} here: pass {advice}.", stacklevel=2)
+        warnings.warn(f"mask leaves out the zero frequency, here in the middle: pass {advice}.", stacklevel=2)
     if coil_maps is not None:
         return MultiCoilCartesianMRI(kept, checked_coil_maps(coil_maps, size), noise)
     if n_coils is None:

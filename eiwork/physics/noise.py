@@ -1,7 +1,5 @@
 """Gaussian measurement noise of known standard deviation."""
 
-from typing import Any
-
 import torch
 from deepinv.physics import GaussianNoise
 from torch import Tensor
@@ -19,10 +17,6 @@ class SeededGaussianNoise(GaussianNoise):
     def __init__(self, sigma: float | int, seed: int | None = None) -> None:
         check_number(sigma, "noise_sigma", lambda v: v >= 0, "a standard deviation, zero or positive")
         super().__init__(sigma=float(sigma), rng=None if seed is None else torch.Generator().manual_seed(seed))
-
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """x with noise, in the dtype of x."""
-        return super().forward(x, *args, **kwargs).to(x.dtype)
 
     def randn_like(self, input: Tensor, seed: int | None = None) -> Tensor:
         """Standard normal values of the shape, dtype and device of `input`; `seed` restarts the generator."""

@@ -1,6 +1,5 @@
 """The proximal map of the data term, argmin over x of gamma / 2 ||A x - y||^2 + 1 / 2 ||x - z||^2, exactly."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,7 +7,8 @@ from deepinv.physics import DecomposablePhysics, LinearPhysics
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.physics.checks import check_alongside, checked_positive
+from eiwork.errors import InputError
+from eiwork.physics.checks import checked_positive
 from eiwork.physics.linear import Method, shifted_inverse
 from eiwork.physics.masks import checked_coil_maps, checked_mask
 
@@ -51,18 +51,18 @@ class MaskedProducts(ExactProx):
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
     def A(self, x: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel *measurement"]:
         """Transform x and zero what is not measured; `InputError` for unusable x."""
-        self.prepare(x, "x", kwargs)
-        return _of_any_batch(super().A, x, kwargs)
+        out = super().A(self.prepare(x, "x", kwargs), **kwargs).to(x.dtype)
+        return out if len(x) else out[:0]
 
     def A_adjoint(self, y: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel height width"]:
         """Inverse transform of the masked y, coils combined; `InputError` for unusable y."""
-        self.prepare(y, "y", kwargs)
-        return _of_any_batch(super().A_adjoint, y, kwargs)
+        out = super().A_adjoint(self.prepare(y, "y", kwargs), **kwargs).to(y.dtype)
+        return out if len(y) else out[:0]
 
     def noise(self, x: Tensor, **kwargs: Any) -> Tensor:
         """The measurement x with noise of the full level, whatever the weight, where it is measured."""
         measured = self.mask != 0
-        return self.noise_model(x, **kwargs) * (measured if x.ndim == 4 else measured[:, :, None])
+        return (self.noise_model(x, **kwargs) * (measured if x.ndim == 4 else measured[:, :, None])).to(x.dtype)
 
     def update_parameters(self, mask: Any = None, coil_maps: Any = None, **kwargs: Any) -> None:
         """A checked mask and checked maps, of any array, in place of these."""
@@ -71,18 +71,17 @@ class MaskedProducts(ExactProx):
         coil_maps = None if coil_maps is None else checked_coil_maps(coil_maps, size)
         super().update_parameters(mask=mask, coil_maps=coil_maps, **kwargs)
 
-    def prepare(self, value: Tensor, name: str, kwargs: dict[str, Any]) -> None:
-        """Take new parameters out of `kwargs`, and refuse (`InputError`) a value that does not fit."""
+    def prepare(self, value: Tensor, name: str, kwargs: dict[str, Any]) -> Tensor:
+        """The checked value, or a sample of zeros if it has none, as FFTs need; takes parameters out of `kwargs`."""
         self.update_parameters(kwargs.pop("mask", None), kwargs.pop("coil_maps", None), **kwargs)
         self.check(value, name)
-        check_alongside(value, name, self.mask, *([self.coil_maps] if hasattr(self, "coil_maps") else []))
-
-
-def _of_any_batch(f: Callable[..., Tensor], v: Tensor, kwargs: dict[str, Any]) -> Tensor:
-    """f(v) in the dtype of v; of an empty batch, of which there is no FFT, by a sample of zeros."""
-    if len(v) == 0:
-        return f(torch.cat([v, v.new_zeros(1, *v.shape[1:])]), **kwargs)[:0].to(v.dtype)
-    return f(v, **kwargs).to(v.dtype)
+        for own in (self.mask, getattr(self, "coil_maps", self.mask)):
+            if value.device != own.device or len(own) not in (1, len(value)):
+                raise InputError(
+                    f"{name} holds {len(value)} samples on {value.device}, the operator's mask or maps are for "
+                    f"{len(own)} on {own.device}: pass those of this batch to physics.update, or call physics.to."
+                )
+        return value if len(value) else torch.cat([value, value.new_zeros(1, *value.shape[1:])])
 
 
 class MaskedProx(MaskedProducts, DecomposablePhysics):
@@ -93,12 +92,12 @@ class MaskedProx(MaskedProducts, DecomposablePhysics):
 
     def data_step(self, r: Tensor, shift: float | Tensor) -> Tensor:
         """In closed form."""
-        return self.A_adjoint(r / (self.mask.square() + shift))
+        return self.A_adjoint(r / (self.mask.to(r).square() + shift))
 
     def A_dagger(self, y: Tensor, **kwargs: Any) -> Float[Tensor, "batch c h w"]:
         """Minimum-norm inverse of y; `InputError` for unusable y."""
-        self.prepare(y, "y", kwargs)
-        return _of_any_batch(super().A_dagger, y, kwargs)
+        out = super().A_dagger(self.prepare(y, "y", kwargs), **kwargs).to(y.dtype)
+        return out if len(y) else out[:0]
 
 
 class NormalProx(ExactProx):

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 
 from eiwork.physics import inpainting
@@ -21,3 +22,12 @@ def test_the_operator_is_its_own_adjoint_and_inverse():
     assert torch.equal(y, x * physics.mask)
     assert torch.equal(physics.A_adjoint(y), y)
     torch.testing.assert_close(physics.A_dagger(y), y)
+
+
+def test_a_mask_of_ones_own_has_any_type_and_a_channel_or_sample_for_each_of_its_own():
+    x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
+    mask = np.random.default_rng(0).random((2, 3, 8, 6)) < 0.5
+    for given, image in ((mask, x), (mask[0], x), (mask[:, :1], x[:, :1]), (mask[0, 0][::-1], x[:, :1])):
+        physics = inpainting((8, 6), mask=given)
+        assert torch.equal(physics(image), image * torch.tensor(given.copy()))
+        assert torch.equal(physics.A_dagger(physics.A(image)), physics.A(image))

@@ -1,9 +1,12 @@
 """What every operator promises, against dense algebra: A, its adjoint and inverse, data steps, derivatives, errors."""
 
+import copy
+
 import deepinv
 import pytest
 import torch
 from dense_algebra import dense, forward_mode, randn, solved
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from eiwork.errors import InputError
 from eiwork.physics import inpainting, mri, radial_mri, tomography
@@ -97,7 +100,7 @@ def test_whitening_is_the_dense_inverse(kind):
     single = physics.float().whiten(r.float(), 0.05)
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), white, rtol=1e-3, atol=1e-3)
-    for useless in (0, -1.0, float("nan"), torch.tensor(-1.0), torch.ones(2)):
+    for useless in (0, -1.0, float("nan"), torch.ones(2)):
         with pytest.raises(InputError, match="regularisation"):
             physics.whiten(r.float(), useless)
     with pytest.raises(InputError, match="has shape"):
@@ -158,6 +161,53 @@ def test_a_new_mask_counts():
     torch.testing.assert_close(pixels.prox_l2(z, y, 1.0, mask=full), (z + y) / 2)
 
 
+class Waits(TorchDispatchMode):
+    """Counts what a device would have to be waited for."""
+
+    found = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        self.found += name in ("_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select")
+        return function(*args, **(kwargs or {}))
+
+
+@operators
+def test_products_and_exact_steps_wait_for_no_value_and_keep_their_precision_under_autocast(kind):
+    physics = OPERATORS[kind]()
+    x = randn(2, *physics.img_size, dtype=torch.float32)
+    y, value = physics.A(x), torch.tensor(0.3)
+    steps = [lambda: physics.A(x), lambda: physics.A_adjoint(y), lambda: physics(x)]
+    if kind != "radial":  # whose inverses iterate, and look at their residual
+        steps += [lambda: physics.A_dagger(y), lambda: physics.prox_l2(x, y, value), lambda: physics.prox_l2(x, y, 2)]
+    if kind in ("ct", "coils"):
+        steps += [lambda: physics.whiten(y, value), lambda: physics.whiten(y, 0.1)]
+    for step in steps:
+        expected = step()  # what is kept is made here
+        with Waits() as waits, torch.autocast("cpu", torch.bfloat16):
+            found = step()
+        assert waits.found == 0
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["mri", "coils", "inpainting"])
+def test_an_empty_batch_gives_an_empty_result_and_products_follow_the_dtype_of_their_input(kind):
+    physics, z, y = problem(kind)
+    steps = [physics.A, physics.A_adjoint, physics.A_dagger, physics, lambda z: physics.prox_l2(z, physics.A(z), 2.0)]
+    gamma = torch.tensor(2.0, requires_grad=True)
+    for step, v in zip(steps, (z, y, y, z, z), strict=True):
+        full, empty = step(v.float()), v[:0].clone().requires_grad_()
+        assert (step(empty).shape, full.dtype) == ((0, *full.shape[1:]), torch.float32)
+        (gradient,) = torch.autograd.grad(step(empty).sum(), empty)
+        assert gradient.shape == empty.shape
+    (slope,) = torch.autograd.grad(physics.prox_l2(None, y[:0], gamma).sum(), gamma)
+    assert slope == 0
+    again = copy.deepcopy(physics).to(torch.float32)
+    torch.testing.assert_close(again.to(torch.float64).A(z), physics.A(z), rtol=1e-6, atol=1e-6)
+    with pytest.raises(InputError, match=r"y holds 2 samples on meta, .* for 1 on cpu"):
+        physics.A_adjoint(y.to("meta"))
+
+
 @operators
 def test_deepinvs_losses_take_the_operator(kind):
     physics = OPERATORS[kind](16)
@@ -177,10 +227,8 @@ def test_deepinvs_losses_take_the_operator(kind):
 @operators
 def test_unusable_tensors_and_numbers_are_one_error_each(kind):
     physics, x, y = problem(kind)
-    bad = x.clone()
-    bad[0, 0, 3, 4] = float("nan")
     image = [(x[..., :-1], "x has shape"), (x[0], "x has shape"), (x.to(torch.complex64), "x is complex")]
-    for wrong, message in (*image, (x.int(), "x is torch.int32"), (bad, "x holds 1 NaN")):
+    for wrong, message in (*image, (x.int(), "x is torch.int32"), (x.movedim(1, -1), r"x\.reshape.*\.permute\(0, 3,")):
         for method in (physics.A, physics, *([physics.A_adjoint_A] if kind == "radial" else [])):
             with pytest.raises(InputError, match=message):
                 method(wrong)
@@ -189,15 +237,17 @@ def test_unusable_tensors_and_numbers_are_one_error_each(kind):
             physics.A(x[:, :1])
     names = [name for name in ("A_adjoint", "A_dagger", "fbp", "gridding") if hasattr(physics, name)]
     for method in (*(getattr(physics, name) for name in names), lambda y: physics.prox_l2(None, y, 1.0)):
-        for wrong, message in ((y[..., :-1], "y has shape"), (y[:, :, :-1], "y has shape"), (y / 0, "y holds")):
+        for wrong, message in ((y[..., :-1], "y has shape"), (y[:, :, :-1], "y has shape"), (y.half(), "y is")):
             with pytest.raises(InputError, match=message):
                 method(wrong)
-    for gamma in (0.0, -1.0, float("nan"), torch.tensor(-2.0)):
+    for gamma in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="gamma"):
             physics.prox_l2(x, y, gamma)
+    assert kind == "radial" or physics.prox_l2(x, y, torch.tensor(-2.0)).isnan().all(), "no wrong answer, and no wait"
 
 
 MAPS = torch.ones(2, 16, 16, dtype=torch.complex64)
+MASK = torch.ones(16, 16)
 
 
 @pytest.mark.parametrize(
@@ -219,6 +269,17 @@ MAPS = torch.ones(2, 16, 16, dtype=torch.complex64)
         *((inpainting, {"keep": share}, f"keep = {share}") for share in (0, 1.1)),
         (inpainting, {"keep": 0.0001}, "keeps no pixel of 16 x 16"),
         (inpainting, {"image_size": (16,)}, "image_size"),
+        *((mri, {"mask": MASK} | more, "mask is given, so") for more in ({"acceleration": 4}, {"seed": 0})),
+        (mri, {"coil_maps": MAPS, "n_coils": 2}, "coil_maps is given, so n_coils"),
+        (inpainting, {"mask": MASK, "keep": 0.5}, "mask is given, so keep"),
+        *((build, {"mask": 0 * MASK}, "not all 0") for build in (mri, inpainting)),
+        *((mri, {"mask": MASK * w}, "1 where measured, 0 elsewhere") for w in (255, -1, float("nan"))),
+        (mri, {"mask": MASK.expand(2, 16, 16)}, r"mask has shape \(2, 16, 16\), .* one for each sample"),
+        (mri, {"mask": MASK.numpy().T, "image_size": (16, 8)}, "mask has shape"),
+        (inpainting, {"mask": [["a"]]}, "mask is a list without numbers"),
+        (mri, {"coil_maps": MAPS.real}, r"pass complex maps \(coil, 16, 16\)"),
+        (mri, {"coil_maps": 0 * MAPS}, "zeros only"),
+        (mri, {"coil_maps": MAPS / 0}, "NaN or infinite"),
         (radial_mri, {"coil_maps": torch.ones(2, 16, 16)}, "coil_maps is"),
         (radial_mri, {"coil_maps": MAPS[:, :-1]}, "pass complex maps"),
         (radial_mri, {"coil_maps": 0 * MAPS}, "zeros only"),
