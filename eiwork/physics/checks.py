@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from itertools import permutations
-from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -34,6 +33,8 @@ def check_tensor(value: object, name: str, shape: tuple[int | None, ...], layout
     sizes = value.shape
     if len(sizes) != len(shape) or any(w not in (None, s) for s, w in zip(sizes, shape, strict=True)):
         advice = "Resize or crop the data, add the missing axes, or build the operator for this size."
+        if shape[1:2] == (2,) and sizes[1:2] == (1,):
+            advice = f"The channels are real and imaginary part: real_to_complex({name}) makes it."
         full = (1,) * (len(shape) - len(sizes)) + tuple(sizes)
         for order in permutations(range(1, len(shape))) if len(full) == len(shape) else ():
             if all(w in (None, full[i]) for i, w in zip(order, shape[1:], strict=True)):
@@ -65,7 +66,8 @@ def is_traced(value: Tensor) -> bool:
 
 def check_number(value: object, name: str, allowed: Callable, rule: str, *, integer: bool = False) -> None:
     """Refuse (`InputError`) what is not a finite (whole) number for which `allowed` holds; `rule`: that in words."""
-    usable = isinstance(value, Integral if integer else Real) and not isinstance(value, bool) and math.isfinite(value)
+    types = (int, np.integer) if integer else (int, float, np.integer, np.floating)
+    usable = isinstance(value, types) and not isinstance(value, bool) and math.isfinite(value)
     if not usable or not allowed(value):
         raise InputError(f"{name} = {value!r} is not possible; it must be {rule}.")
 

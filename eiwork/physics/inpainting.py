@@ -2,10 +2,9 @@
 
 import deepinv
 import torch
-from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_image_size, check_in_place_of, check_number, check_tensor
+from eiwork.physics.checks import check_image_size, check_in_place_of, check_number
 from eiwork.physics.masks import Array, as_tensor, checked_mask
 from eiwork.physics.noise import SeededGaussianNoise
 from eiwork.physics.proximal import MaskedProx
@@ -50,8 +49,3 @@ class Inpainting(MaskedProx, deepinv.physics.Inpainting):
 
     mask: 1 where measured, (1 or batch, channel, height, width). Other pixels stay zero, without noise.
     """
-
-    def check(self, value: Tensor, name: str) -> None:
-        """Refuse (`InputError`) anything but (batch, channel, height, width)."""
-        channels, height, width = self.img_size
-        check_tensor(value, name, (None, channels, height, width), f"(batch, {channels}, {height}, {width})")

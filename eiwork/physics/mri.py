@@ -34,20 +34,20 @@ def mri(
     """An MRI operator with the given mask and coil maps, or made ones; `InputError` for values that do not fit.
 
     Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`. image_size: side, or
-    (height, width), in pixels. mask: tensor or array, 1 where k-space is measured, else 0, zero frequency at (height //
-    2, width // 2): (height, width), (width,) for whole columns, (batch, 1, height, width) for one for each sample; by
-    default that of `column_mask`, whose acceleration, center_fraction and seed are here. coil_maps: complex tensor or
-    array (coil, height, width), or (batch, coil, height, width), on the device of the mask, with sum |s|^2 at most 1.
-    n_coils: number of coils with synthetic maps in their place; None of both: one coil of uniform sensitivity.
-    noise_sigma: standard deviation of the noise on every real number measured. noise_seed: None draws from PyTorch's
-    default generator. Warns of a mask without the zero frequency, and of maps with a larger sum.
+    (height, width), in pixels. mask: tensor or array, 1 where k-space is measured, else 0 or a weight between, zero
+    frequency at (height // 2, width // 2): (height, width), (width,) for whole columns, (batch, 1, height, width) for
+    one for each sample; by default `column_mask` with acceleration 4, center_fraction 0.08, seed 0. coil_maps: complex
+    tensor or array ([batch,] coil, height, width), moved to the device of the mask, with sum |s|^2 at most 1. n_coils:
+    number of coils with synthetic maps in their place; None of both: one coil of uniform sensitivity. noise_sigma:
+    standard deviation of the noise on every real number measured. noise_seed: None draws from PyTorch's default
+    generator. Warns of a mask without the zero frequency, and of maps with a larger sum.
     """
-    columns = {"acceleration": acceleration, "center_fraction": center_fraction, "seed": seed}
-    checks.check_in_place_of("mask", mask, **columns)
+    checks.check_in_place_of("mask", mask, acceleration=acceleration, center_fraction=center_fraction, seed=seed)
     checks.check_in_place_of("coil_maps", coil_maps, n_coils=n_coils)
     size = checks.check_image_size(image_size)
     if mask is None:
-        mask = column_mask(size[1], **{name: value for name, value in columns.items() if value is not None})
+        share = 0.08 if center_fraction is None else center_fraction
+        mask = column_mask(size[1], 4 if acceleration is None else acceleration, share, seed or 0)
     kept, noise = checked_mask(mask, size, 2), SeededGaussianNoise(noise_sigma, noise_seed)
     if not bool(kept[..., size[0] // 2, size[1] // 2].all()):
         advice = "torch.fft.fftshift(mask) if yours is at the corner, 1 - mask if 1 stands for what is missing"
@@ -60,9 +60,7 @@ def mri(
     return MultiCoilCartesianMRI(kept, coil_sensitivities(n_coils, *size)[None], noise)
 
 
-def column_mask(
-    width: int, acceleration: float | int = 4, center_fraction: float | int = 0.08, seed: int = 0
-) -> Float[Tensor, " w"]:
+def column_mask(width: int, acceleration: float | int, center_fraction: float | int, seed: int) -> Float[Tensor, " w"]:
     """Variable-density mask of phase-encode columns: 1 where measured, the zero frequency at index width // 2.
 
     Exactly round(width / acceleration) columns, acceleration from 1 up: the round(width * center_fraction) nearest to
@@ -109,10 +107,6 @@ class CartesianMRI(MaskedProx, _Mappable, MRI):
     mask: 1 where measured, (1 or batch, 2, height, width). Images and measurements: (batch, 2, height, width).
     """
 
-    def check(self, value: Tensor, name: str) -> None:
-        """Refuse (`InputError`) anything but (batch, 2, height, width)."""
-        check_complex(value, name, self.img_size[-2:])
-
 
 class MultiCoilCartesianMRI(NormalProx, MaskedProducts, _Mappable, MultiCoilMRI):
     """deepinv's `MultiCoilMRI`, of norm at most 1 where sum |s|^2 <= 1, with checked input.
@@ -130,13 +124,6 @@ class MultiCoilCartesianMRI(NormalProx, MaskedProducts, _Mappable, MultiCoilMRI)
         self.img_size = self.mask.shape[1:]
         self.rtol = cut_for_noise(float(noise.sigma))
         self._kept: tuple[Tensor, Tensor, list[int | None], ReadoutGram | None] | None = None
-
-    def check(self, value: Tensor, name: str) -> None:
-        """Refuse (`InputError`) anything but images (batch, 2, height, width), measurements with an axis of coils."""
-        if name == "x":
-            return check_complex(value, name, self.img_size[-2:])
-        shape = (2, *self.coil_maps.shape[-3:])
-        return check_tensor(value, name, (None, *shape), f"(batch, {', '.join(map(str, shape))})")
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MultiCoilCartesianMRI":
         # `.to(torch.float64)` would drop the imaginary part of the maps, and `.double()` leave them as they are.
@@ -184,12 +171,8 @@ class MultiCoilCartesianMRI(NormalProx, MaskedProducts, _Mappable, MultiCoilMRI)
 
 
 def check_complex(value: object, name: str, size: tuple[int, int]) -> None:
-    """Refuse (`InputError`) anything but (batch, 2, height, width), with advice for the likeliest slip."""
-    height, width = size
-    layout = f"(batch, 2, {height}, {width})"
-    if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
-        layout += f", real and imaginary part: real_to_complex({name}) makes it"
-    check_tensor(value, name, (None, 2, height, width), layout)
+    """Refuse (`InputError`) anything but (batch, 2, height, width), real and imaginary part of images of this size."""
+    check_tensor(value, name, (None, 2, *size), f"(batch, 2, {size[0]}, {size[1]})")
 
 
 def real_to_complex(x: Tensor) -> Float[Tensor, "batch 2 height width"]:

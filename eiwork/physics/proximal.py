@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import checked_positive
+from eiwork.physics.checks import check_tensor, checked_positive
 from eiwork.physics.linear import Method, shifted_inverse
 from eiwork.physics.masks import checked_coil_maps, checked_mask
 
@@ -44,10 +44,6 @@ class MaskedProducts(ExactProx):
     They follow the dtype of their input. A new mask and new maps, by keyword or `update`, stay: see `masks`.
     """
 
-    def check(self, value: Tensor, name: str) -> None:
-        """Refuse (`InputError`) what is not a batch of images (x) or measurements (y)."""
-        raise NotImplementedError
-
     # Plain tensors in, checked by hand: see eiwork.physics.tomography.
     def A(self, x: Tensor, **kwargs: Any) -> Float[Tensor, "batch channel *measurement"]:
         """Transform x and zero what is not measured; `InputError` for unusable x."""
@@ -74,8 +70,10 @@ class MaskedProducts(ExactProx):
     def prepare(self, value: Tensor, name: str, kwargs: dict[str, Any]) -> Tensor:
         """The checked value, or a sample of zeros if it has none, as FFTs need; takes parameters out of `kwargs`."""
         self.update_parameters(kwargs.pop("mask", None), kwargs.pop("coil_maps", None), **kwargs)
-        self.check(value, name)
-        for own in (self.mask, getattr(self, "coil_maps", self.mask)):
+        maps: Any = getattr(self, "coil_maps", self.mask)
+        shape = (2, *maps.shape[1:]) if maps is not self.mask and name == "y" else tuple(self.img_size)
+        check_tensor(value, name, (None, *shape), f"(batch, {', '.join(map(str, shape))})")
+        for own in (self.mask, maps):
             if value.device != own.device or len(own) not in (1, len(value)):
                 raise InputError(
                     f"{name} holds {len(value)} samples on {value.device}, the operator's mask or maps are for "

@@ -137,16 +137,6 @@ def test_its_eigenvalues_are_those_of_the_dense_matrix_and_pairs_of_them():
     torch.testing.assert_close(found.flatten().repeat_interleave(2).sort().values, expected, rtol=1e-9, atol=1e-9)
 
 
-def test_a_mask_of_scattered_samples_or_several_sets_of_maps_is_left_to_conjugate_gradients():
-    physics = operator()
-    assert readout_gram(physics.mask, physics.coil_maps.repeat(2, 1, 1, 1)) is None
-    mask = (torch.rand(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) < 0.5).double()
-    physics.update(mask=mask.expand(1, 2, HEIGHT, WIDTH).clone())
-    assert readout_gram(physics.mask, physics.coil_maps) is None
-    z, y = randn(1, 2, HEIGHT, WIDTH), physics.A(randn(1, 2, HEIGHT, WIDTH, seed=1))
-    torch.testing.assert_close(physics.prox_l2(z, y, 3.0), proximal_point(physics, z, y), rtol=1e-9, atol=1e-9)
-
-
 @pytest.mark.parametrize("change", ["another mask", "another set of maps", "a mask that is written to", "a copy"])
 def test_what_is_decomposed_is_that_of_the_moment(change):
     physics = operator()

@@ -152,23 +152,14 @@ def test_one_gamma_per_sample_is_left_to_deepinv(kind):
         torch.testing.assert_close(several[i : i + 1], one, rtol=1e-4, atol=1e-4)
 
 
-def test_a_new_mask_counts():
-    physics, z, y = problem("mri")
-    ones = torch.ones(SIZE, SIZE, dtype=torch.float64)
-    torch.testing.assert_close(physics.prox_l2(z, y, 1.0, mask=ones), (z + physics.V(y)) / 2)
-    pixels, z, y = problem("inpainting")
-    full = torch.ones(1, 1, SIZE, SIZE, dtype=torch.float64)
-    torch.testing.assert_close(pixels.prox_l2(z, y, 1.0, mask=full), (z + y) / 2)
-
-
 class Waits(TorchDispatchMode):
-    """Counts what a device would have to be waited for."""
+    """Counts the looks at a value, each of which would wait for the device."""
 
     found = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.overloadpacket.__name__
-        self.found += name in ("_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select")
+        looks = ("_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select")
+        self.found += function.overloadpacket.__name__ in looks
         return function(*args, **(kwargs or {}))
 
 
@@ -179,9 +170,9 @@ def test_products_and_exact_steps_wait_for_no_value_and_keep_their_precision_und
     y, value = physics.A(x), torch.tensor(0.3)
     steps = [lambda: physics.A(x), lambda: physics.A_adjoint(y), lambda: physics(x)]
     if kind != "radial":  # whose inverses iterate, and look at their residual
-        steps += [lambda: physics.A_dagger(y), lambda: physics.prox_l2(x, y, value), lambda: physics.prox_l2(x, y, 2)]
+        steps += [lambda: physics.A_dagger(y), *(lambda g=g: physics.prox_l2(x, y, g) for g in (2, value))]
     if kind in ("ct", "coils"):
-        steps += [lambda: physics.whiten(y, value), lambda: physics.whiten(y, 0.1)]
+        steps += [lambda g=g: physics.whiten(y, g) for g in (0.1, value)]
     for step in steps:
         expected = step()  # what is kept is made here
         with Waits() as waits, torch.autocast("cpu", torch.bfloat16):
@@ -193,17 +184,15 @@ def test_products_and_exact_steps_wait_for_no_value_and_keep_their_precision_und
 @pytest.mark.parametrize("kind", ["mri", "coils", "inpainting"])
 def test_an_empty_batch_gives_an_empty_result_and_products_follow_the_dtype_of_their_input(kind):
     physics, z, y = problem(kind)
-    steps = [physics.A, physics.A_adjoint, physics.A_dagger, physics, lambda z: physics.prox_l2(z, physics.A(z), 2.0)]
     gamma = torch.tensor(2.0, requires_grad=True)
-    for step, v in zip(steps, (z, y, y, z, z), strict=True):
+    prox = lambda z: physics.prox_l2(z, physics.A(z), gamma)  # noqa: E731
+    for step, v in ((physics.A, z), (physics.A_adjoint, y), (physics.A_dagger, y), (physics, z), (prox, z)):
         full, empty = step(v.float()), v[:0].clone().requires_grad_()
         assert (step(empty).shape, full.dtype) == ((0, *full.shape[1:]), torch.float32)
-        (gradient,) = torch.autograd.grad(step(empty).sum(), empty)
-        assert gradient.shape == empty.shape
-    (slope,) = torch.autograd.grad(physics.prox_l2(None, y[:0], gamma).sum(), gamma)
-    assert slope == 0
-    again = copy.deepcopy(physics).to(torch.float32)
-    torch.testing.assert_close(again.to(torch.float64).A(z), physics.A(z), rtol=1e-6, atol=1e-6)
+        assert torch.autograd.grad(step(empty).sum(), empty)[0].shape == empty.shape
+    assert torch.autograd.grad(prox(z[:0]).sum(), gamma)[0] == 0
+    single = copy.deepcopy(physics).to(torch.float32)
+    torch.testing.assert_close(single.to(torch.float64).A(z), physics.A(z), rtol=1e-6, atol=1e-6)
     with pytest.raises(InputError, match=r"y holds 2 samples on meta, .* for 1 on cpu"):
         physics.A_adjoint(y.to("meta"))
 
