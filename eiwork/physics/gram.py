@@ -3,9 +3,10 @@
 Tomography's blocks come from the quarter turns and mirrorings of the square image that permute the measurements.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -21,7 +22,9 @@ from eiwork.physics.projection import ParallelBeam
 MAX_BLOCK = 4600
 """Size up to which a block of A A^T is decomposed: 128x128 pixels with 100 evenly spread views, or 256x256 with 50."""
 
+_KEPT_FACTORS = 4
 _COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+_EXACT = (torch.float64, torch.device("cpu"))
 
 Permutation = NDArray[np.int64]
 # (quarter turns, mirrored): the eight symmetries of the square, the dihedral group D4.
@@ -45,8 +48,9 @@ class GramSpectrum:
 
     def __init__(self, matrix: sp.csr_matrix, geometry: ParallelBeam) -> None:
         self._matrix, self._geometry = matrix, geometry
-        self._change, self._decomposed = cache(self._made_change), cache(self._cast)
-        self._inverses = lru_cache(maxsize=4)(self._inverted)
+        self._changes: dict[tuple[bool, torch.dtype, torch.device], Tensor] = {}
+        self._blocks: dict[tuple[torch.dtype, torch.device], list[_Block]] = {}
+        self._factors: OrderedDict[tuple[float, torch.dtype, torch.device], list[Tensor]] = OrderedDict()
 
     @cached_property
     def _bases(self) -> list[tuple[sp.csc_matrix, ...]]:
@@ -72,14 +76,14 @@ class GramSpectrum:
     def pseudo_inverse(self, r: Float[Tensor, "batch m"], rtol: float) -> Float[Tensor, "batch m"]:
         """(A A^T)^+ r in float64, without autograd: singular values below `rtol` times the largest count as zero."""
         blocks = self._decomposed(torch.float64, r.device)
-        # As NumPy's: what is kept is found without a wait for the device.
-        ascending = [block.values.numpy() for block in self._blocks]
+        # By NumPy, which waits for no device.
+        ascending = [block.values.numpy() for block in self._decomposed(*_EXACT)]
         cut = rtol**2 * max(values[-1] for values in ascending)
-        first = [int(np.searchsorted(values, cut, side="right")) for values in ascending]
 
         def multiply(i: int, v: Tensor) -> Tensor:
-            vectors = blocks[i].vectors[:, first[i] :].contiguous()
-            return ((v @ vectors) / blocks[i].values[first[i] :]) @ vectors.t()
+            kept = slice(int(np.searchsorted(ascending[i], cut, side="right")), None)
+            vectors = blocks[i].vectors[:, kept].contiguous()
+            return ((v @ vectors) / blocks[i].values[kept]) @ vectors.t()
 
         return self._by_blocks(r.double(), multiply)
 
@@ -94,28 +98,40 @@ class GramSpectrum:
             start += size * len(group)
         return torch.mm(self._change(False, r.dtype, r.device), torch.cat(mapped, dim=1).t()).t().contiguous()
 
-    def _made_change(self, transpose: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
+    def _change(self, transpose: bool, dtype: torch.dtype, device: torch.device) -> Tensor:
         """Q, or Q^T, as a CSR tensor."""
-        q = sp.hstack([basis for group in self._bases for basis in group])
-        matrix = (q.T if transpose else q).tocsr()
-        matrix.sort_indices()
-        return csr_tensor(matrix, dtype, device)
+        key = (transpose, dtype, device)
+        if key not in self._changes:
+            q = sp.hstack([basis for group in self._bases for basis in group])
+            matrix = (q.T if transpose else q).tocsr()
+            matrix.sort_indices()
+            self._changes[key] = csr_tensor(matrix, dtype, device)
+        return self._changes[key]
 
-    @cached_property
-    def _blocks(self) -> list[_Block]:
-        blocks = []
-        for basis, *_ in self._bases:
-            rows = (basis.T @ self._matrix).tocsr()
-            values, vectors = torch.linalg.eigh(torch.from_numpy((rows @ rows.T).toarray()))
-            blocks.append(_Block(values.clamp_min(0.0), vectors))
-        return blocks
+    def _decomposed(self, dtype: torch.dtype, device: torch.device) -> list[_Block]:
+        if not self._blocks:
+            for basis, *_ in self._bases:
+                rows = (basis.T @ self._matrix).tocsr()
+                values, vectors = torch.linalg.eigh(torch.from_numpy((rows @ rows.T).toarray()))
+                self._blocks.setdefault(_EXACT, []).append(_Block(values.clamp_min(0.0), vectors))
+        key = (dtype, device)
+        if key not in self._blocks:
+            exact = self._blocks[_EXACT]
+            self._blocks[key] = [_Block(b.values.to(device, dtype), b.vectors.to(device, dtype)) for b in exact]
+        return self._blocks[key]
 
-    def _cast(self, dtype: torch.dtype, device: torch.device) -> list[_Block]:
-        return [_Block(b.values.to(device, dtype), b.vectors.to(device, dtype)) for b in self._blocks]
-
-    def _inverted(self, regularisation: float, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
-        inverses = [(b.vectors / (b.values + regularisation)) @ b.vectors.t() for b in self._blocks]
-        return [((inverse + inverse.t()) / 2).to(device, dtype) for inverse in inverses]
+    def _inverses(self, regularisation: float, dtype: torch.dtype, device: torch.device) -> list[Tensor]:
+        key = (regularisation, dtype, device)
+        if key not in self._factors:
+            inverses = []
+            for block in self._decomposed(*_EXACT):
+                inverse = (block.vectors / (block.values + regularisation)) @ block.vectors.t()
+                inverses.append(((inverse + inverse.t()) / 2).to(device, dtype))
+            self._factors[key] = inverses
+            if len(self._factors) > _KEPT_FACTORS:
+                self._factors.popitem(last=False)
+        self._factors.move_to_end(key)
+        return self._factors[key]
 
 
 def measurement_permutation(geometry: ParallelBeam, quarter_turns: int, mirrored: bool) -> Permutation | None:
@@ -152,22 +168,23 @@ def invariant_bases(geometry: ParallelBeam) -> list[tuple[sp.csc_matrix, ...]]:
     }
     half_turn = (2, False)
     mirrors = (half_turn, (0, True), (2, True))
-    signs, turned = list(product((1, -1), repeat=2)), []
     if len(found) == len(_ELEMENTS):
         # Characters that see the half turn as 1, and half of the two-dimensional representation with its turned twin.
-        bases = [_sign_basis([(p, a**k * b**m) for (k, m), p in found.items()]) for a, b in signs]
+        even = [_sign_basis([(p, a**k * b**m) for (k, m), p in found.items()]) for a, b in product((1, -1), repeat=2)]
         axes = [(found[k, m], (-1) ** (k // 2)) for k, m in ((0, False), *mirrors)]
         odd = _sign_basis(axes)
         # Row i of the turned basis is row g^-1(i), so that the vector of measurement i goes to g(i).
-        turned = [(odd, odd[np.argsort(found[1, False])])]
-    elif all(element in found for element in mirrors):
+        twin = odd[np.argsort(found[1, False])]
+        return [*((basis,) for basis in even if basis.shape[1]), (odd, twin)]
+    if all(element in found for element in mirrors):
         group = [(0, False), *mirrors]
+        signs = list(product((1, -1), repeat=2))
         bases = [_sign_basis([(found[k, m], c ** (k // 2) * b**m) for k, m in group]) for c, b in signs]
-    elif half_turn in found:
+        return [(basis,) for basis in bases if basis.shape[1]]
+    if half_turn in found:
         bases = [_sign_basis([(found[0, False], 1), (found[half_turn], sign)]) for sign in (1, -1)]
-    else:
-        bases = [sp.identity(geometry.n_detectors * geometry.n_views, format="csc")]
-    return [*((basis,) for basis in bases if basis.shape[1]), *turned]
+        return [(basis,) for basis in bases if basis.shape[1]]
+    return [(sp.identity(geometry.n_detectors * geometry.n_views, format="csc"),)]
 
 
 def _sign_basis(group: list[tuple[Permutation, int]]) -> sp.csc_matrix:

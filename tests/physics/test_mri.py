@@ -30,6 +30,7 @@ def test_the_inverse_of_scattered_samples_is_found_by_conjugate_gradients():
     y = physics.A(randn(2, 2, 8, 8))
     expected = y.flatten(1) @ torch.linalg.pinv(dense(physics), rtol=1e-5).t()
     torch.testing.assert_close(physics.A_dagger(y, rtol=1e-5).flatten(1), expected, rtol=1e-4, atol=1e-4)
+    assert physics.A_dagger(y[:0]).shape == physics.prox_l2(None, y[:0], 1.0).shape == (0, 2, 8, 8)
     physics.max_iter = 1
     with pytest.warns(ConvergenceWarning, match="stopped after 1 conjugate"):
         physics.A_dagger(y)
