@@ -56,7 +56,7 @@ def check_in_place_of(name: str, given: object, **others: object) -> None:
     """Refuse (`InputError`) options that say how to make what is given."""
     unused = [other for other, value in others.items() if value is not None]
     if given is not None and unused:
-        raise InputError(f"{name} is given, so {', '.join(unused)} would do nothing: leave out one or the other.")
+        raise InputError(f"{name} is given, so {', '.join(unused)} would do nothing: leave one out.")
 
 
 def is_traced(value: Tensor) -> bool:

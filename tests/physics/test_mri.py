@@ -91,8 +91,7 @@ MAPS = np.exp(1j * np.arange(96).reshape(2, 8, 6)) * np.array([0.6, 0.8])[:, Non
     ("given", "mask"),
     [
         *((form, COLUMNS) for form in (COLUMNS[0], COLUMNS[0].tolist(), COLUMNS[:1, None, :, None])),
-        *((SCATTERED.astype(kind), SCATTERED) for kind in ("bool", ">f4", "f8")),
-        (SCATTERED[::-1].copy()[::-1], SCATTERED),
+        *((SCATTERED[::-1].astype(kind)[::-1], SCATTERED) for kind in ("bool", ">f4", "f8")),
         (torch.from_numpy(SCATTERED)[None], SCATTERED),
         (BOTH, BOTH),
         (np.repeat(BOTH, 2, axis=1) * 0.3, BOTH * 0.3),

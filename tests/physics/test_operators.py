@@ -158,8 +158,7 @@ class Waits(TorchDispatchMode):
     found = 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        looks = ("_local_scalar_dense", "equal", "is_nonzero", "nonzero", "masked_select")
-        self.found += function.overloadpacket.__name__ in looks
+        self.found += function.overloadpacket.__name__ in ("_local_scalar_dense", "equal", "is_nonzero", "nonzero")
         return function(*args, **(kwargs or {}))
 
 
@@ -167,12 +166,11 @@ class Waits(TorchDispatchMode):
 def test_products_and_exact_steps_wait_for_no_value_and_keep_their_precision_under_autocast(kind):
     physics = OPERATORS[kind]()
     x = randn(2, *physics.img_size, dtype=torch.float32)
-    y, value = physics.A(x), torch.tensor(0.3)
+    y, numbers = physics.A(x), (0.1, torch.tensor(0.3))
     steps = [lambda: physics.A(x), lambda: physics.A_adjoint(y), lambda: physics(x)]
     if kind != "radial":  # whose inverses iterate, and look at their residual
-        steps += [lambda: physics.A_dagger(y), *(lambda g=g: physics.prox_l2(x, y, g) for g in (2, value))]
-    if kind in ("ct", "coils"):
-        steps += [lambda g=g: physics.whiten(y, g) for g in (0.1, value)]
+        steps += [lambda: physics.A_dagger(y), *(lambda g=g: physics.prox_l2(x, y, g) for g in numbers)]
+        steps += [lambda g=g: physics.whiten(y, g) for g in numbers if hasattr(physics, "whiten")]
     for step in steps:
         expected = step()  # what is kept is made here
         with Waits() as waits, torch.autocast("cpu", torch.bfloat16):
@@ -259,20 +257,14 @@ MASK = torch.ones(16, 16)
         (inpainting, {"keep": 0.0001}, "keeps no pixel of 16 x 16"),
         (inpainting, {"image_size": (16,)}, "image_size"),
         *((mri, {"mask": MASK} | more, "mask is given, so") for more in ({"acceleration": 4}, {"seed": 0})),
-        (mri, {"coil_maps": MAPS, "n_coils": 2}, "coil_maps is given, so n_coils"),
         (inpainting, {"mask": MASK, "keep": 0.5}, "mask is given, so keep"),
-        *((build, {"mask": 0 * MASK}, "not all 0") for build in (mri, inpainting)),
-        *((mri, {"mask": MASK * w}, "1 where measured, 0 elsewhere") for w in (255, -1, float("nan"))),
+        *((build, {"mask": MASK * w}, "1 where measured") for build in (mri, inpainting) for w in (0, 255, torch.nan)),
         (mri, {"mask": MASK.expand(2, 16, 16)}, r"mask has shape \(2, 16, 16\), .* one for each sample"),
-        (mri, {"mask": MASK.numpy().T, "image_size": (16, 8)}, "mask has shape"),
         (inpainting, {"mask": [["a"]]}, "mask is a list without numbers"),
-        (mri, {"coil_maps": MAPS.real}, r"pass complex maps \(coil, 16, 16\)"),
-        (mri, {"coil_maps": 0 * MAPS}, "zeros only"),
-        (mri, {"coil_maps": MAPS / 0}, "NaN or infinite"),
-        (radial_mri, {"coil_maps": torch.ones(2, 16, 16)}, "coil_maps is"),
-        (radial_mri, {"coil_maps": MAPS[:, :-1]}, "pass complex maps"),
-        (radial_mri, {"coil_maps": 0 * MAPS}, "zeros only"),
-        (radial_mri, {"coil_maps": MAPS, "n_coils": 2}, "leave one out"),
+        *((build, {"coil_maps": 0 * MAPS}, "zeros only") for build in (mri, radial_mri)),
+        *((build, {"coil_maps": MAPS[:, :-1]}, "pass complex maps") for build in (mri, radial_mri)),
+        *((build, {"coil_maps": MAPS.real}, "coil_maps is") for build in (mri, radial_mri)),
+        *((build, {"coil_maps": MAPS, "n_coils": 2}, "leave one out") for build in (mri, radial_mri)),
         (radial_mri, {"n_spokes": 0}, "n_spokes = 0"),
         (radial_mri, {"angles": [0.0]}, r"angles has shape \(1,\), but n_spokes = 3"),
         *((radial_mri, {"positions": wrong}, "at least two ascending") for wrong in ([0.0], [1.0, 0.0])),
