@@ -76,11 +76,13 @@ class GramSpectrum:
     def pseudo_inverse(self, r: Float[Tensor, "batch m"], rtol: float) -> Float[Tensor, "batch m"]:
         """(A A^T)^+ r in float64, without autograd: singular values below `rtol` times the largest count as zero."""
         blocks = self._decomposed(torch.float64, r.device)
-        cut = rtol**2 * max(float(block.values[-1]) for block in blocks)
+        # By NumPy, which waits for no device.
+        ascending = [block.values.numpy() for block in self._decomposed(*_EXACT)]
+        cut = rtol**2 * max(values[-1] for values in ascending)
 
         def multiply(i: int, v: Tensor) -> Tensor:
-            kept = blocks[i].values > cut
-            vectors = blocks[i].vectors[:, kept]
+            kept = slice(int(np.searchsorted(ascending[i], cut, side="right")), None)
+            vectors = blocks[i].vectors[:, kept].contiguous()
             return ((v @ vectors) / blocks[i].values[kept]) @ vectors.t()
 
         return self._by_blocks(r.double(), multiply)

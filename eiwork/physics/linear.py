@@ -198,6 +198,8 @@ def _conjugate_gradients(system: LinearMap, b: Tensor, max_iter: int, tol: float
     Rounding separates the recursive residual, on which the solver stops, from the true one. Right-hand sides of norm 1
     make the solver's absolute safeguards independent of the data's scale.
     """
+    if b.numel() == 0:
+        return b.clone()
     with torch.no_grad():
         scale = torch.linalg.vector_norm(b.flatten(1), dim=1).view(-1, *[1] * (b.ndim - 1))
         unit = b / torch.where(scale > 0, scale, torch.ones_like(scale))

@@ -1,5 +1,8 @@
 """Accelerated Cartesian magnetic resonance imaging, single-coil and multi-coil."""
 
+import warnings
+from collections.abc import Callable
+
 import torch
 from deepinv.physics import MRI, MultiCoilMRI
 from jaxtyping import Float
@@ -11,35 +14,50 @@ from eiwork.physics.checks import check_number, check_tensor
 from eiwork.physics.coils import coil_sensitivities
 from eiwork.physics.gram import ReadoutGram, readout_gram
 from eiwork.physics.linear import Method, by_conjugate_gradients, cut_for_noise, minimum_norm_solution
+from eiwork.physics.masks import Array, checked_coil_maps, checked_mask
 from eiwork.physics.noise import SeededGaussianNoise
-from eiwork.physics.proximal import MaskedProx, NormalProx
+from eiwork.physics.proximal import MaskedProducts, MaskedProx, NormalProx
 
 
 def mri(
     image_size: int | tuple[int, ...],
     *,
-    acceleration: float | int = 4,
-    center_fraction: float | int = 0.08,
+    mask: Array | None = None,
+    coil_maps: Array | None = None,
+    acceleration: float | int | None = None,
+    center_fraction: float | int | None = None,
     noise_sigma: float | int = 0.0,
-    seed: int = 0,
+    seed: int | None = None,
     noise_seed: int | None = None,
     n_coils: int | None = None,
 ) -> "CartesianMRI | MultiCoilCartesianMRI":
-    """An MRI operator with one fixed variable-density mask of phase-encode columns; `InputError` for bad values.
+    """An MRI operator with the given mask and coil maps, or made ones; `InputError` for values that do not fit.
 
     Images are complex, as two real channels: (batch, 2, height, width); see `real_to_complex`. image_size: side, or
-    (height, width), in pixels. acceleration, center_fraction, seed: see `column_mask`. noise_sigma: standard deviation
-    of the noise on every real number of the measured columns. noise_seed: None draws from PyTorch's default generator.
-    n_coils: None for a single coil of uniform sensitivity, or the number of coils with synthetic maps.
+    (height, width), in pixels. mask: tensor or array, 1 where k-space is measured, else 0 or a weight between, zero
+    frequency at (height // 2, width // 2): (height, width), (width,) for whole columns, (batch, 1, height, width) for
+    one for each sample; by default `column_mask` with acceleration 4, center_fraction 0.08, seed 0. coil_maps: complex
+    tensor or array ([batch,] coil, height, width), moved to the device of the mask, with sum |s|^2 at most 1. n_coils:
+    number of coils with synthetic maps in their place; None of both: one coil of uniform sensitivity. noise_sigma:
+    standard deviation of the noise on every real number measured. noise_seed: None draws from PyTorch's default
+    generator. Warns of a mask without the zero frequency, and of maps with a larger sum.
     """
-    height, width = checks.check_image_size(image_size)
-    columns = column_mask(width, acceleration, center_fraction, seed)
-    mask = columns.expand(height, width).clone()
-    noise = SeededGaussianNoise(noise_sigma, noise_seed)
+    checks.check_in_place_of("mask", mask, acceleration=acceleration, center_fraction=center_fraction, seed=seed)
+    checks.check_in_place_of("coil_maps", coil_maps, n_coils=n_coils)
+    size = checks.check_image_size(image_size)
+    if mask is None:
+        share = 0.08 if center_fraction is None else center_fraction
+        mask = column_mask(size[1], 4 if acceleration is None else acceleration, share, seed or 0)
+    kept, noise = checked_mask(mask, size, 2), SeededGaussianNoise(noise_sigma, noise_seed)
+    if not bool(kept[..., size[0] // 2, size[1] // 2].all()):
+        advice = "torch.fft.fftshift(mask) if yours is at the corner, 1 - mask if 1 stands for what is missing"
+        warnings.warn(f"mask leaves out the zero frequency, here in the middle: pass {advice}.", stacklevel=2)
+    if coil_maps is not None:
+        return MultiCoilCartesianMRI(kept, checked_coil_maps(coil_maps, size), noise)
     if n_coils is None:
-        return CartesianMRI(mask=mask, noise_model=noise)
+        return CartesianMRI(mask=kept, noise_model=noise, device=kept.device)
     checks.check_count(n_coils, "n_coils", " of coils", prefix="None or ")
-    return MultiCoilCartesianMRI(mask, n_coils, noise)
+    return MultiCoilCartesianMRI(kept, coil_sensitivities(n_coils, *size)[None], noise)
 
 
 def column_mask(width: int, acceleration: float | int, center_fraction: float | int, seed: int) -> Float[Tensor, " w"]:
@@ -76,7 +94,7 @@ class _Mappable:
 
     @staticmethod
     def to_torch_complex(x: Tensor) -> Tensor:
-        return torch.view_as_complex(x.movedim(1, -1).contiguous())
+        return as_complex(x)
 
     @staticmethod
     def from_torch_complex(x: Tensor) -> Tensor:
@@ -86,40 +104,35 @@ class _Mappable:
 class CartesianMRI(MaskedProx, _Mappable, MRI):
     """deepinv's single-coil `MRI` (orthonormal centred FFT times mask, norm 1) with checked input.
 
-    mask: 1 where measured. Images and measurements: (batch, 2, height, width).
+    mask: 1 where measured, (1 or batch, 2, height, width). Images and measurements: (batch, 2, height, width).
     """
 
-    def check(self, value: Tensor, name: str) -> None:
-        """Refuse (`InputError`) anything but (batch, 2, height, width)."""
-        check_complex(value, name, self.img_size[-2:])
 
+class MultiCoilCartesianMRI(NormalProx, MaskedProducts, _Mappable, MultiCoilMRI):
+    """deepinv's `MultiCoilMRI`, of norm at most 1 where sum |s|^2 <= 1, with checked input.
 
-class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
-    """deepinv's `MultiCoilMRI` with smooth synthetic maps (sum |s|^2 = 1, norm at most 1) and checked input.
-
-    Measurements are (batch, 2, coil, height, width); mask: 1 where measured. Inverses are exact where the mask has
-    whole columns (`ReadoutGram`); for other masks, or several sets of coil maps, they take conjugate gradients, and
-    warn (`ConvergenceWarning`) where these miss their tolerance. Every method raises `InputError` for tensors that do
-    not fit; inverses also for a mask or maps that require gradients.
+    Measurements are (batch, 2, coil, height, width); mask: 1 where measured, (1 or batch, 1, height, width); maps: (1
+    or batch, coil, height, width). Inverses are exact where the mask has whole columns (`ReadoutGram`); for other
+    masks, or several sets of masks or maps, they take conjugate gradients, and warn (`ConvergenceWarning`) where these
+    miss their tolerance. Every method raises `InputError` for tensors that do not fit; inverses also for a mask or maps
+    that require gradients.
     """
 
-    def __init__(self, mask: Float[Tensor, "height width"], n_coils: int, noise: SeededGaussianNoise) -> None:
-        maps = coil_sensitivities(n_coils, *mask.shape)
-        size = tuple(mask.shape)
-        super().__init__(mask=mask, coil_maps=maps, img_size=size, noise_model=noise, tol=1e-5, max_iter=1000)
+    def __init__(self, mask: Tensor, maps: Tensor, noise: SeededGaussianNoise) -> None:
+        maps = maps.to(mask.device)
+        super().__init__(mask=mask, coil_maps=maps, noise_model=noise, tol=1e-5, max_iter=1000, device=mask.device)
         self.img_size = self.mask.shape[1:]
         self.rtol = cut_for_noise(float(noise.sigma))
         self._kept: tuple[Tensor, Tensor, list[int | None], ReadoutGram | None] | None = None
 
-    def A(self, x: Tensor, **kwargs: object) -> Float[Tensor, "batch 2 coil height width"]:
-        """Masked Fourier transforms of the coil images of x (batch, 2, height, width)."""
-        check_complex(x, "x", self.img_size[-2:])
-        return super().A(x, **kwargs)
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "MultiCoilCartesianMRI":
+        # `.to(torch.float64)` would drop the imaginary part of the maps, and `.double()` leave them as they are.
+        def by_parts(t: Tensor) -> Tensor:
+            parts = torch.view_as_real(t) if t.is_complex() else t
+            moved = fn(parts)
+            return t if moved is parts else torch.view_as_complex(moved) if t.is_complex() else moved
 
-    def A_adjoint(self, y: Tensor, **kwargs: object) -> Float[Tensor, "batch c height width"]:
-        """Coil-combined inverse transform of y (batch, 2, coil, height, width)."""
-        self._check_measurement(y)
-        return super().A_adjoint(y, **kwargs)
+        return super()._apply(by_parts, recurse)
 
     def A_dagger(self, y: Tensor, *, rtol: float | int | None = None, **kwargs: object) -> Float[Tensor, "b 2 h w"]:
         """Minimum-norm least-squares inverse A^+ y, differentiable, computed in float64.
@@ -127,9 +140,8 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
         Singular values below `rtol` (by default that of `cut_for_noise`) times the largest count as zero. Conjugate
         gradients (Pruessmann et al. 2001) stop at ||A^T (y - A x)|| <= rtol^2 ||A^T y||, or at `max_iter`, 1000.
         """
-        self._check_measurement(y)
+        self.prepare(y, "y", kwargs)
         cut = checks.check_cut_off(self.rtol if rtol is None else rtol)
-        self.update_parameters(**kwargs)
         gram = self._gram()
         if gram is None:
             return minimum_norm_solution(super().A, super().A_adjoint, y, tol=cut**2, max_iter=self.max_iter)
@@ -138,7 +150,7 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
     def normal_inverse(self) -> Method:
         """Exact with the mask and the coil maps of the moment, else to a relative 1e-6 (1e-12 in float64)."""
         gram = self._gram()
-        iterative = by_conjugate_gradients(self._normal, name="The proximal map of multi-coil MRI")
+        iterative = by_conjugate_gradients(self.A_adjoint_A, name="The proximal map of multi-coil MRI")
         return iterative if gram is None else gram.solve
 
     def _gram(self) -> ReadoutGram | None:
@@ -157,21 +169,10 @@ class MultiCoilCartesianMRI(NormalProx, _Mappable, MultiCoilMRI):
             kept = self._kept = (self.mask, self.coil_maps, versions, gram)
         return kept[3]
 
-    def _normal(self, x: Tensor) -> Tensor:
-        return super().A_adjoint(super().A(x))
-
-    def _check_measurement(self, y: Tensor) -> None:
-        coils, height, width = self.coil_maps.shape[-3:]
-        check_tensor(y, "y", (None, 2, coils, height, width), f"(batch, 2, {coils}, {height}, {width})")
-
 
 def check_complex(value: object, name: str, size: tuple[int, int]) -> None:
-    """Refuse (`InputError`) anything but (batch, 2, height, width), with advice for the likeliest slip."""
-    height, width = size
-    layout = f"(batch, 2, {height}, {width})"
-    if isinstance(value, Tensor) and value.ndim == 4 and value.shape[1] == 1:
-        layout += f", real and imaginary part: real_to_complex({name}) makes it"
-    check_tensor(value, name, (None, 2, height, width), layout)
+    """Refuse (`InputError`) anything but (batch, 2, height, width), real and imaginary part of images of this size."""
+    check_tensor(value, name, (None, 2, *size), f"(batch, 2, {size[0]}, {size[1]})")
 
 
 def real_to_complex(x: Tensor) -> Float[Tensor, "batch 2 height width"]:

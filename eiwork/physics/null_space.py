@@ -34,13 +34,14 @@ def operator_matrix(physics: LinearPhysics, image_shape: tuple[int, ...]) -> Flo
     if len(image_shape) != 3 or min(image_shape) < 1:
         raise InputError(f"image_shape = {image_shape} is not (channel, height, width).")
     pixels = math.prod(image_shape)
-    rows = physics.A(torch.zeros(1, *image_shape, dtype=torch.float64)).numel()
+    device = next((tensor.device for tensor in physics.buffers()), None)
+    rows = physics.A(torch.zeros(1, *image_shape, dtype=torch.float64, device=device)).numel()
     if rows * pixels > MAX_ENTRIES:
         raise InputError(
             f"A of {image_shape} has {rows} x {pixels} numbers, too many to write out. Take a smaller image, such as "
             "24 x 24 pixels, or a matrix-free method."
         )
-    unit = torch.eye(pixels, dtype=torch.float64).view(pixels, *image_shape)
+    unit = torch.eye(pixels, dtype=torch.float64, device=device).view(pixels, *image_shape)
     return physics.A(unit).reshape(pixels, rows).T.contiguous()
 
 

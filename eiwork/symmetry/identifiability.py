@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import check_count, check_number, check_tensor
+from eiwork.physics.checks import check_count, check_finite, check_number, check_tensor
 from eiwork.symmetry.quadrature import Quadrature, lanczos
 from eiwork.symmetry.stacked import (
     StackedOperator,
@@ -70,6 +70,7 @@ def identifiability(
     embedded sets. tol: the quadrature goes on until it knows the score to +- tol. `InputError` for unusable values.
     """
     check_tensor(images, "images", (None, None, None, None), "(n, channel, height, width)")
+    check_finite(images, "images")
     if len(images) < 2:
         raise InputError("identifiability needs at least 2 images: it is about the ways in which they differ.")
     check_number(regularisation, "regularisation", lambda v: v > 0, "a positive number")

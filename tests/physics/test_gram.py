@@ -10,7 +10,7 @@ from dense_algebra import dense, randn, solved
 
 from eiwork.errors import InputError
 from eiwork.physics import mri, tomography
-from eiwork.physics.gram import invariant_bases, measurement_permutation, readout_gram
+from eiwork.physics.gram import invariant_bases, measurement_permutation
 
 HEIGHT, WIDTH, COILS = 6, 8, 3
 
@@ -114,37 +114,6 @@ def proximal_point(physics, z, y):
     """That of gamma = 3, by the matrix."""
     a = dense(physics)
     return solved(3 * a.T @ a, 1.0, 3 * (y.flatten(1) @ a).view_as(z) + z)
-
-
-@pytest.mark.parametrize("shift", [0.7, 1e-3, torch.tensor(0.02, dtype=torch.float64)])
-def test_the_row_wise_inverse_is_the_dense_one(shift):
-    physics = operator()
-    a, b = dense(physics), randn(2, 2, HEIGHT, WIDTH)
-    found = readout_gram(physics.mask, physics.coil_maps).solve(b, shift)
-    torch.testing.assert_close(found, solved(a.T @ a, shift, b), rtol=1e-9, atol=1e-9)
-    single = readout_gram(physics.mask, physics.coil_maps).solve(b.float(), shift)
-    assert single.dtype == torch.float32
-    torch.testing.assert_close(single.double(), found, rtol=1e-3, atol=1e-4)
-
-
-def test_its_eigenvalues_are_those_of_the_dense_matrix_and_pairs_of_them():
-    physics = operator()
-    a = dense(physics)
-    found = readout_gram(physics.mask, physics.coil_maps).eigenvalues
-    assert found.shape == (HEIGHT, WIDTH)
-    # A complex direction is two real ones.
-    expected = torch.linalg.eigvalsh(a.T @ a)
-    torch.testing.assert_close(found.flatten().repeat_interleave(2).sort().values, expected, rtol=1e-9, atol=1e-9)
-
-
-def test_a_mask_of_scattered_samples_or_several_sets_of_maps_is_left_to_conjugate_gradients():
-    physics = operator()
-    assert readout_gram(physics.mask, physics.coil_maps.repeat(2, 1, 1, 1)) is None
-    mask = (torch.rand(HEIGHT, WIDTH, generator=torch.Generator().manual_seed(0)) < 0.5).double()
-    physics.update(mask=mask.expand(1, 2, HEIGHT, WIDTH).clone())
-    assert readout_gram(physics.mask, physics.coil_maps) is None
-    z, y = randn(1, 2, HEIGHT, WIDTH), physics.A(randn(1, 2, HEIGHT, WIDTH, seed=1))
-    torch.testing.assert_close(physics.prox_l2(z, y, 3.0), proximal_point(physics, z, y), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("change", ["another mask", "another set of maps", "a mask that is written to", "a copy"])

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 
 from eiwork.physics import inpainting
@@ -13,11 +14,12 @@ def test_keep_is_the_share_of_pixels_kept_and_the_seed_fixes_them():
     assert not torch.equal(masks[0], masks[2])
 
 
-def test_the_operator_is_its_own_adjoint_and_inverse():
-    physics = inpainting((8, 6), keep=0.5)
-    x = torch.randn(2, 1, 8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    y = physics.A(x)
-    assert y.dtype == torch.float64
-    assert torch.equal(y, x * physics.mask)
-    assert torch.equal(physics.A_adjoint(y), y)
-    torch.testing.assert_close(physics.A_dagger(y), y)
+def test_any_mask_is_its_own_adjoint_and_inverse_with_a_channel_or_a_sample_for_each_of_its_own():
+    x = torch.randn(2, 3, 8, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    mask = np.random.default_rng(0).random((2, 3, 8, 6)) < 0.5
+    for given, image in ((mask, x), (mask[0], x), (mask[:, :1], x[:, :1]), (mask[0, 0][::-1], x[:, :1])):
+        physics = inpainting((8, 6), mask=given)
+        y = physics(image)
+        assert torch.equal(y, image * torch.tensor(given.copy()))
+        assert torch.equal(physics.A_adjoint(y), y)
+        assert torch.equal(physics.A_dagger(y), y)

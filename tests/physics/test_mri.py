@@ -1,21 +1,13 @@
+import numpy as np
 import pytest
 import torch
 from dense_algebra import dense, randn
 
 from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point import Picard
+from eiwork.models import DEQ, GradientStep, ProximalGradient, ProximalStep, ResidualCNN
 from eiwork.physics import magnitude, mri, real_to_complex
 from eiwork.physics.mri import column_mask
-
-
-def test_single_coil_is_the_masked_centred_fourier_transform():
-    physics = mri((8, 6), acceleration=2, seed=0)
-    x = randn(2, 2, 8, 6)
-    z = torch.complex(x[:, 0], x[:, 1])
-    k = torch.fft.fftshift(torch.fft.fft2(torch.fft.ifftshift(z, dim=(-2, -1)), norm="ortho"), dim=(-2, -1))
-    mask = physics.mask[0, 0].double()
-    assert mask.sum() == 3 * 8
-    assert torch.equal(mask, mask[:1].expand(8, 6))
-    torch.testing.assert_close(physics.A(x), torch.stack([k.real, k.imag], dim=1) * mask)
 
 
 def test_noise_raises_the_cut_of_the_multi_coil_inverse():
@@ -38,6 +30,7 @@ def test_the_inverse_of_scattered_samples_is_found_by_conjugate_gradients():
     y = physics.A(randn(2, 2, 8, 8))
     expected = y.flatten(1) @ torch.linalg.pinv(dense(physics), rtol=1e-5).t()
     torch.testing.assert_close(physics.A_dagger(y, rtol=1e-5).flatten(1), expected, rtol=1e-4, atol=1e-4)
+    assert physics.A_dagger(y[:0]).shape == physics.prox_l2(None, y[:0], 1.0).shape == (0, 2, 8, 8)
     physics.max_iter = 1
     with pytest.warns(ConvergenceWarning, match="stopped after 1 conjugate"):
         physics.A_dagger(y)
@@ -84,3 +77,60 @@ def test_wrong_channels_and_complex_tensors_are_refused():
     ):
         with pytest.raises(InputError, match=told):
             function(x)
+
+
+SCATTERED = np.random.default_rng(0).random((8, 6)) < 0.6
+SCATTERED[4, 3] = True
+COLUMNS = np.tile([False, True, False, True, True, False], (8, 1))
+BOTH = np.stack([SCATTERED, COLUMNS])[:, None]
+MAPS = np.exp(1j * np.arange(96).reshape(2, 8, 6)) * np.array([0.6, 0.8])[:, None, None]
+
+
+@pytest.mark.parametrize("maps", [None, MAPS, np.stack([MAPS, MAPS.conj()])])
+@pytest.mark.parametrize(
+    ("given", "mask"),
+    [
+        *((form, COLUMNS) for form in (COLUMNS[0], COLUMNS[0].tolist(), COLUMNS[:1, None, :, None])),
+        *((SCATTERED[::-1].astype(kind)[::-1], SCATTERED) for kind in ("bool", ">f4", "f8")),
+        (torch.from_numpy(SCATTERED)[None], SCATTERED),
+        (BOTH, BOTH),
+        (np.repeat(BOTH, 2, axis=1) * 0.3, BOTH * 0.3),
+    ],
+)
+def test_a_mask_and_maps_of_ones_own_give_the_operator_of_numpy_and_exact_inverses(given, mask, maps):
+    x, axes = randn(2, 2, 8, 6), (-2, -1)
+    z = (x[:, 0] + 1j * x[:, 1]).numpy()[:, None] * (1 if maps is None else maps)
+    k = mask * np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(z, axes=axes), norm="ortho"), axes=axes)
+    y = torch.from_numpy(np.stack([k.real, k.imag], axis=1)[:, :, 0 if maps is None else slice(None)])
+    physics = mri((8, 6), mask=given, coil_maps=maps)
+    torch.testing.assert_close((physics.A(x), physics(x)), (y, y), rtol=1e-12, atol=1e-12)
+    v = randn(*y.shape, seed=1)
+    torch.testing.assert_close((physics.A_adjoint(v) * x).sum(), (v * y).sum())
+    torch.testing.assert_close(physics.A(physics.A_dagger(y)), y, rtol=1e-3, atol=1e-3)
+    for new in ({}, {"mask": np.ones((8, 6))}):
+        prox = physics.prox_l2(x, v, 3.0, **new)
+        torch.testing.assert_close(prox + 3 * physics.A_adjoint(physics.A(prox) - v), x, rtol=1e-8, atol=1e-8)
+    assert float(physics.A(x).norm()) > float(y.norm())
+    with pytest.raises(InputError, match=r"mask has shape \(6, 8\).*permute\(0, 1, 3, 2\) would fit"):
+        physics.update(mask=np.ones((6, 8)))
+
+
+@pytest.mark.parametrize(("step", "own"), [(GradientStep(), {}), (ProximalStep(), {"coil_maps": [MAPS, MAPS.conj()]})])
+def test_each_sample_may_have_a_mask_and_maps_of_its_own_in_a_model(step, own):
+    x = randn(2, 2, 8, 6, dtype=torch.float32)
+    several = mri((8, 6), mask=BOTH, **{name: np.stack(value) for name, value in own.items()})
+    model = DEQ(ProximalGradient(ResidualCNN(2, width=4, depth=2), step), Picard(tol=1e-6, max_iter=300))
+    together = model(several.A(x), several)
+    for i in range(2):
+        single = mri((8, 6), mask=BOTH[i], **{name: value[i] for name, value in own.items()})
+        torch.testing.assert_close(together[i : i + 1], model(single.A(x[i : i + 1]), single), rtol=1e-4, atol=1e-4)
+    with pytest.raises(InputError, match="x holds 1 samples on cpu, the operator's mask or maps are for 2"):
+        several.A(x[:1])
+
+
+def test_a_mask_without_the_zero_frequency_and_maps_that_are_too_large_get_advice():
+    for mask in ([1, 1, 0, 0, 0, 1], ~COLUMNS):
+        with pytest.warns(UserWarning, match=r"zero frequency.*fftshift\(mask\).*1 - mask"):
+            mri((8, 6), mask=mask)
+    with pytest.warns(UserWarning, match="norm of A may be 3"):
+        assert mri((8, 6), coil_maps=3 * MAPS, acceleration=2).coil_maps.dtype == torch.complex128

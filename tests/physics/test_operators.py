@@ -1,9 +1,12 @@
 """What every operator promises, against dense algebra: A, its adjoint and inverse, data steps, derivatives, errors."""
 
+import copy
+
 import deepinv
 import pytest
 import torch
 from dense_algebra import dense, forward_mode, randn, solved
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from eiwork.errors import InputError
 from eiwork.physics import inpainting, mri, radial_mri, tomography
@@ -97,7 +100,7 @@ def test_whitening_is_the_dense_inverse(kind):
     single = physics.float().whiten(r.float(), 0.05)
     assert single.dtype == torch.float32
     torch.testing.assert_close(single.double(), white, rtol=1e-3, atol=1e-3)
-    for useless in (0, -1.0, float("nan"), torch.tensor(-1.0), torch.ones(2)):
+    for useless in (0, -1.0, float("nan"), torch.ones(2)):
         with pytest.raises(InputError, match="regularisation"):
             physics.whiten(r.float(), useless)
     with pytest.raises(InputError, match="has shape"):
@@ -149,13 +152,47 @@ def test_one_gamma_per_sample_is_left_to_deepinv(kind):
         torch.testing.assert_close(several[i : i + 1], one, rtol=1e-4, atol=1e-4)
 
 
-def test_a_new_mask_counts():
-    physics, z, y = problem("mri")
-    ones = torch.ones(SIZE, SIZE, dtype=torch.float64)
-    torch.testing.assert_close(physics.prox_l2(z, y, 1.0, mask=ones), (z + physics.V(y)) / 2)
-    pixels, z, y = problem("inpainting")
-    full = torch.ones(1, 1, SIZE, SIZE, dtype=torch.float64)
-    torch.testing.assert_close(pixels.prox_l2(z, y, 1.0, mask=full), (z + y) / 2)
+class Waits(TorchDispatchMode):
+    """Counts the looks at a value, each of which would wait for the device."""
+
+    found = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.found += function.overloadpacket.__name__ in ("_local_scalar_dense", "equal", "is_nonzero", "nonzero")
+        return function(*args, **(kwargs or {}))
+
+
+@operators
+def test_products_and_exact_steps_wait_for_no_value_and_keep_their_precision_under_autocast(kind):
+    physics = OPERATORS[kind]()
+    x = randn(2, *physics.img_size, dtype=torch.float32)
+    y, numbers = physics.A(x), (0.1, torch.tensor(0.3))
+    steps = [lambda: physics.A(x), lambda: physics.A_adjoint(y), lambda: physics(x)]
+    if kind != "radial":  # whose inverses iterate, and look at their residual
+        steps += [lambda: physics.A_dagger(y), *(lambda g=g: physics.prox_l2(x, y, g) for g in numbers)]
+        steps += [lambda g=g: physics.whiten(y, g) for g in numbers if hasattr(physics, "whiten")]
+    for step in steps:
+        expected = step()  # what is kept is made here
+        with Waits() as waits, torch.autocast("cpu", torch.bfloat16):
+            found = step()
+        assert waits.found == 0
+        assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["mri", "coils", "inpainting"])
+def test_an_empty_batch_gives_an_empty_result_and_products_follow_the_dtype_of_their_input(kind):
+    physics, z, y = problem(kind)
+    gamma = torch.tensor(2.0, requires_grad=True)
+    prox = lambda z: physics.prox_l2(z, physics.A(z), gamma)  # noqa: E731
+    for step, v in ((physics.A, z), (physics.A_adjoint, y), (physics.A_dagger, y), (physics, z), (prox, z)):
+        full, empty = step(v.float()), v[:0].clone().requires_grad_()
+        assert (step(empty).shape, full.dtype) == ((0, *full.shape[1:]), torch.float32)
+        assert torch.autograd.grad(step(empty).sum(), empty)[0].shape == empty.shape
+    assert torch.autograd.grad(prox(z[:0]).sum(), gamma)[0] == 0
+    single = copy.deepcopy(physics).to(torch.float32)
+    torch.testing.assert_close(single.to(torch.float64).A(z), physics.A(z), rtol=1e-6, atol=1e-6)
+    with pytest.raises(InputError, match=r"y holds 2 samples on meta, .* for 1 on cpu"):
+        physics.A_adjoint(y.to("meta"))
 
 
 @operators
@@ -177,10 +214,8 @@ def test_deepinvs_losses_take_the_operator(kind):
 @operators
 def test_unusable_tensors_and_numbers_are_one_error_each(kind):
     physics, x, y = problem(kind)
-    bad = x.clone()
-    bad[0, 0, 3, 4] = float("nan")
     image = [(x[..., :-1], "x has shape"), (x[0], "x has shape"), (x.to(torch.complex64), "x is complex")]
-    for wrong, message in (*image, (x.int(), "x is torch.int32"), (bad, "x holds 1 NaN")):
+    for wrong, message in (*image, (x.int(), "x is torch.int32"), (x.movedim(1, -1), r"x\.reshape.*\.permute\(0, 3,")):
         for method in (physics.A, physics, *([physics.A_adjoint_A] if kind == "radial" else [])):
             with pytest.raises(InputError, match=message):
                 method(wrong)
@@ -189,15 +224,17 @@ def test_unusable_tensors_and_numbers_are_one_error_each(kind):
             physics.A(x[:, :1])
     names = [name for name in ("A_adjoint", "A_dagger", "fbp", "gridding") if hasattr(physics, name)]
     for method in (*(getattr(physics, name) for name in names), lambda y: physics.prox_l2(None, y, 1.0)):
-        for wrong, message in ((y[..., :-1], "y has shape"), (y[:, :, :-1], "y has shape"), (y / 0, "y holds")):
+        for wrong, message in ((y[..., :-1], "y has shape"), (y[:, :, :-1], "y has shape"), (y.half(), "y is")):
             with pytest.raises(InputError, match=message):
                 method(wrong)
-    for gamma in (0.0, -1.0, float("nan"), torch.tensor(-2.0)):
+    for gamma in (0.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="gamma"):
             physics.prox_l2(x, y, gamma)
+    assert kind == "radial" or physics.prox_l2(x, y, torch.tensor(-2.0)).isnan().all(), "no wrong answer, and no wait"
 
 
 MAPS = torch.ones(2, 16, 16, dtype=torch.complex64)
+MASK = torch.ones(16, 16)
 
 
 @pytest.mark.parametrize(
@@ -219,10 +256,15 @@ MAPS = torch.ones(2, 16, 16, dtype=torch.complex64)
         *((inpainting, {"keep": share}, f"keep = {share}") for share in (0, 1.1)),
         (inpainting, {"keep": 0.0001}, "keeps no pixel of 16 x 16"),
         (inpainting, {"image_size": (16,)}, "image_size"),
-        (radial_mri, {"coil_maps": torch.ones(2, 16, 16)}, "coil_maps is"),
-        (radial_mri, {"coil_maps": MAPS[:, :-1]}, "pass complex maps"),
-        (radial_mri, {"coil_maps": 0 * MAPS}, "zeros only"),
-        (radial_mri, {"coil_maps": MAPS, "n_coils": 2}, "leave one out"),
+        *((mri, {"mask": MASK} | more, "mask is given, so") for more in ({"acceleration": 4}, {"seed": 0})),
+        (inpainting, {"mask": MASK, "keep": 0.5}, "mask is given, so keep"),
+        *((build, {"mask": MASK * w}, "1 where measured") for build in (mri, inpainting) for w in (0, 255, torch.nan)),
+        (mri, {"mask": MASK.expand(2, 16, 16)}, r"mask has shape \(2, 16, 16\), .* one for each sample"),
+        (inpainting, {"mask": [["a"]]}, "mask is a list without numbers"),
+        *((build, {"coil_maps": 0 * MAPS}, "zeros only") for build in (mri, radial_mri)),
+        *((build, {"coil_maps": MAPS[:, :-1]}, "pass complex maps") for build in (mri, radial_mri)),
+        *((build, {"coil_maps": MAPS.real}, "coil_maps is") for build in (mri, radial_mri)),
+        *((build, {"coil_maps": MAPS, "n_coils": 2}, "leave one out") for build in (mri, radial_mri)),
         (radial_mri, {"n_spokes": 0}, "n_spokes = 0"),
         (radial_mri, {"angles": [0.0]}, r"angles has shape \(1,\), but n_spokes = 3"),
         *((radial_mri, {"positions": wrong}, "at least two ascending") for wrong in ([0.0], [1.0, 0.0])),

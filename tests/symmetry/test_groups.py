@@ -132,7 +132,7 @@ def test_symmetrising_the_identity_by_an_exact_group_is_the_identity(collate_bat
 
 
 NUMBER = torch.zeros(1)
-UNUSABLE = ((images()[0, 0], "x has shape"), (images() * 1j, "x is complex"), (images() / 0, "NaN"))
+UNUSABLE = ((images()[0, 0], "x has shape"), (images() * 1j, "x is complex"))
 
 
 @pytest.mark.parametrize(
