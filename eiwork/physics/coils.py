@@ -49,4 +49,4 @@ def walsh_coil_maps(images: Complex[Tensor, "coil height width"]) -> Complex[Ten
     covariance = torch.complex(mean[0], mean[1]).unflatten(0, (len(images), -1)).permute(2, 3, 0, 1)
     strongest = torch.linalg.eigh(covariance).eigenvectors[..., -1].permute(2, 0, 1)
     overall = torch.linalg.eigh(covariance.mean(dim=(0, 1))).eigenvectors[:, -1]
-    return strongest * torch.polar(torch.ones(()), -(overall.conj()[:, None, None] * strongest).sum(dim=0).angle())
+    return strongest * torch.exp(-1j * (overall.conj()[:, None, None] * strongest).sum(dim=0).angle())

@@ -39,7 +39,7 @@ def radial_mri(
     Images are complex, as two real channels: (batch, 2, image_size, image_size); see `real_to_complex`. angles:
     `n_spokes` directions in degrees, k_x = k cos(angle) to the right, k_y = k sin(angle) downwards; by default the
     golden angle, i * 111.246. positions: k of the samples of every spoke, in cycles per field of view, ascending in
-    equal steps of at most 1, within image_size / 2 on both sides; by default the whole numbers from -image_size // 2
+    equal steps of at most 1, within image_size / 2 on both sides; by default the whole numbers from -(image_size // 2)
     on. n_coils: number of coils with synthetic maps; None for a single coil of uniform sensitivity. coil_maps: complex
     sensitivities ([1,] coil, size, size) in place of `n_coils`. noise_sigma: standard deviation of the noise on every
     real number measured, the operator having norm 1. noise_seed: None draws from PyTorch's default generator.
