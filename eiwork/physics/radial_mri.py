@@ -187,13 +187,16 @@ class RadialMRI(NormalProx):
         else:
             shape = (2, self.coil_channels.shape[2], len(self.angles), len(self.positions))
             check_tensor(value, name, (None, *shape), f"(batch, {', '.join(map(str, shape))})")
+        if value.device != self.coil_channels.device:
+            raise InputError(f"{name} is on {value.device}, the maps on {self.coil_channels.device}: use physics.to.")
         return as_complex(value), as_complex(self.coil_channels.to(value.dtype))
 
     def _constant(self, make: Callable[..., Tensor], like: Tensor, *arguments: str) -> Tensor:
         """What `make` makes, in the dtype and on the device of `like`, kept for the next call."""
         key = (make.__name__, arguments, like.dtype, like.device)
         if key not in self._kept:
-            self._kept[key] = make(*arguments).to(like)
+            with torch.inference_mode(False):  # else no later call could be differentiated
+                self._kept[key] = make(*arguments).to(like)
         return self._kept[key]
 
     def _waves(self, positions: str = "positions", wider: int = 1) -> Complex[Tensor, "2 pixel samples"]:

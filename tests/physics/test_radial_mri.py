@@ -53,6 +53,13 @@ def test_a_copy_a_converted_module_and_a_compiled_product_agree_in_either_precis
     torch.testing.assert_close(single.double(), y, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(copy.deepcopy(physics).to(torch.float64).A(x), y)
     products = [(physics.A, x), (physics.A_adjoint, y), (physics.A_adjoint_A, x), (physics.gridding, y)]
+    fresh, v = radial_mri(16, 5, n_coils=3), x.clone().requires_grad_()
+    with torch.inference_mode():
+        assert torch.equal(fresh.A(x), y)
+    (gradient,) = torch.autograd.grad((fresh.A(v) * y).sum(), v)  # what inference left behind does no harm
+    torch.testing.assert_close(gradient, physics.A_adjoint(y))
+    with pytest.raises(InputError, match="x is on cpu, the maps on meta"):
+        copy.deepcopy(physics).to("meta").A(x)
     jaxtyping.config.update("jaxtyping_disable", True)  # as a user meets it
     for product, v in products:
         assert torch.equal(torch.compile(product, backend="eager")(v), product(v))
