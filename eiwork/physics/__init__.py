@@ -1,9 +1,8 @@
 """What the scanner does: linear operators A with noise, all of them deepinv `LinearPhysics`."""
 
-from eiwork.physics.coils import maps_with_image_phase, radial_coil_maps
 from eiwork.physics.inpainting import Inpainting, inpainting
 from eiwork.physics.mri import CartesianMRI, MultiCoilCartesianMRI, magnitude, mri, real_to_complex
-from eiwork.physics.radial_mri import RadialMRI, radial_mri
+from eiwork.physics.radial_mri import RadialMRI, radial_coil_maps, radial_mri
 from eiwork.physics.tomography import Tomography, tomography
 
 __all__ = [
@@ -14,7 +13,6 @@ __all__ = [
     "Tomography",
     "inpainting",
     "magnitude",
-    "maps_with_image_phase",
     "mri",
     "radial_coil_maps",
     "radial_mri",

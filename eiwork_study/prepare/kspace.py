@@ -1,11 +1,10 @@
 """From a raw radial scan to a small file: the processing of the k-space set."""
 
-import math
-
 import numpy as np
 from jaxtyping import Complex, Float, Int16
 
 from eiwork.errors import DataFormatError
+from eiwork.physics.radial_mri import GOLDEN_ANGLE
 
 SAMPLES, SPOKES, COILS = 512, 400, 16
 """Axes of the raw file in BART's order, the first varying fastest (its header says 512 400 1 16)."""
@@ -37,7 +36,7 @@ def read_radial(raw: bytes, name: str) -> Complex[np.ndarray, "coil spoke sample
 
 def golden_angles(count: int) -> Float[np.ndarray, " spoke"]:
     """Directions of the spokes in degrees, in [0, 360), in the order of their measurement."""
-    return np.mod(np.arange(count) * (180 / ((1 + math.sqrt(5)) / 2)), 360.0)
+    return np.mod(np.arange(count) * GOLDEN_ANGLE, 360.0)
 
 
 def centred_projections(
