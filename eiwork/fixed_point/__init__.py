@@ -4,12 +4,14 @@ import sys
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
+import torch
+
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.approximate import JacobianFree, Neumann, Phantom
 from eiwork.fixed_point.broyden import Broyden
-from eiwork.fixed_point.capture import weights_evaluated_once
+from eiwork.fixed_point.calling import UNCOMPILED, calling
 from eiwork.fixed_point.finite import Reversible, Unrolled
 from eiwork.fixed_point.implicit import Implicit
 from eiwork.fixed_point.record import Report, Solution, record
@@ -46,6 +48,7 @@ class GradientMode(Protocol):
         """The fixed point of f, attached to the autograd graph of whatever f closes over."""
 
 
+@torch.compiler.disable(reason=UNCOMPILED)
 def fixed_point(
     f: StateMap, z0: State, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
 ) -> State:
@@ -61,8 +64,8 @@ def fixed_point(
         raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
     if not isinstance(solver, FixedPointSolver):
         raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard().")
-    with weights_evaluated_once(f):
-        return gradient(f, z0, solver)
+    with calling(f, z0) as called:
+        return gradient(called, z0, solver)
 
 
 class _CallablePackage(ModuleType):

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point.record import LinearResult, Method, conclude, relative_error, require
+from eiwork.fixed_point.record import ROUNDING, LinearResult, Method, conclude, relative_error, require
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 from eiwork.fixed_point.vectors import Vectors, orthogonalise_
@@ -29,10 +29,13 @@ class GMRES(Method):
         super().__post_init__()
         require(self, self.restart >= 1, "must be at least 1; try 100.", restart=self.restart)
 
-    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
-        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
-        run = _Run(product, b, self.tol)
-        while run.n_evaluations < self.max_iter and bool((run.residual > self.tol).any()):
+    def solve_linear(self, product: FlatMap, b: Flat, eps: float = 0.0) -> LinearResult:
+        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite.
+
+        eps: relative rounding of a product, where coarser than that of its type: the residual need not fall below that.
+        """
+        run = _Run(product, b, max(self.tol, eps / ROUNDING), max(eps, torch.finfo(b.dtype).eps))
+        while run.n_evaluations < self.max_iter and bool((run.residual > run.tol).any()):
             run.cycle(self.restart, self.max_iter)
         return run.result()
 
@@ -40,28 +43,32 @@ class GMRES(Method):
 AdjointSolver = GMRES | FixedPointSolver
 
 
-def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
-    """Solve (I - J^T) v = g per sample, scaled to unit norm (v = 0 where g = 0); publish, warn or raise on failure."""
+def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat, eps: float = 0.0) -> Flat:
+    """Solve (I - J^T) v = g per sample, scaled to unit norm (v = 0 where g = 0); publish, warn or raise on failure.
+
+    eps: relative rounding of a product, where coarser than that of its type.
+    """
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
-    result = solver.solve_linear(product, g / safe)
-    conclude(result, "adjoint", solver)
+    result = solver.solve_linear(product, g / safe, eps)
+    conclude(result, "adjoint", solver, g.dtype)
     return result.value * safe
 
 
 class _Run:
     """One solve: the answer so far, in float32 or better, and what is known of each sample, on the CPU."""
 
-    def __init__(self, product: FlatMap, b: Flat, tol: float) -> None:
+    def __init__(self, product: FlatMap, b: Flat, tol: float, eps: float) -> None:
         # A Krylov basis in half precision would lose its orthogonality at once.
         self.b = b.float() if b.dtype in (torch.bfloat16, torch.float16) else b
-        self.dtype, self.tol = b.dtype, tol
+        self.dtype, self.tol, self.eps = b.dtype, tol, eps
         self._product = product
         self.value = torch.zeros_like(self.b)
         self.remainder = self.b
         self.length = norms(self.b)
-        self.reference = self.length.double().cpu().clamp(min=torch.finfo(torch.float32).tiny)
-        self.residual = self.length.double().cpu() / self.reference
+        length = self.length.double().cpu()
+        self.reference = length.clamp(min=torch.finfo(torch.float32).tiny)
+        self.residual = length / self.reference
         self.sigma = torch.full_like(self.residual, torch.inf)
         self.trace: list[list[float]] = []
         self.n_evaluations = 0
@@ -117,7 +124,7 @@ class _Run:
             n_evaluations=self.n_evaluations,
             trace=list(residual.new_tensor(self.trace).unbind()),
             sigma_min=sigma,
-            error_bound=relative_error(residual * norms(self.b), norms(self.value), sigma, torch.finfo(self.dtype).eps),
+            error_bound=relative_error(residual * norms(self.b), norms(self.value), sigma, self.eps),
         )
 
 
@@ -127,9 +134,9 @@ class HessenbergProblem:
     def __init__(self, start: Float[Tensor, " batch"], size: int) -> None:
         self.start = start
         self.minimum = start.clone()
-        self.n_columns = torch.zeros(start.shape[0], dtype=torch.long)
+        self.n_columns = torch.zeros_like(start, dtype=torch.long)
         self._hessenberg = start.new_zeros(start.shape[0], size + 1, size)
-        self._rotation = torch.eye(size + 1, dtype=start.dtype).repeat(start.shape[0], 1, 1)
+        self._rotation = torch.eye(size + 1, dtype=start.dtype, device=start.device).repeat(start.shape[0], 1, 1)
         self._size = 0
 
     def append(self, column: Float[Tensor, "batch rows"], active: Bool[Tensor, " batch"]) -> None:
@@ -165,9 +172,9 @@ class HessenbergProblem:
 
     def _own(self, fill: Tensor | float) -> Float[Tensor, "batch rows columns"]:
         k = self._size
-        own = torch.arange(k)[None] < self.n_columns[:, None]
+        own = torch.arange(k, device=self.start.device)[None] < self.n_columns[:, None]
         matrix = torch.where(own[:, None], self._hessenberg[:, : k + 1, :k], 0.0)
         below = matrix.diagonal(offset=-1, dim1=1, dim2=2)
-        filler = torch.as_tensor(fill, dtype=matrix.dtype).reshape(-1, 1)
+        filler = torch.as_tensor(fill, dtype=matrix.dtype, device=matrix.device).reshape(-1, 1)
         below.copy_(torch.where(own, below, filler))
         return matrix

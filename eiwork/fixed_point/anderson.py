@@ -13,7 +13,6 @@ from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, norms
 from eiwork.fixed_point.vectors import Vectors
 
-_GROWTH = 4.0  # of the residual over the best one: the extrapolation misled
 _AGEING = 2.0  # growth of the regularisation with the age of a difference: of parallel ones the newest counts
 _BLOCK = 5  # vectors a block of the history
 
@@ -55,6 +54,7 @@ class Anderson(FixedPointSolver):
     """
 
     patience: ClassVar[int | None] = 90
+    growth: ClassVar[float] = 4.0
     tol: float = 1e-6
     max_iter: int = 200
     memory: int = 15
@@ -79,19 +79,18 @@ class Anderson(FixedPointSolver):
             history = _History(Vectors(), Vectors(), none, none, empty, z, r, damping, rest, rest + 1)
             return _step(z, r, damping), history
 
-        # Not the relative residual: where f(z) passes near zero, that one grows without anything being wrong.
-        misled = progress.absolute > _GROWTH * norms(progress.best_fz - progress.best_z)
+        misled = progress.misled
         # Without a rest that grows, a sample can return to the same iterate and be misled the same way for ever.
         rest = torch.where(misled, past.next_rest, (past.rest - 1).clamp(min=0))
         next_rest = torch.where(misled, 2 * past.next_rest, past.next_rest)
         eager = (2 * past.damping).clamp(max=self.damping)
         damping = torch.where(misled, past.damping / 2, torch.where(rest > 0, past.damping, eager))
-        # A look at the mask costs nothing on a CPU and a wait for the device elsewhere.
-        if z.device.type != "cpu" or bool(misled.any()):
+        if any(progress.astray):
             z = torch.where(misled[:, None], progress.best_z, z)
             r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
-        history = replace(self._remember(past, z, r, misled, damping), rest=rest, next_rest=next_rest)
-        weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history)).to(z.dtype)
+        remembered = self._remember(past, z, r, misled, damping, progress.eps)
+        history = replace(remembered, rest=rest, next_rest=next_rest)
+        weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history, progress.eps)).to(z.dtype)
         candidate = _step(z, r, damping)
         history.delta_z.subtract_(candidate, weights)
         return history.delta_r.subtract_(candidate, damping.to(z.dtype)[:, None] * weights), history
@@ -100,13 +99,18 @@ class Anderson(FixedPointSolver):
         """The smallest stretch of I - J over the last `memory` steps."""
         if progress.memory is None:
             return torch.full_like(progress.residual, torch.nan)
-        past, none = progress.memory, torch.zeros_like(progress.converged)
-        last = self._remember(past, progress.z, progress.fz - progress.z, none, past.damping)
-        eps = torch.finfo(progress.z.dtype).eps
+        past, none, eps = progress.memory, torch.zeros_like(progress.converged), progress.eps
+        last = self._remember(past, progress.z, progress.fz - progress.z, none, past.damping, eps)
         return _sigma_from_secants(last.gram_r, last.gram_z, last.valid, eps).to(progress.residual)
 
     def _remember(
-        self, past: _History, z: Flat, r: Flat, misled: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]
+        self,
+        past: _History,
+        z: Flat,
+        r: Flat,
+        misled: Bool[Tensor, " batch"],
+        damping: Float[Tensor, " batch"],
+        eps: float,
     ) -> _History:
         """The history with the newest difference; a misled sample forgets all of its differences."""
         delta_r = r - past.r
@@ -117,7 +121,7 @@ class Anderson(FixedPointSolver):
         every_z = past.delta_z.append(z - past.z, unit, keep=self.memory, size=size)
         every_r = past.delta_r.append(delta_r, unit, keep=self.memory, size=size)
         # A difference below the rounding of f(z) says nothing of f.
-        telling = length > torch.finfo(z.dtype).eps * norms(z + r)
+        telling = length > eps * norms(z + r)
         valid = torch.cat([past.valid, telling[:, None]], dim=1)[:, -self.memory :]
         kept = pad(past.valid, (0, valid.shape[1] - past.valid.shape[1]))
         return replace(
@@ -132,16 +136,17 @@ class Anderson(FixedPointSolver):
             damping=damping,
         )
 
-    def _weights(self, history: _History) -> Float[Tensor, "batch k"]:
+    def _weights(self, history: _History, eps: float) -> Float[Tensor, "batch k"]:
         """The least-squares weights of the normalised residual differences, from their Gram matrix, in float64."""
         pair = history.valid[:, :, None] & history.valid[:, None, :]
         gram = torch.where(pair, history.gram_r, 0.0)
         right = torch.where(history.valid, history.delta_r.dots(history.r).double(), 0.0)
-        # The sums of the Gram matrix round in the type of the state: below that, parallel differences are noise.
-        ridge = max(self.regularisation, 8 * torch.finfo(history.r.dtype).eps)
+        # The sums of the Gram matrix round as f does: below that, parallel differences are noise.
+        ridge = max(self.regularisation, 8 * eps)
         age = torch.arange(gram.shape[1] - 1, -1, -1, dtype=gram.dtype, device=gram.device)
         diagonal = torch.where(history.valid, ridge * _AGEING**age, 1.0)
-        return torch.linalg.solve(gram + torch.diag_embed(diagonal), right)
+        # Positive definite by the ridge: no look at whether it is singular, for which a device would have to wait.
+        return torch.linalg.solve_ex(gram + torch.diag_embed(diagonal), right).result
 
 
 def _step(z: Flat, r: Flat, damping: Float[Tensor, " batch"]) -> Flat:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point.capture import unseen
 from eiwork.fixed_point.implicit import Evaluation, Tensors, cut_off
 from eiwork.fixed_point.record import publish_residual, require, require_damping
 from eiwork.fixed_point.solve import solve_fixed_point
@@ -84,6 +85,8 @@ class Neumann(_AfterSolve):
         packing = Packing.of(value)
         state = cut_off(as_tuple(value))
         outputs = packing.check(f(state if packing.is_tuple else state[0]))
+        if not unseen(as_tuple(outputs), state):
+            return detach(outputs)  # nothing to differentiate by
         evaluation = Evaluation(as_tuple(outputs), state, (), None)
 
         def backward(gradients: Tensors) -> Tensors:

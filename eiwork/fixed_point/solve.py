@@ -7,12 +7,14 @@ from torch.autograd import forward_ad
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
-from eiwork.fixed_point.capture import refuse_transforms, weights_evaluated_once
+from eiwork.fixed_point.calling import UNCOMPILED, calling
+from eiwork.fixed_point.capture import refuse_transforms
 from eiwork.fixed_point.record import Solution, conclude
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, detach
 
 
+@torch.compiler.disable(reason=UNCOMPILED)
 def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = None) -> Solution:
     """Solve z = f(z) from z0, without gradients.
 
@@ -22,7 +24,8 @@ def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = 
     ConvergenceError at once on a non-finite value, with the best Solution so far in `error.solution`; InputError for an
     unusable state or solver, or inside a torch.func transform.
     """
-    return run_fixed_point(f, z0, solver)[0]
+    with calling(f, z0) as called:
+        return run_fixed_point(called, z0, solver)[0]
 
 
 def run_fixed_point(f: StateMap, z0: State, solver: Any = None) -> tuple[Solution, Progress]:
@@ -36,15 +39,15 @@ def run_fixed_point(f: StateMap, z0: State, solver: Any = None) -> tuple[Solutio
         )
     packing = Packing.of(z0)
     # No tangents of forward mode either: the gradient mode refuses them, in words.
-    with weights_evaluated_once(f), torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
+    with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
         try:
-            progress = solver.run(PackedMap(f, packing), packing.pack(detach(z0)))
+            progress = solver.run(PackedMap(f, packing), packing.pack(detach(z0)), eps=getattr(f, "eps", 0.0))
         except ConvergenceError as error:
             if isinstance(error.solution, Progress):
                 raise ConvergenceError(str(error), _solution(packing, error.solution, solver)) from None
             raise
         solution = _solution(packing, progress, solver)
-    conclude(solution, "forward", solver)
+    conclude(solution, "forward", solver, progress.z.dtype)
     return solution, progress
 
 

@@ -12,11 +12,12 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point.record import LinearResult, Method, relative_error, require, require_damping
+from eiwork.fixed_point.record import ROUNDING, LinearResult, Method, relative_error, require, require_damping
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms, relative
 
 _DIVERGED = 1e8  # two residuals in a row this many times the first one: stop before they overflow
 _RUN_AWAY = 1e8  # an iterate this many times the start: there the relative residual vanishes for any map
+_AT_REST = 10  # evaluations without a smaller residual, at the rounding of f: no more is to be had
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,9 @@ class Progress:
     """Where a solve stands after an evaluation of f, sample by sample.
 
     residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the smallest one so far; initial:
-    absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: of the method; stopped: has converged or
-    diverged; evaluations: until then. These and the trace are plain numbers: a step waits for the device only once.
+    absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; misled: the residual has grown over the best one; eps:
+    relative rounding of f; memory: of the method; stopped: has converged or diverged; evaluations: until then; astray:
+    misled. These and the trace are plain numbers: a step waits for the device only once.
     """
 
     z: Flat
@@ -37,14 +39,18 @@ class Progress:
     best_z: Flat
     best_fz: Flat
     best_residual: Float[Tensor, " batch"]
+    best_absolute: Float[Tensor, " batch"]
+    misled: Bool[Tensor, " batch"]
     converged: Bool[Tensor, " batch"]
     diverged: Bool[Tensor, " batch"]
     reference: Float[Tensor, " batch"] | None
+    eps: float
     n_evaluations: int = 1
     trace: list[list[float]] = field(default_factory=list)
     memory: Any = None
     stopped: list[bool] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
+    astray: list[bool] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +62,7 @@ class FixedPointSolver(Method, ABC):
     """
 
     patience: ClassVar[int | None] = None  # evaluations after which a sample without half its residual is given up
+    growth: ClassVar[float] = float("inf")  # of the residual over the best one: the method has misled a sample
     give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -65,8 +72,13 @@ class FixedPointSolver(Method, ABC):
             fine = 1 < after < self.max_iter and enough > self.tol
             require(self, fine, f"each (n, r) asks after n evaluations, {advice}", give_up=self.give_up)
 
-    def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
-        """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
+    def init(
+        self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None, eps: float = 0.0
+    ) -> Progress:
+        """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems).
+
+        eps: relative rounding of f, where coarser than that of its type (autocast).
+        """
         fz = f(z0)
         initial_size = norms(z0.detach()) + norms(fz.detach())
         absolute, residual = self._residual(z0, fz, reference, initial_size)
@@ -82,12 +94,16 @@ class FixedPointSolver(Method, ABC):
             best_z=z0,
             best_fz=fz,
             best_residual=residual,
+            best_absolute=absolute,
+            misled=(none := torch.zeros_like(converged)),
             converged=converged,
-            diverged=torch.zeros_like(converged),
+            diverged=none,
             reference=reference,
+            eps=max(eps, torch.finfo(fz.dtype).eps),
             trace=[values],
             stopped=stopped,
             evaluations=[1] * len(stopped),
+            astray=[False] * len(stopped),
         )
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
@@ -106,6 +122,9 @@ class FixedPointSolver(Method, ABC):
         absolute, residual = self._residual(z, fz, progress.reference, progress.initial_size)
         n_evaluations = progress.n_evaluations + 1
         better = residual < progress.best_residual
+        best_absolute = torch.where(better, absolute, progress.best_absolute)
+        # Not the relative residual: where f(z) passes near zero, or grows with z, that one misses how far z has gone.
+        misled = absolute > self.growth * best_absolute
         twice = torch.minimum(absolute, progress.absolute)
         # Before the rounding of f(z) swallows its steps, but not where half precision is merely coarse.
         limit = min(_RUN_AWAY, max(1e3, 0.1 / torch.finfo(fz.dtype).eps))
@@ -114,12 +133,12 @@ class FixedPointSolver(Method, ABC):
         # A relative residual that is small only because f(z) has grown is no convergence.
         converged = progress.converged | ((residual <= self.tol) & (absolute < progress.initial) & ~diverged)
         if n_evaluations == self.patience:
-            smallest = torch.minimum(absolute, norms(progress.best_fz - progress.best_z))
+            smallest = torch.minimum(absolute, progress.best_absolute)
             diverged = diverged | (~converged & (smallest > progress.initial / 2))
         for after, enough in self.give_up:
             if n_evaluations == after:
                 diverged = diverged | (~converged & (torch.minimum(residual, progress.best_residual) > enough))
-        values, improved, stopped = _on_host(progress, residual, better, converged | diverged)
+        values, improved, stopped, astray = _on_host(progress, residual, better, converged | diverged, misled)
         best_z, best_fz = (z, fz) if all(improved) else (progress.best_z, progress.best_fz)
         if any(improved) and not all(improved):
             best_z, best_fz = torch.where(better[:, None], z, best_z), torch.where(better[:, None], fz, best_fz)
@@ -133,6 +152,8 @@ class FixedPointSolver(Method, ABC):
             best_z=best_z,
             best_fz=best_fz,
             best_residual=torch.minimum(residual, progress.best_residual),
+            best_absolute=best_absolute,
+            misled=misled,
             converged=converged,
             diverged=diverged,
             n_evaluations=n_evaluations,
@@ -140,6 +161,7 @@ class FixedPointSolver(Method, ABC):
             memory=memory,
             stopped=stopped,
             evaluations=[old if rests else n_evaluations for old, rests in counts],
+            astray=astray,
         )
 
     def _residual(
@@ -154,20 +176,32 @@ class FixedPointSolver(Method, ABC):
         return absolute, relative(absolute, reference)
 
     def terminate(self, progress: Progress) -> bool:
-        """Whether every sample has converged (or diverged), or the evaluations are used up."""
-        return progress.n_evaluations >= self.max_iter or all(progress.stopped)
+        """Whether every sample has converged, diverged or come to rest, or the evaluations are used up."""
+        if progress.n_evaluations >= self.max_iter or all(progress.stopped):
+            return True
+        return all(a or b for a, b in zip(progress.stopped, self._resting(progress), strict=True))
 
-    def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
-        """Init, and step until terminate."""
-        progress = self.init(f, z0, reference)
+    def _resting(self, progress: Progress) -> list[bool]:
+        """Which samples have come down to the rounding of f, above tol, and lately no further."""
+        if self.tol >= ROUNDING * progress.eps or progress.n_evaluations <= _AT_REST:
+            return [False] * len(progress.stopped)
+        best = [(min(column), min(column[:-_AT_REST])) for column in zip(*progress.trace, strict=True)]
+        return [lowest == before <= 2 * ROUNDING * progress.eps for lowest, before in best]
+
+    def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None, eps: float = 0.0) -> Progress:
+        """Init, and step until terminate; under autocast a sample that has come to rest has converged."""
+        progress = self.init(f, z0, reference, eps)
         while not self.terminate(progress):
             progress = self.step(f, progress)
+        if eps == progress.eps:
+            rests = progress.converged.new_tensor(self._resting(progress)) & ~progress.diverged
+            progress = replace(progress, converged=progress.converged | rests)
         return progress
 
-    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
+    def solve_linear(self, product: FlatMap, b: Flat, eps: float = 0.0) -> LinearResult:
         """Solve (I - M) v = b as the fixed point v = b + M v, each sample to `tol` relative to its ||b||."""
         reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
-        progress = self.run(lambda v: b + product(v), b, reference=reference)
+        progress = self.run(lambda v: b + product(v), b, reference=reference, eps=eps)
         absolute, value = progress.best_residual * reference, progress.best_z
         return LinearResult(value=value, **self.outcome(progress, absolute, norms(value)))
 
@@ -175,14 +209,14 @@ class FixedPointSolver(Method, ABC):
         self, progress: Progress, absolute: Float[Tensor, " batch"], size: Float[Tensor, " batch"]
     ) -> dict[str, Any]:
         """The fields of `Outcome`; absolute, size: the best residual and the norm of its iterate, in one unit."""
-        sigma, eps = self.sigma_min(progress), torch.finfo(progress.best_z.dtype).eps
+        sigma = self.sigma_min(progress)
         return {
             "converged": progress.converged,
             "residual": progress.best_residual,
             "n_evaluations": progress.n_evaluations,
             "trace": list(progress.residual.new_tensor(progress.trace).unbind()),
             "sigma_min": sigma,
-            "error_bound": None if sigma is None else relative_error(absolute, size, sigma, eps),
+            "error_bound": None if sigma is None else relative_error(absolute, size, sigma, progress.eps),
         }
 
     @abstractmethod
@@ -222,7 +256,7 @@ class Picard(FixedPointSolver):
         return progress.residual.new_tensor(found)
 
 
-def _on_host(last: Progress | None, residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
+def _on_host(last: Progress | None, residual: Tensor, *flags: Tensor) -> Any:
     """Residuals and truth values as plain numbers, in one transfer; ConvergenceError with `last` for one not finite."""
     rows = torch.stack([residual, *(flag.to(residual.dtype) for flag in flags)]).tolist()
     if n_bad := sum(not math.isfinite(value) for value in rows[0]):

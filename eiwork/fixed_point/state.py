@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -37,11 +38,12 @@ class Packing:
 
     shapes: tuple[torch.Size, ...]
     dtypes: tuple[torch.dtype, ...]
+    device: torch.device
     is_tuple: bool
 
     @staticmethod
     def of(z: State) -> "Packing":
-        """The packing of `z`; raises InputError for an empty tuple, integers, scalars or unequal batches."""
+        """The packing of `z`; InputError for an empty tuple, integers, scalars, two devices, unequal batches."""
         parts = as_tuple(z)
         if not parts or not all(isinstance(part, Tensor) for part in parts):
             raise InputError("The state z0 must be a tensor or a non-empty tuple of tensors.")
@@ -51,19 +53,23 @@ class Packing:
                     f"The state z0 has a component of shape {tuple(part.shape)} and type {part.dtype}; "
                     "each component needs a batch axis first and a floating or complex type. Try z0.float()."
                 )
-        batches = {part.shape[0] for part in parts}
+        batches, devices = {part.shape[0] for part in parts}, {part.device for part in parts}
         if len(batches) != 1:
             raise InputError(f"The components of z0 have different batch sizes: {sorted(batches)}.")
+        if len(devices) != 1:
+            raise InputError(f"The components of z0 are on different devices: {sorted(map(str, devices))}.")
         shapes, dtypes = tuple(part.shape for part in parts), tuple(part.dtype for part in parts)
-        return Packing(shapes, dtypes, not isinstance(z, Tensor))
+        return Packing(shapes, dtypes, devices.pop(), not isinstance(z, Tensor))
+
+    def of_batch(self, n: int) -> "Packing":
+        """That of states of n samples."""
+        return replace(self, shapes=tuple(torch.Size((n, *shape[1:])) for shape in self.shapes))
 
     def pack(self, z: State) -> Flat:
         """The state as one real matrix; complex components are seen as pairs of reals."""
         parts = as_tuple(z)
-        columns = [
-            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(part.shape[0], -1)
-            for part in parts
-        ]
+        reals = (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part for part in parts)
+        columns = [real.flatten(1) if real.ndim > 1 else real[:, None] for real in reals]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
 
     def unpack(self, flat: Flat) -> State:
@@ -77,19 +83,35 @@ class Packing:
             start += width
         return tuple(parts) if self.is_tuple else parts[0]
 
-    def check(self, z: State) -> State:
-        """`z` itself if it has the structure and shapes of the packed state, else InputError."""
-        shapes = tuple(part.shape for part in as_tuple(z))
-        if isinstance(z, Tensor) == self.is_tuple or shapes != self.shapes:
+    def check(self, z: Any) -> State:
+        """f's answer in the types of the state, a copy outside of autograd; InputError where it does not fit.
+
+        A narrower type, such as that of autocast, becomes that of the state; a wider one would lose its digits.
+        """
+        parts = tuple(z) if self.is_tuple and isinstance(z, tuple | list) else (z,)
+        kinds = list(zip(self.shapes, self.dtypes, strict=True))
+        if len(parts) != len(kinds) or not all(map(self._fits, parts, self.shapes, self.dtypes)):
+            expected = ", ".join(f"{tuple(shape)} {dtype} on {self.device}" for shape, dtype in kinds)
             raise InputError(
-                f"f returned a state of shapes {[tuple(s) for s in shapes]}, but z0 has "
-                f"{[tuple(s) for s in self.shapes]}: a fixed point needs f to map the space of z0 to itself."
+                f"f returned {', '.join(map(_described, parts))}, but z0 is {expected}: a fixed point needs f to map "
+                "the space of z0 to itself. Return the like of z, or start from a z0 of that shape, type and device."
             )
-        return z
+        own = [part.to(dtype, copy=not torch.is_grad_enabled()) for part, dtype in zip(parts, self.dtypes, strict=True)]
+        return tuple(own) if self.is_tuple else own[0]
+
+    def _fits(self, part: Any, shape: torch.Size, dtype: torch.dtype) -> bool:
+        if not isinstance(part, Tensor) or part.shape != shape or part.device != self.device:
+            return False
+        return torch.promote_types(part.dtype, dtype) == dtype
 
     def on_parts(self, product: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> FlatMap:
         """A map of the components, seen on the packed matrix."""
         return lambda flat: self.pack(product(as_tuple(self.unpack(flat))))
+
+
+def _described(part: Any) -> str:
+    is_tensor = isinstance(part, Tensor)
+    return f"{tuple(part.shape)} {part.dtype} on {part.device}" if is_tensor else type(part).__name__
 
 
 @dataclass(frozen=True)
@@ -110,8 +132,7 @@ class PackedMap:
         chosen = None if select is None else select(indices)
         if chosen is None:
             return self(flat)
-        shapes = tuple(torch.Size((len(indices), *shape[1:])) for shape in self.packing.shapes)
-        part = PackedMap(chosen, replace(self.packing, shapes=shapes))
+        part = PackedMap(chosen, self.packing.of_batch(len(indices)))
         return others.index_copy(0, indices, part(flat[indices]).to(others.dtype))
 
 

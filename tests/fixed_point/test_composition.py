@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations, parametrize
 
 from eiwork.errors import InputError
 from eiwork.fixed_point import Implicit, JacobianFree, Picard, Unrolled, fixed_point, solve_fixed_point
-from eiwork.fixed_point.capture import modules_of
+from eiwork.fixed_point.calling import modules_of
 
 
 def solve(f, z0):
