@@ -113,7 +113,9 @@ class FixedPointSolver(Method, ABC):
             active = ~(progress.converged | progress.diverged)
             candidate = torch.where(active[:, None], candidate, progress.z)
             if isinstance(f, PackedMap) and not all(progress.stopped):
-                f = partial(f.of_samples, others=progress.fz, active=active)
+                f = partial(
+                    f.of_samples, others=progress.fz, samples=[i for i, s in enumerate(progress.stopped) if not s]
+                )
         return self.evaluate(f, progress, candidate, memory)
 
     def evaluate(self, f: FlatMap, progress: Progress, z: Flat, memory: Any) -> Progress:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
@@ -125,14 +125,14 @@ class PackedMap:
         """f of all samples."""
         return self.packing.pack(self.packing.check(self.f(self.packing.unpack(flat))))
 
-    def of_samples(self, flat: Flat, others: Flat, active: Bool[Tensor, " batch"]) -> Flat:
-        """f of the active samples, `others` for the rest; f of all where f has no `select`."""
+    def of_samples(self, flat: Flat, others: Flat, samples: list[int]) -> Flat:
+        """f of some samples, `others` for the rest; f of all where f has no `select`."""
         select: Callable[[Tensor], StateMap | None] | None = getattr(self.f, "select", None)
-        indices = active.nonzero()[:, 0]
+        indices = torch.tensor(samples, device=flat.device)
         chosen = None if select is None else select(indices)
         if chosen is None:
             return self(flat)
-        part = PackedMap(chosen, self.packing.of_batch(len(indices)))
+        part = PackedMap(chosen, self.packing.of_batch(len(samples)))
         return others.index_copy(0, indices, part(flat[indices]).to(others.dtype))
 
 

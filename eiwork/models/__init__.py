@@ -1,6 +1,6 @@
 """Reconstruction models: denoisers, iterations, the DEQ, and what it is compared with (`eiwork.models.baselines`)."""
 
-from eiwork.models.denoisers import ResidualBlockCNN, ResidualCNN
+from eiwork.models.denoisers import NoiseLevel, ResidualBlockCNN, ResidualCNN
 from eiwork.models.deq import DEQ
 from eiwork.models.gradient_denoisers import GradientStepDenoiser, InputConvexPotential
 from eiwork.models.guarded import Attempt, GuardedDEQ, GuardedSolution
@@ -29,6 +29,7 @@ __all__ = [
     "HalfQuadraticSplitting",
     "InputConvexPotential",
     "Iteration",
+    "NoiseLevel",
     "ProximalGradient",
     "ProximalStep",
     "ResidualBlockCNN",

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.fixed_point.record import require
+from eiwork.models.door import at_the_door
 from eiwork.models.iterations import Iteration
 
 Image = Float[Tensor, "batch channel height width"]
@@ -23,6 +24,7 @@ _PRIMAL_SHARE = 0.01  # primal step relative to (size of the image) / weight; of
 class MinimumNormInverse(nn.Module):
     """A^+ y: of all images that explain the measurement best, the one of smallest norm."""
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Apply the pseudo-inverse."""
         return physics.A_dagger(y)
@@ -31,6 +33,7 @@ class MinimumNormInverse(nn.Module):
 class FilteredBackProjection(nn.Module):
     """Ramp-filtered back-projection; raises InputError for a physics that is not tomography."""
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Apply filtered back-projection."""
         if not hasattr(physics, "fbp"):
@@ -49,6 +52,7 @@ class ConjugateGradientSENSE(nn.Module):
         require(self, weight > 0, "must be positive; try 1e-3.", weight=weight)
         self.weight = float(weight)
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct; `ConvergenceWarning` where conjugate gradients miss their tolerance."""
         return physics.prox_l2(None, y, 1 / self.weight)
@@ -68,6 +72,7 @@ class TotalVariation(nn.Module):
         self.weight, self.max_iter, self.tol = weight, max_iter, tol
         self.prior = TVPrior()
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct. Raises InputError for measurements that are not finite."""
         start = physics.A_adjoint(y)
@@ -97,6 +102,7 @@ class UnrolledNetwork(nn.Module):
         self.iterate: Iteration = iteration  # type: ignore[assignment]
         self.steps = steps
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Run the steps."""
         z = self.iterate.start(y, physics)

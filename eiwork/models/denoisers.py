@@ -1,5 +1,6 @@
 """Learned operators D that sit inside the iterations: networks below a shrinkage."""
 
+import inspect
 from itertools import pairwise
 from typing import cast
 
@@ -29,6 +30,49 @@ def check_image(denoiser: nn.Module, x: Tensor, channels: int, unshuffle: int) -
             f"{type(denoiser).__name__} takes images of {channels} channel(s) with sides that are multiples of "
             f"{unshuffle}, got shape {tuple(x.shape)}. Complex MRI images have 2 channels (see real_to_complex)."
         )
+
+
+def log_parameter(owner: nn.Module, advice: str, **value: float | int) -> nn.Parameter:
+    """The logarithm of one named positive number (else InputError) as a parameter: no update makes it negative."""
+    (number,) = value.values()
+    require(owner, 0 < number < float("inf"), f"must be positive and finite; {advice}.", **value)
+    return nn.Parameter(torch.tensor(float(number)).log())
+
+
+def of_images(denoiser: nn.Module) -> nn.Module:
+    """The denoiser itself; InputError for one that needs more than an image, such as a noise level."""
+    try:
+        others = list(inspect.signature(denoiser.forward).parameters.values())[1:]
+    except (AttributeError, TypeError, ValueError):  # a plain function, a compiled module
+        return denoiser
+    if needed := [p.name for p in others if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
+        raise InputError(
+            f"{type(denoiser).__name__} takes {', '.join(needed)} beside the image. One that takes a noise level is "
+            "wrapped: NoiseLevel(denoiser, sigma=0.05), with learn=True for a learnt one."
+        )
+    return denoiser
+
+
+class NoiseLevel(nn.Module):
+    """D(x) = denoiser(x, sigma): a denoiser that takes a noise level, such as deepinv's DRUNet, at one of them.
+
+    sigma: standard deviation > 0 (else InputError) in the units of the image. learn: whether training changes it,
+    through its logarithm.
+    """
+
+    def __init__(self, denoiser: nn.Module, sigma: float | int = 0.05, *, learn: bool = False) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.log_sigma = log_parameter(self, "0.05 suits images in [0, 1]", sigma=sigma).requires_grad_(learn)
+
+    @property
+    def sigma(self) -> Float[Tensor, ""]:
+        """The current noise level > 0."""
+        return self.log_sigma.exp()
+
+    def forward(self, x: Image) -> Image:
+        """Apply D to images (batch, channels, height, width)."""
+        return self.denoiser(x, self.sigma)
 
 
 class _Residual(nn.Module):

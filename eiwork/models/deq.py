@@ -7,10 +7,11 @@ from torch import Tensor, nn
 
 from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson, FixedPointSolver, GradientMode, Implicit, Solution, fixed_point
+from eiwork.fixed_point.calling import UNCOMPILED
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.state import State, as_tuple
+from eiwork.models.door import at_the_door
 from eiwork.models.iterations import Iteration
-from eiwork.physics.checks import is_traced
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -57,6 +58,8 @@ class DEQ(nn.Module):
         self.solver = Anderson() if solver is None else solver
         self.gradient = Implicit() if gradient is None else gradient
 
+    @torch.compiler.disable(reason=UNCOMPILED)
+    @at_the_door
     def forward(
         self,
         y: Tensor,
@@ -68,29 +71,37 @@ class DEQ(nn.Module):
     ) -> Image:
         """The reconstruction of measurements y; solver, gradient and the start z0 are the model's own by default."""
         f, gradient = BatchMap(self.iterate, y, physics), self.gradient if gradient is None else gradient
-        start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
+        start, solver = start_of(self.iterate, y, physics, z0), self.solver if solver is None else solver
         return self.iterate.image(fixed_point(f, start, solver, gradient))
 
-    @torch.no_grad()
+    @torch.compiler.disable(reason=UNCOMPILED)
+    @at_the_door
     def solve(
         self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
     ) -> Solution:
         """The fixed point with its report, without gradients."""
-        start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
-        return solve_fixed_point(BatchMap(self.iterate, y, physics), start, solver)
+        return solve(self.iterate, y, physics, z0, self.solver if solver is None else solver)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""
         return self.iterate(z, y, physics)
 
-    def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
-        if not is_traced(y) and not bool(torch.isfinite(y).all()):
-            raise InputError("y holds NaN or infinite values: check the measurement before reconstructing it.")
-        with torch.no_grad():
-            start = self.iterate.start(y, physics)
-        if z0 is None:
-            return start
-        expected, given = [p.shape for p in as_tuple(start)], [p.shape for p in as_tuple(z0)]
-        if expected != given:
-            raise InputError(f"z0 has shapes {given}, but this iteration starts from {expected}.")
-        return z0
+
+@torch.no_grad()
+def solve(
+    iterate: Iteration, y: Tensor, physics: LinearPhysics, z0: State | None, solver: FixedPointSolver
+) -> Solution:
+    """The fixed point of an iteration for measurements that have passed the door."""
+    return solve_fixed_point(BatchMap(iterate, y, physics), start_of(iterate, y, physics, z0), solver)
+
+
+@torch.no_grad()
+def start_of(iterate: Iteration, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
+    """z0, or the iteration's own start where it is None; InputError for a z0 that is unlike that one."""
+    start = iterate.start(y, physics)
+    if z0 is None:
+        return start
+    expected, given = ([(tuple(p.shape), p.dtype, str(p.device)) for p in as_tuple(z)] for z in (start, z0))
+    if expected != given:
+        raise InputError(f"z0 has shapes, types and devices {given}, but this iteration starts from {expected}.")
+    return z0

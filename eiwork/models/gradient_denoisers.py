@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, pixel_unshuffle, softplus
 
 from eiwork.fixed_point.capture import is_wrapped
 from eiwork.fixed_point.record import require
-from eiwork.models.denoisers import ResidualCNN, check_image, check_settings
+from eiwork.models.denoisers import ResidualCNN, check_image, check_settings, of_images
 
 Image = Float[Tensor, "batch channel height width"]
 PerImage = Float[Tensor, " batch"]
@@ -45,7 +45,7 @@ class GradientStepDenoiser(nn.Module):
     def __init__(self, network: nn.Module, shrinkage: float | int = 0.1) -> None:
         super().__init__()
         check_settings(self, shrinkage)
-        self.network, self.shrinkage = network, shrinkage
+        self.network, self.shrinkage = of_images(network), shrinkage
 
     @classmethod
     def convolutional(
