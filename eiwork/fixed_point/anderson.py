@@ -88,9 +88,8 @@ class Anderson(FixedPointSolver):
         if any(progress.astray):
             z = torch.where(misled[:, None], progress.best_z, z)
             r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
-        remembered = self._remember(past, z, r, misled, damping, progress.eps)
-        history = replace(remembered, rest=rest, next_rest=next_rest)
-        weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history, progress.eps)).to(z.dtype)
+        history = replace(self._remember(past, z, r, misled, damping), rest=rest, next_rest=next_rest)
+        weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history)).to(z.dtype)
         candidate = _step(z, r, damping)
         history.delta_z.subtract_(candidate, weights)
         return history.delta_r.subtract_(candidate, damping.to(z.dtype)[:, None] * weights), history
@@ -99,18 +98,13 @@ class Anderson(FixedPointSolver):
         """The smallest stretch of I - J over the last `memory` steps."""
         if progress.memory is None:
             return torch.full_like(progress.residual, torch.nan)
-        past, none, eps = progress.memory, torch.zeros_like(progress.converged), progress.eps
-        last = self._remember(past, progress.z, progress.fz - progress.z, none, past.damping, eps)
+        past, none = progress.memory, torch.zeros_like(progress.converged)
+        last = self._remember(past, progress.z, progress.fz - progress.z, none, past.damping)
+        eps = torch.finfo(progress.z.dtype).eps
         return _sigma_from_secants(last.gram_r, last.gram_z, last.valid, eps).to(progress.residual)
 
     def _remember(
-        self,
-        past: _History,
-        z: Flat,
-        r: Flat,
-        misled: Bool[Tensor, " batch"],
-        damping: Float[Tensor, " batch"],
-        eps: float,
+        self, past: _History, z: Flat, r: Flat, misled: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]
     ) -> _History:
         """The history with the newest difference; a misled sample forgets all of its differences."""
         delta_r = r - past.r
@@ -121,7 +115,7 @@ class Anderson(FixedPointSolver):
         every_z = past.delta_z.append(z - past.z, unit, keep=self.memory, size=size)
         every_r = past.delta_r.append(delta_r, unit, keep=self.memory, size=size)
         # A difference below the rounding of f(z) says nothing of f.
-        telling = length > eps * norms(z + r)
+        telling = length > torch.finfo(z.dtype).eps * norms(z + r)
         valid = torch.cat([past.valid, telling[:, None]], dim=1)[:, -self.memory :]
         kept = pad(past.valid, (0, valid.shape[1] - past.valid.shape[1]))
         return replace(
@@ -136,13 +130,13 @@ class Anderson(FixedPointSolver):
             damping=damping,
         )
 
-    def _weights(self, history: _History, eps: float) -> Float[Tensor, "batch k"]:
+    def _weights(self, history: _History) -> Float[Tensor, "batch k"]:
         """The least-squares weights of the normalised residual differences, from their Gram matrix, in float64."""
         pair = history.valid[:, :, None] & history.valid[:, None, :]
         gram = torch.where(pair, history.gram_r, 0.0)
         right = torch.where(history.valid, history.delta_r.dots(history.r).double(), 0.0)
-        # The sums of the Gram matrix round as f does: below that, parallel differences are noise.
-        ridge = max(self.regularisation, 8 * eps)
+        # The sums of the Gram matrix round in the type of the state: below that, parallel differences are noise.
+        ridge = max(self.regularisation, 8 * torch.finfo(history.r.dtype).eps)
         age = torch.arange(gram.shape[1] - 1, -1, -1, dtype=gram.dtype, device=gram.device)
         diagonal = torch.where(history.valid, ridge * _AGEING**age, 1.0)
         # Positive definite by the ridge: no look at whether it is singular, for which a device would have to wait.

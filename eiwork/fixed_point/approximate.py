@@ -13,7 +13,7 @@ from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.fixed_point.capture import unseen
 from eiwork.fixed_point.implicit import Evaluation, Tensors, cut_off
 from eiwork.fixed_point.record import publish_residual, require, require_damping
-from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solve import run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, as_tuple, detach, norms, relative
 
@@ -23,7 +23,7 @@ class _AfterSolve(ABC):
 
     def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f, with the approximate gradient attached."""
-        value = solve_fixed_point(f, z0, solver).value
+        value = run_fixed_point(f, z0, solver)[0].value
         return self._attach(f, value) if torch.is_grad_enabled() else value
 
     @abstractmethod

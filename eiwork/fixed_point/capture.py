@@ -1,7 +1,7 @@
 """The tensors that a function closes over, found by watching one evaluation."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -26,8 +26,8 @@ def refuse_transforms() -> None:
 
 
 def is_wrapped(tensor: Tensor) -> bool:
-    """Whether a tensor belongs to a `torch.func` transform."""
-    return torch.func.debug_unwrap(tensor) is not tensor
+    """Whether a tensor belongs to a `torch.func` transform; not asked while torch compiles."""
+    return not torch.compiler.is_compiling() and torch.func.debug_unwrap(tensor) is not tensor
 
 
 class Substitute(TorchFunctionMode):
@@ -36,6 +36,16 @@ class Substitute(TorchFunctionMode):
     def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
         super().__init__()
         self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
+
+    def __enter__(self) -> Self:
+        """Compiled functions run as they were written: watching them would compile them anew each time."""
+        self._stance = torch.compiler.set_stance("force_eager")
+        return super().__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        """The end of it."""
+        super().__exit__(*error)
+        self._stance.__exit__(*error)
 
     def seen(self, tensor: Tensor) -> Tensor:
         """What takes the place of a tensor."""

@@ -195,8 +195,7 @@ class Implicit:
     def _track(self, f: StateMap, flat: Flat, packing: Packing) -> tuple[Evaluation, list[Tensor]]:
         """One evaluation of f with gradients, and the tensors it closes over."""
         state = cut_off(as_tuple(packing.unpack(flat)))
-        # Watching compiled functions would compile them anew each time: here they run as they were written.
-        with torch.compiler.set_stance("force_eager"), Capture(state) as capture:
+        with Capture(state) as capture:
             value = packing.check(f(state if packing.is_tuple else state[0]))
         evaluation = Evaluation(as_tuple(value), state, tuple(capture.aliases), self.solver, getattr(f, "eps", 0.0))
         return evaluation, capture.attached

@@ -17,7 +17,7 @@ from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms, relative
 
 _DIVERGED = 1e8  # two residuals in a row this many times the first one: stop before they overflow
 _RUN_AWAY = 1e8  # an iterate this many times the start: there the relative residual vanishes for any map
-_AT_REST = 10  # evaluations without a smaller residual, at the rounding of f: no more is to be had
+_AT_REST, _LITTLE = 10, 0.8  # at the rounding of f, that many evaluations that lower the residual by less than this
 
 
 @dataclass(frozen=True)
@@ -184,11 +184,11 @@ class FixedPointSolver(Method, ABC):
         return all(a or b for a, b in zip(progress.stopped, self._resting(progress), strict=True))
 
     def _resting(self, progress: Progress) -> list[bool]:
-        """Which samples have come down to the rounding of f, above tol, and lately no further."""
+        """Which samples have come down to the rounding of f, above tol, and lately hardly any further."""
         if self.tol >= ROUNDING * progress.eps or progress.n_evaluations <= _AT_REST:
             return [False] * len(progress.stopped)
         best = [(min(column), min(column[:-_AT_REST])) for column in zip(*progress.trace, strict=True)]
-        return [lowest == before <= 2 * ROUNDING * progress.eps for lowest, before in best]
+        return [_LITTLE * before < lowest <= 2 * ROUNDING * progress.eps for lowest, before in best]
 
     def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None, eps: float = 0.0) -> Progress:
         """Init, and step until terminate; under autocast a sample that has come to rest has converged."""
