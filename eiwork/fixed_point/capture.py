@@ -98,7 +98,9 @@ class Capture(Substitute):
 
 def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> bool:
     """Whether the graph of `outputs` reaches a leaf past `stops` and past the states of inner fixed points."""
-    known = {tensor.grad_fn for tensor in stops}
+    outputs, known = list(outputs), {tensor.grad_fn for tensor in stops}
+    if any(tensor.is_leaf and tensor.requires_grad for tensor in outputs):
+        return True
     pending = [tensor.grad_fn for tensor in outputs if tensor.grad_fn is not None]
     seen = set(pending)
     while pending:

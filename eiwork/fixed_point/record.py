@@ -158,8 +158,8 @@ def conclude(outcome: Outcome, kind: Kind, solver: Method, dtype: torch.dtype) -
     worst, eps = float(outcome.residual.max()), torch.finfo(dtype).eps
     if worst <= 2 * ROUNDING * eps:
         advice = (
-            f"That is the rounding of {dtype}, about {eps:.0e}: no solver can go below. Ask for tol={2 * worst:.0e}, "
-            "or solve in torch.float64 (z0.double(); with a model: model.double(), physics.double(), y.double())."
+            f"It has come down to the rounding of {dtype}, {eps:.0e}, and that is all there is to have: ask for "
+            f"tol={2 * worst:.0e}, or solve in a longer type, if there is one: z0.double(), or model, physics and y."
         )
     estimate, bound = "", outcome.error_bound
     if bound is not None and bool(bound.isfinite().all()):

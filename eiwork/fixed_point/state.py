@@ -79,7 +79,12 @@ class Packing:
             real_shape = (*shape, 2) if dtype.is_complex else tuple(shape)
             width = torch.Size(real_shape[1:]).numel()
             part = flat[:, start : start + width].reshape(real_shape)
-            parts.append(torch.view_as_complex(part.contiguous()) if dtype.is_complex else part.to(dtype))
+            # A copy: complex numbers begin at an even place.
+            parts.append(
+                torch.view_as_complex(part.clone(memory_format=torch.contiguous_format))
+                if dtype.is_complex
+                else part.to(dtype)
+            )
             start += width
         return tuple(parts) if self.is_tuple else parts[0]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eiwork.errors import InputError
 from eiwork.fixed_point.record import require
 from eiwork.losses.consistency import Fit, Sure, solve_near
-from eiwork.losses.terms import Image, Objective, Scalar, Terms
+from eiwork.losses.terms import Image, Objective, Scalar, Terms, refuse_no_samples
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Recorrupted(Objective):
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms of the loss inside, for one fresh pair."""
+        refuse_no_samples(y)
         noise = physics.noise(torch.zeros_like(y))
         if not bool(noise.any()):
             raise InputError(

@@ -47,13 +47,20 @@ class Loss(Protocol):
         """Reconstruct y with the model and judge it."""
 
 
+def refuse_no_samples(y: Tensor) -> None:
+    """InputError for a batch without samples: the mean over none is no number, and 0 would look like a good one."""
+    if len(y) == 0:
+        raise InputError("y holds no samples, and a loss is a mean over samples: leave the empty batch out.")
+
+
 class Objective:
-    """A loss that judges one reconstruction f(y); it may call the model again."""
+    """A loss that judges one reconstruction f(y); it may call the model again. InputError for a batch of no samples."""
 
     needs_x = False  # whether it looks at the ground truth
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms for measurements y; x, the ground truth, is looked at by `Supervised` alone."""
+        refuse_no_samples(y)
         return Terms(self.judge(model(y, physics), y, physics, model, x))
 
     def judge(
@@ -90,6 +97,7 @@ class Adapted:
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms of all losses; those that change how the model is called (splitting, R2R) do so."""
+        refuse_no_samples(y)
         if callable(self.losses):
             found = self.losses(model, y, physics, x)
             if isinstance(found, Tensor) and found.numel() == 1:

@@ -76,9 +76,9 @@ class TotalVariation(nn.Module):
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct. Raises InputError for measurements that are not finite."""
         start = physics.A_adjoint(y)
-        step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight
+        step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight if len(start) else 0.0
         if not math.isfinite(step):
-            raise InputError("y holds NaN or infinite values, or A^T y overflows: are samples missing?")
+            raise InputError("A^T y overflows: check the scale of the measurement.")
         if step == 0:  # y = 0, whose reconstruction is 0
             return start
         operators = {"K": self.prior.nabla, "K_adjoint": self.prior.nabla_adjoint, "g_first": True}

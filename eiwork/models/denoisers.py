@@ -75,6 +75,12 @@ class NoiseLevel(nn.Module):
         return self.denoiser(x, self.sigma)
 
 
+def to_blocks(x: Image, size: int) -> Image:
+    """`pixel_unshuffle`, which torch does not do to no image at all."""
+    height, width = x.shape[2] // size, x.shape[3] // size
+    return pixel_unshuffle(x, size) if x.numel() else x.reshape(0, x.shape[1] * size**2, height, width)
+
+
 class _Residual(nn.Module):
     """D(x) = (1 - shrinkage) x - N(x), with N = `_network` on images whose blocks of pixels are channels.
 
@@ -91,11 +97,12 @@ class _Residual(nn.Module):
     def forward(self, x: Image) -> Image:
         """Apply D to images (batch, channels, height, width)."""
         check_image(self, x, self.channels, self.unshuffle)
-        blocks = pixel_unshuffle(x, self.unshuffle)
+        blocks = to_blocks(x, self.unshuffle)
         # channels_last halves the time of a convolution on the CPU; torch.vmap has no memory formats.
         if not is_wrapped(blocks):
             blocks = blocks.contiguous(memory_format=torch.channels_last)
-        return (1 - self.shrinkage) * x - pixel_shuffle(self._network(blocks), self.unshuffle)
+        learnt = self._network(blocks)
+        return (1 - self.shrinkage) * x - (pixel_shuffle(learnt, self.unshuffle) if len(x) else learnt.reshape(x.shape))
 
 
 class ResidualCNN(_Residual):

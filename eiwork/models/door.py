@@ -35,7 +35,7 @@ def at_the_door(method: Method) -> Method:
             raise
         except RuntimeError as error:
             if (advice := _mixed(self, y, physics)) and re.search("type|device|meta", str(error)):
-                raise InputError(f"{advice} (torch: {str(error).splitlines()[0]})") from error
+                raise InputError(f"{advice} Torch said: {str(error).splitlines()[0]}") from error
             raise
 
     return cast(Method, checked)
@@ -44,21 +44,22 @@ def at_the_door(method: Method) -> Method:
 def _mixed(model: nn.Module, y: Tensor, physics: nn.Module) -> str:
     """What to do about several types or devices among y, the model and the physics; nothing to say of a single one."""
     weights = _kinds(model.parameters()) or _kinds(model.buffers())
-    operator = _kinds([*physics.parameters(), *physics.buffers()])
-    if len(weights | operator | _kinds([y])) < 2:
+    owners = {"y": _kinds([y]), "model": weights, "physics": _kinds([*physics.parameters(), *physics.buffers()])}
+    if len(set().union(*owners.values())) < 2:
         return ""
-    (dtype, device), *_ = sorted(weights or operator, key=str)
+    dtype, device = aim = next(iter(weights if len(weights) == 1 else owners["y"]), (y.dtype, y.device))
+    odd = {owner for owner, kinds in owners.items() if kinds - {aim}}
+    if len(odd) > 1 and all(at == device for _, at in owners["physics"]):
+        odd.discard("physics")  # many operators take any type
+    cures = [f'{owner}.to("{device}", {dtype})' for owner in owners if owner in odd]
     if dtype in (torch.float16, torch.bfloat16):
-        cure = "model.float() and y.float(), and torch.autocast around the call for half precision"
-    elif dtype != y.dtype:
-        cure = f"y.to({dtype}), or model.to(y.dtype)"
-    else:
-        cure = f'y.to("{device}"), or model.to(y.device)'
-    owners = ("y", _kinds([y])), (type(model).__name__, weights), (type(physics).__name__, operator)
+        cures = ["model.float() with y.float(), and torch.autocast around the call for half precision"]
     said = (
-        f"{owner} is {', '.join(f'{a} on {b}' for a, b in sorted(kinds, key=str))}" for owner, kinds in owners if kinds
+        f"{owner}: {', '.join(f'{a} on {b}' for a, b in sorted(kinds, key=str))}"
+        for owner, kinds in owners.items()
+        if kinds
     )
-    return f"Types or devices do not go together: {'; '.join(said)}. Try {cure}; physics.to(...) likewise."
+    return f"Types or devices do not go together ({'; '.join(said)}). Try {' and '.join(cures)}."
 
 
 def _kinds(tensors: Any) -> set[tuple[torch.dtype, torch.device]]:
