@@ -4,14 +4,12 @@ import sys
 from types import ModuleType
 from typing import Protocol, runtime_checkable
 
-import torch
-
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.approximate import JacobianFree, Neumann, Phantom
 from eiwork.fixed_point.broyden import Broyden
-from eiwork.fixed_point.calling import UNCOMPILED, calling
+from eiwork.fixed_point.calling import calling, not_compiled
 from eiwork.fixed_point.finite import Reversible, Unrolled
 from eiwork.fixed_point.implicit import Implicit
 from eiwork.fixed_point.record import Report, Solution, record
@@ -19,25 +17,9 @@ from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, Picard
 from eiwork.fixed_point.state import State, StateMap
 
-__all__ = [
-    "GMRES",
-    "Anderson",
-    "Broyden",
-    "FixedPointSolver",
-    "GradientMode",
-    "Implicit",
-    "JacobianFree",
-    "Neumann",
-    "Phantom",
-    "Picard",
-    "Report",
-    "Reversible",
-    "Solution",
-    "Unrolled",
-    "fixed_point",
-    "record",
-    "solve_fixed_point",
-]
+__all__ = ["Report", "Solution", "fixed_point", "record", "solve_fixed_point"]
+__all__ += ["GMRES", "Anderson", "Broyden", "FixedPointSolver", "Picard"]
+__all__ += ["GradientMode", "Implicit", "JacobianFree", "Neumann", "Phantom", "Reversible", "Unrolled"]
 
 
 @runtime_checkable
@@ -48,7 +30,7 @@ class GradientMode(Protocol):
         """The fixed point of f, attached to the autograd graph of whatever f closes over."""
 
 
-@torch.compiler.disable(reason=UNCOMPILED)
+@not_compiled
 def fixed_point(
     f: StateMap, z0: State, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
 ) -> State:

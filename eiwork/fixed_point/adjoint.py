@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point.record import ROUNDING, LinearResult, Method, conclude, relative_error, require
+from eiwork.fixed_point.record import LinearResult, Method, conclude, relative_error, require
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 from eiwork.fixed_point.vectors import Vectors, orthogonalise_
@@ -29,13 +29,10 @@ class GMRES(Method):
         super().__post_init__()
         require(self, self.restart >= 1, "must be at least 1; try 100.", restart=self.restart)
 
-    def solve_linear(self, product: FlatMap, b: Flat, eps: float = 0.0) -> LinearResult:
-        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite.
-
-        eps: relative rounding of a product, where coarser than that of its type: the residual need not fall below that.
-        """
-        run = _Run(product, b, max(self.tol, eps / ROUNDING), max(eps, torch.finfo(b.dtype).eps))
-        while run.n_evaluations < self.max_iter and bool((run.residual > run.tol).any()):
+    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
+        """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
+        run = _Run(product, b, self.tol)
+        while run.n_evaluations < self.max_iter and bool((run.residual > self.tol).any()):
             run.cycle(self.restart, self.max_iter)
         return run.result()
 
@@ -43,14 +40,11 @@ class GMRES(Method):
 AdjointSolver = GMRES | FixedPointSolver
 
 
-def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat, eps: float = 0.0) -> Flat:
-    """Solve (I - J^T) v = g per sample, scaled to unit norm (v = 0 where g = 0); publish, warn or raise on failure.
-
-    eps: relative rounding of a product, where coarser than that of its type.
-    """
+def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
+    """Solve (I - J^T) v = g per sample, scaled to unit norm (v = 0 where g = 0); publish, warn or raise on failure."""
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
-    result = solver.solve_linear(product, g / safe, eps)
+    result = solver.solve_linear(product, g / safe)
     conclude(result, "adjoint", solver, g.dtype)
     return result.value * safe
 
@@ -58,10 +52,10 @@ def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat, eps: float =
 class _Run:
     """One solve: the answer so far, in float32 or better, and what is known of each sample, on the CPU."""
 
-    def __init__(self, product: FlatMap, b: Flat, tol: float, eps: float) -> None:
+    def __init__(self, product: FlatMap, b: Flat, tol: float) -> None:
         # A Krylov basis in half precision would lose its orthogonality at once.
         self.b = b.float() if b.dtype in (torch.bfloat16, torch.float16) else b
-        self.dtype, self.tol, self.eps = b.dtype, tol, eps
+        self.dtype, self.tol = b.dtype, tol
         self._product = product
         self.value = torch.zeros_like(self.b)
         self.remainder = self.b
@@ -124,7 +118,7 @@ class _Run:
             n_evaluations=self.n_evaluations,
             trace=list(residual.new_tensor(self.trace).unbind()),
             sigma_min=sigma,
-            error_bound=relative_error(residual * norms(self.b), norms(self.value), sigma, self.eps),
+            error_bound=relative_error(residual * norms(self.b), norms(self.value), sigma, torch.finfo(self.dtype).eps),
         )
 
 

@@ -13,6 +13,7 @@ from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, norms
 from eiwork.fixed_point.vectors import Vectors
 
+_GROWTH = 4.0  # of the residual over the best one: the extrapolation misled
 _AGEING = 2.0  # growth of the regularisation with the age of a difference: of parallel ones the newest counts
 _BLOCK = 5  # vectors a block of the history
 
@@ -54,7 +55,6 @@ class Anderson(FixedPointSolver):
     """
 
     patience: ClassVar[int | None] = 90
-    growth: ClassVar[float] = 4.0
     tol: float = 1e-6
     max_iter: int = 200
     memory: int = 15
@@ -79,15 +79,15 @@ class Anderson(FixedPointSolver):
             history = _History(Vectors(), Vectors(), none, none, empty, z, r, damping, rest, rest + 1)
             return _step(z, r, damping), history
 
-        misled = progress.misled
+        # Not the relative residual: where f(z) passes near zero, that one grows without anything being wrong.
+        misled = progress.absolute > _GROWTH * norms(progress.best_fz - progress.best_z)
         # Without a rest that grows, a sample can return to the same iterate and be misled the same way for ever.
         rest = torch.where(misled, past.next_rest, (past.rest - 1).clamp(min=0))
         next_rest = torch.where(misled, 2 * past.next_rest, past.next_rest)
         eager = (2 * past.damping).clamp(max=self.damping)
         damping = torch.where(misled, past.damping / 2, torch.where(rest > 0, past.damping, eager))
-        if any(progress.astray):
-            z = torch.where(misled[:, None], progress.best_z, z)
-            r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
+        z = torch.where(misled[:, None], progress.best_z, z)
+        r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
         history = replace(self._remember(past, z, r, misled, damping), rest=rest, next_rest=next_rest)
         weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history)).to(z.dtype)
         candidate = _step(z, r, damping)
@@ -139,7 +139,7 @@ class Anderson(FixedPointSolver):
         ridge = max(self.regularisation, 8 * torch.finfo(history.r.dtype).eps)
         age = torch.arange(gram.shape[1] - 1, -1, -1, dtype=gram.dtype, device=gram.device)
         diagonal = torch.where(history.valid, ridge * _AGEING**age, 1.0)
-        # Positive definite by the ridge: no look at whether it is singular, for which a device would have to wait.
+        # Never singular: no look at that, for which a device would have to wait.
         return torch.linalg.solve_ex(gram + torch.diag_embed(diagonal), right).result
 
 

@@ -11,6 +11,7 @@ from eiwork.fixed_point.record import require, require_damping
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import Flat, norms
 
+_GROWTH = 100.0  # of the residual over the best one: the inverse misled; Broyden residuals rise before they fall
 _SINGULAR = 0.1  # an update may not shrink the determinant of H^{-1} below this factor (Powell's safeguard)
 _RESOLUTION = 2 / 3  # a step shorter than eps to this power, relative to z, teaches rounding to a part eps^(1/3)
 
@@ -52,17 +53,13 @@ class InverseEstimate:
         learnt = (gram.diagonal(dim1=1, dim2=2) > 0).any(dim=1)
         return torch.where(learnt, torch.linalg.matrix_norm(small, 2), 0.0).to(self.damping)
 
-    def forget(
-        self, which: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"], *, everyone: bool
-    ) -> "InverseEstimate":
-        """H = damping I for the samples in `which`, or for everyone; the others keep theirs."""
-        damping = torch.where(which, damping, self.damping)
-        gone = which[:, None, None]
+    def forget(self, which: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]) -> "InverseEstimate":
+        """H = damping I for the samples in `which`; the others keep theirs."""
+        damping, gone = torch.where(which, damping, self.damping), which[:, None, None]
         return replace(
             self,
-            u=self.u[:, :0] if everyone else torch.where(gone, 0.0, self.u),
-            v=self.v[:, :0] if everyone else torch.where(gone, 0.0, self.v),
-            slot=0 if everyone else self.slot,
+            u=torch.where(gone, 0.0, self.u),
+            v=torch.where(gone, 0.0, self.v),
             damping=damping,
             direction=torch.where(which[:, None], damping[:, None] * self.r, self.direction),
         )
@@ -82,7 +79,6 @@ class Broyden(FixedPointSolver):
     """
 
     patience: ClassVar[int | None] = 90
-    growth: ClassVar[float] = 100.0  # Broyden residuals rise before they fall
     tol: float = 1e-6
     max_iter: int = 200
     memory: int = 30
@@ -102,10 +98,11 @@ class Broyden(FixedPointSolver):
             none, damping = z.new_zeros(len(z), 0, z.shape[1]), z.new_full((len(z),), self.damping)
             estimate = InverseEstimate(none, none, damping, z, r, self.damping * r, 0)
         else:
-            misled = progress.misled[:, None]
-            z = torch.where(misled, progress.best_z, progress.z).to(wide)
-            fz = torch.where(misled, progress.best_fz, progress.fz).to(wide)
-            estimate = self._learn(past, z, fz - z, progress)
+            # Not the relative residual: f(z) grows with z, so that one stays near 1 however far a step has gone astray.
+            misled = progress.absolute > _GROWTH * norms(progress.best_fz - progress.best_z)
+            z = torch.where(misled[:, None], progress.best_z, progress.z).to(wide)
+            fz = torch.where(misled[:, None], progress.best_fz, progress.fz).to(wide)
+            estimate = self._learn(past, z, fz - z, misled)
         return (estimate.z + estimate.direction).to(progress.z.dtype), estimate
 
     def sigma_min(self, progress: Progress) -> Float[Tensor, " batch"]:
@@ -114,17 +111,15 @@ class Broyden(FixedPointSolver):
         norm = estimate.norm().to(progress.residual)
         return torch.where(norm > 0, 1 / torch.where(norm > 0, norm, 1.0), torch.nan)
 
-    def _learn(self, past: InverseEstimate, z: Flat, r: Flat, progress: Progress) -> InverseEstimate:
-        length, misled, astray = norms(z - past.z), progress.misled, progress.astray
+    def _learn(self, past: InverseEstimate, z: Flat, r: Flat, misled: Bool[Tensor, " batch"]) -> InverseEstimate:
+        length = norms(z - past.z)
         # A sample that stopped, or that was sent back, teaches nothing; a stopped one keeps what it knows.
         resolved = length > torch.finfo(z.dtype).eps ** _RESOLUTION * norms(z)
         moved = resolved & ~misled
         length = torch.where(moved, length, torch.ones_like(length))[:, None]
-        if any(astray):
-            past = past.forget(misled, past.damping / 2, everyone=all(astray))
+        past = past.forget(misled, past.damping / 2)
         if past.slot == self.memory:
-            everyone = not any(astray) and not any(progress.stopped)
-            past = replace(past.forget(moved, past.damping, everyone=everyone), slot=0)
+            past = replace(past.forget(moved, past.damping), slot=0)
         s, h_r = (z - past.z) / length, past.apply(r)
         h_y = (past.direction - h_r) / length
         shrinkage = (s * h_y).sum(dim=1, keepdim=True)

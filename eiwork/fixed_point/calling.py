@@ -3,19 +3,24 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from eiwork.fixed_point.record import Method
 from eiwork.fixed_point.state import Packing, State, StateMap, as_tuple
 
-UNCOMPILED = (
-    "A solve stops when its samples have converged, which no graph can hold: it runs between two graphs. Leave "
-    "fullgraph=True out, or compile what is iterated: DEQ(ProximalGradient(torch.compile(denoiser)))."
-)
+Solver, Function = TypeVar("Solver", bound=Method), TypeVar("Function", bound=Callable)
+
+
+def not_compiled(function: Function) -> Function:
+    """A function that torch.compile leaves as it is, between two graphs; with fullgraph=True it says why it fails."""
+    why = "A solve stops when its samples have converged, which no graph can hold. Leave fullgraph=True out, or compile"
+    return torch.compiler.disable(
+        function, reason=f"{why} what is iterated: ProximalGradient(torch.compile(denoiser))."
+    )
 
 
 @dataclass(frozen=True)
@@ -37,11 +42,6 @@ class Called:
         chosen = getattr(self.f, "select", lambda _: None)(indices)
         return None if chosen is None else replace(self, f=chosen)
 
-    @property
-    def eps(self) -> float:
-        """The relative rounding of autocast, 0 without one."""
-        return 0.0 if self.autocast is None else torch.finfo(self.autocast).eps
-
 
 @contextmanager
 def calling(f: StateMap, z0: State) -> Iterator[Called]:
@@ -55,6 +55,14 @@ def calling(f: StateMap, z0: State) -> Iterator[Called]:
 def without_autocast(kind: str) -> AbstractContextManager:
     """Where operations on this kind of device keep the types of their arguments."""
     return torch.autocast(kind, enabled=False) if _autocasts(kind) else nullcontext()
+
+
+def reachable(solver: Solver, f: StateMap) -> Solver:
+    """The solver, with at least the tolerance that f can reach under its autocast, whose rounding it is."""
+    eps = torch.finfo(dtype).eps / 2 if (dtype := getattr(f, "autocast", None)) else 0.0
+    give_up = getattr(solver, "give_up", ())
+    own = {"give_up": tuple(limit for limit in give_up if limit[1] > eps)} if give_up else {}
+    return solver if solver.tol >= eps else replace(solver, tol=eps, **own)
 
 
 def _autocasts(kind: str) -> bool:
@@ -81,22 +89,19 @@ def weights_evaluated_once(f: Callable) -> Iterator[None]:
 
 def modules_of(f: Callable) -> list[nn.Module]:
     """The modules that a callable holds: itself, its object, its closure, its partial arguments, one inside another."""
-    found: list[nn.Module] = []
-    pending, seen = [f], set()
+    found, pending, seen = list[nn.Module](), list[Any]([f]), set()
     while pending:
-        thing: Any = pending.pop()
+        thing = pending.pop()
         if id(thing) in seen:
             continue
         seen.add(id(thing))
         if isinstance(thing, nn.Module):
             found.append(thing)
-        elif isinstance(thing, partial):
-            pending += [thing.func, *thing.args, *thing.keywords.values()]
-        elif callable(thing):
-            held = [getattr(thing, "__self__", None), getattr(thing, "__wrapped__", None)]
-            held += [] if isinstance(thing, type) else list(getattr(thing, "__dict__", {}).values())
+        elif callable(thing) and not isinstance(thing, type):
+            pending += [getattr(thing, name, None) for name in ("__self__", "func")]
+            pending += [*getattr(thing, "args", ()), *(getattr(thing, "keywords", None) or {}).values()]
+            pending += vars(thing).values() if hasattr(thing, "__dict__") else ()  # __wrapped__ is here, too
             for cell in getattr(thing, "__closure__", None) or ():
                 with suppress(ValueError):  # a cell that is still empty
-                    held.append(cell.cell_contents)
-            pending += [item for item in held if isinstance(item, nn.Module) or callable(item)]
+                    pending.append(cell.cell_contents)
     return found

@@ -1,7 +1,7 @@
 """The tensors that a function closes over, found by watching one evaluation."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,21 +31,11 @@ def is_wrapped(tensor: Tensor) -> bool:
 
 
 class Substitute(TorchFunctionMode):
-    """Puts given tensors in the place of others."""
+    """Puts given tensors in the place of others; compiled functions must not run under it, which compiles them anew."""
 
     def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
         super().__init__()
         self._given = {id(old): new for old, new in zip(originals, given, strict=True)}
-
-    def __enter__(self) -> Self:
-        """Compiled functions run as they were written: watching them would compile them anew each time."""
-        self._stance = torch.compiler.set_stance("force_eager")
-        return super().__enter__()
-
-    def __exit__(self, *error: object) -> None:
-        """The end of it."""
-        super().__exit__(*error)
-        self._stance.__exit__(*error)
 
     def seen(self, tensor: Tensor) -> Tensor:
         """What takes the place of a tensor."""

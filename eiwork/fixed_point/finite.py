@@ -130,7 +130,7 @@ class _ClosedOver:
     def __init__(self, f: FlatMap, z: Flat) -> None:
         self.f = f
         (z,) = cut_off([z])
-        with Capture([z]) as capture:
+        with torch.compiler.set_stance("force_eager"), Capture([z]) as capture:
             outputs = f(z)
         self.attached, self._originals = tuple(capture.attached), capture.originals
         _refuse_unseen(outputs, (z, *capture.aliases))
@@ -140,7 +140,7 @@ class _ClosedOver:
         """f(z) and w -> (w^T df/dz, w^T df/dp for each closed-over p), with `values` in the place of those."""
         with torch.enable_grad():
             z, *aliases = cut_off([z, *values])
-            with Substitute(self._originals, aliases):
+            with torch.compiler.set_stance("force_eager"), Substitute(self._originals, aliases):
                 outputs = self.f(z)
         _refuse_unseen(outputs, (z, *aliases))
 

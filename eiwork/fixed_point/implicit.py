@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import GMRES, AdjointSolver, solve_adjoint
-from eiwork.fixed_point.calling import without_autocast
+from eiwork.fixed_point.calling import reachable, without_autocast
 from eiwork.fixed_point.capture import Capture, unseen
 from eiwork.fixed_point.solve import run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
@@ -23,15 +23,13 @@ class Evaluation:
     """One tracked evaluation of z -> f(z; p) at a fixed point: the graph of `outputs` starts from state and parameters.
 
     state: z, cut off from what is behind it. parameters: aliases of all that f closes over. solver: for systems with
-    I - df/dz; None if there is no state, and `outputs` is an explicit function of the parameters. eps: the rounding of
-    f, where coarser than that of its type.
+    I - df/dz; None if there is no state, and `outputs` is an explicit function of the parameters.
     """
 
     outputs: Tensors
     state: Tensors
     parameters: Tensors
     solver: AdjointSolver | None
-    eps: float = 0.0
 
     def pull(self, targets: Tensors, v: Tensors, *, create_graph: bool = False) -> tuple[Tensor, ...]:
         """v^T d(outputs)/d(targets), zeros where there is no path."""
@@ -50,7 +48,7 @@ class Evaluation:
         packing = Packing.of(g)
         product = packing.on_parts(lambda v: self.pull(self.state, v))
         with torch.no_grad(), without_autocast(packing.device.type):
-            return as_tuple(packing.unpack(solve_adjoint(self.solver, product, packing.pack(g), self.eps)))
+            return as_tuple(packing.unpack(solve_adjoint(self.solver, product, packing.pack(g))))
 
 
 class _Cut(torch.autograd.Function):
@@ -195,7 +193,6 @@ class Implicit:
     def _track(self, f: StateMap, flat: Flat, packing: Packing) -> tuple[Evaluation, list[Tensor]]:
         """One evaluation of f with gradients, and the tensors it closes over."""
         state = cut_off(as_tuple(packing.unpack(flat)))
-        with Capture(state) as capture:
+        with torch.compiler.set_stance("force_eager"), Capture(state) as capture:
             value = packing.check(f(state if packing.is_tuple else state[0]))
-        evaluation = Evaluation(as_tuple(value), state, tuple(capture.aliases), self.solver, getattr(f, "eps", 0.0))
-        return evaluation, capture.attached
+        return Evaluation(as_tuple(value), state, tuple(capture.aliases), reachable(self.solver, f)), capture.attached

@@ -151,15 +151,15 @@ def conclude(outcome: Outcome, kind: Kind, solver: Method, dtype: torch.dtype) -
         return
     advice = (
         "The map may not be a contraction: damp it (Picard(damping=0.5)), raise max_iter, try Anderson, or "
-        "control the Lipschitz constant of the operator."
+        "control the Lipschitz constant of the operator. Dropout is a new map each time: model.eval()."
         if kind == "forward"
         else "I - J is badly conditioned here: raise max_iter, loosen tol, or make the map more contractive."
     )
     worst, eps = float(outcome.residual.max()), torch.finfo(dtype).eps
     if worst <= 2 * ROUNDING * eps:
         advice = (
-            f"It has come down to the rounding of {dtype}, {eps:.0e}, and that is all there is to have: ask for "
-            f"tol={2 * worst:.0e}, or solve in a longer type, if there is one: z0.double(), or model, physics and y."
+            f"That is the rounding of {dtype}, {eps:.0e}, and all there is to have: ask for tol={2 * worst:.0e}, or "
+            "solve in a longer type: z0.double(), or model.double(), physics.double() and y.double()."
         )
     estimate, bound = "", outcome.error_bound
     if bound is not None and bool(bound.isfinite().all()):

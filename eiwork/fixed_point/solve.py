@@ -7,14 +7,14 @@ from torch.autograd import forward_ad
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
-from eiwork.fixed_point.calling import UNCOMPILED, calling
+from eiwork.fixed_point.calling import calling, not_compiled, reachable
 from eiwork.fixed_point.capture import refuse_transforms
 from eiwork.fixed_point.record import Solution, conclude
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
 from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, detach
 
 
-@torch.compiler.disable(reason=UNCOMPILED)
+@not_compiled
 def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = None) -> Solution:
     """Solve z = f(z) from z0, without gradients.
 
@@ -37,17 +37,17 @@ def run_fixed_point(f: StateMap, z0: State, solver: Any = None) -> tuple[Solutio
             f"solver={type(solver).__name__} cannot solve z = f(z): choose Anderson, Broyden or Picard. (GMRES "
             "solves linear systems and belongs in gradient=Implicit(solver=GMRES()).)"
         )
-    packing = Packing.of(z0)
+    packing, solver = Packing.of(z0), reachable(solver, f)
     # No tangents of forward mode either: the gradient mode refuses them, in words.
     with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
         try:
-            progress = solver.run(PackedMap(f, packing), packing.pack(detach(z0)), eps=getattr(f, "eps", 0.0))
+            progress = solver.run(PackedMap(f, packing), packing.pack(detach(z0)))
         except ConvergenceError as error:
             if isinstance(error.solution, Progress):
                 raise ConvergenceError(str(error), _solution(packing, error.solution, solver)) from None
             raise
         solution = _solution(packing, progress, solver)
-    conclude(solution, "forward", solver, progress.z.dtype)
+    conclude(solution, "forward", solver, getattr(f, "autocast", None) or progress.z.dtype)
     return solution, progress
 
 

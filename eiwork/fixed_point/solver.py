@@ -17,7 +17,10 @@ from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms, relative
 
 _DIVERGED = 1e8  # two residuals in a row this many times the first one: stop before they overflow
 _RUN_AWAY = 1e8  # an iterate this many times the start: there the relative residual vanishes for any map
-_AT_REST, _LITTLE = 10, 0.8  # at the rounding of f, that many evaluations that lower the residual by less than this
+_LATELY, _LITTLE = (
+    10,
+    0.8,
+)  # of the residual at the rounding of f, after that many more evaluations: it has come to rest
 
 
 @dataclass(frozen=True)
@@ -25,9 +28,8 @@ class Progress:
     """Where a solve stands after an evaluation of f, sample by sample.
 
     residual: ||f(z) - z|| / ||f(z)|| (or / `reference`); best_*: the iterate with the smallest one so far; initial:
-    absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; misled: the residual has grown over the best one; eps:
-    relative rounding of f; memory: of the method; stopped: has converged or diverged; evaluations: until then; astray:
-    misled. These and the trace are plain numbers: a step waits for the device only once.
+    absolute residual at z0; initial_size: ||z0|| + ||f(z0)||; memory: of the method; stopped: has converged or
+    diverged; evaluations: until then. These and the trace are plain numbers: a step waits for the device only once.
     """
 
     z: Flat
@@ -39,18 +41,14 @@ class Progress:
     best_z: Flat
     best_fz: Flat
     best_residual: Float[Tensor, " batch"]
-    best_absolute: Float[Tensor, " batch"]
-    misled: Bool[Tensor, " batch"]
     converged: Bool[Tensor, " batch"]
     diverged: Bool[Tensor, " batch"]
     reference: Float[Tensor, " batch"] | None
-    eps: float
     n_evaluations: int = 1
     trace: list[list[float]] = field(default_factory=list)
     memory: Any = None
     stopped: list[bool] = field(default_factory=list)
     evaluations: list[int] = field(default_factory=list)
-    astray: list[bool] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +60,6 @@ class FixedPointSolver(Method, ABC):
     """
 
     patience: ClassVar[int | None] = None  # evaluations after which a sample without half its residual is given up
-    growth: ClassVar[float] = float("inf")  # of the residual over the best one: the method has misled a sample
     give_up: tuple[tuple[int, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -72,13 +69,8 @@ class FixedPointSolver(Method, ABC):
             fine = 1 < after < self.max_iter and enough > self.tol
             require(self, fine, f"each (n, r) asks after n evaluations, {advice}", give_up=self.give_up)
 
-    def init(
-        self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None, eps: float = 0.0
-    ) -> Progress:
-        """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems).
-
-        eps: relative rounding of f, where coarser than that of its type (autocast).
-        """
+    def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
+        """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
         fz = f(z0)
         initial_size = norms(z0.detach()) + norms(fz.detach())
         absolute, residual = self._residual(z0, fz, reference, initial_size)
@@ -94,16 +86,12 @@ class FixedPointSolver(Method, ABC):
             best_z=z0,
             best_fz=fz,
             best_residual=residual,
-            best_absolute=absolute,
-            misled=(none := torch.zeros_like(converged)),
             converged=converged,
-            diverged=none,
+            diverged=torch.zeros_like(converged),
             reference=reference,
-            eps=max(eps, torch.finfo(fz.dtype).eps),
             trace=[values],
             stopped=stopped,
             evaluations=[1] * len(stopped),
-            astray=[False] * len(stopped),
         )
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
@@ -113,9 +101,8 @@ class FixedPointSolver(Method, ABC):
             active = ~(progress.converged | progress.diverged)
             candidate = torch.where(active[:, None], candidate, progress.z)
             if isinstance(f, PackedMap) and not all(progress.stopped):
-                f = partial(
-                    f.of_samples, others=progress.fz, samples=[i for i, s in enumerate(progress.stopped) if not s]
-                )
+                samples = [i for i, rests in enumerate(progress.stopped) if not rests]
+                f = partial(f.of_samples, others=progress.fz, samples=samples)
         return self.evaluate(f, progress, candidate, memory)
 
     def evaluate(self, f: FlatMap, progress: Progress, z: Flat, memory: Any) -> Progress:
@@ -124,9 +111,6 @@ class FixedPointSolver(Method, ABC):
         absolute, residual = self._residual(z, fz, progress.reference, progress.initial_size)
         n_evaluations = progress.n_evaluations + 1
         better = residual < progress.best_residual
-        best_absolute = torch.where(better, absolute, progress.best_absolute)
-        # Not the relative residual: where f(z) passes near zero, or grows with z, that one misses how far z has gone.
-        misled = absolute > self.growth * best_absolute
         twice = torch.minimum(absolute, progress.absolute)
         # Before the rounding of f(z) swallows its steps, but not where half precision is merely coarse.
         limit = min(_RUN_AWAY, max(1e3, 0.1 / torch.finfo(fz.dtype).eps))
@@ -135,12 +119,12 @@ class FixedPointSolver(Method, ABC):
         # A relative residual that is small only because f(z) has grown is no convergence.
         converged = progress.converged | ((residual <= self.tol) & (absolute < progress.initial) & ~diverged)
         if n_evaluations == self.patience:
-            smallest = torch.minimum(absolute, progress.best_absolute)
+            smallest = torch.minimum(absolute, norms(progress.best_fz - progress.best_z))
             diverged = diverged | (~converged & (smallest > progress.initial / 2))
         for after, enough in self.give_up:
             if n_evaluations == after:
                 diverged = diverged | (~converged & (torch.minimum(residual, progress.best_residual) > enough))
-        values, improved, stopped, astray = _on_host(progress, residual, better, converged | diverged, misled)
+        values, improved, stopped = _on_host(progress, residual, better, converged | diverged)
         best_z, best_fz = (z, fz) if all(improved) else (progress.best_z, progress.best_fz)
         if any(improved) and not all(improved):
             best_z, best_fz = torch.where(better[:, None], z, best_z), torch.where(better[:, None], fz, best_fz)
@@ -154,8 +138,6 @@ class FixedPointSolver(Method, ABC):
             best_z=best_z,
             best_fz=best_fz,
             best_residual=torch.minimum(residual, progress.best_residual),
-            best_absolute=best_absolute,
-            misled=misled,
             converged=converged,
             diverged=diverged,
             n_evaluations=n_evaluations,
@@ -163,7 +145,6 @@ class FixedPointSolver(Method, ABC):
             memory=memory,
             stopped=stopped,
             evaluations=[old if rests else n_evaluations for old, rests in counts],
-            astray=astray,
         )
 
     def _residual(
@@ -181,29 +162,24 @@ class FixedPointSolver(Method, ABC):
         """Whether every sample has converged, diverged or come to rest, or the evaluations are used up."""
         if progress.n_evaluations >= self.max_iter or all(progress.stopped):
             return True
-        return all(a or b for a, b in zip(progress.stopped, self._resting(progress), strict=True))
+        rounding = ROUNDING * torch.finfo(progress.z.dtype).eps
+        if self.tol >= rounding or progress.n_evaluations <= _LATELY:
+            return False
+        lows = [(min(residuals), min(residuals[:-_LATELY])) for residuals in zip(*progress.trace, strict=True)]
+        rests = (_LITTLE * before < lowest <= 2 * rounding for lowest, before in lows)
+        return all(a or b for a, b in zip(progress.stopped, rests, strict=True))
 
-    def _resting(self, progress: Progress) -> list[bool]:
-        """Which samples have come down to the rounding of f, above tol, and lately hardly any further."""
-        if self.tol >= ROUNDING * progress.eps or progress.n_evaluations <= _AT_REST:
-            return [False] * len(progress.stopped)
-        best = [(min(column), min(column[:-_AT_REST])) for column in zip(*progress.trace, strict=True)]
-        return [_LITTLE * before < lowest <= 2 * ROUNDING * progress.eps for lowest, before in best]
-
-    def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None, eps: float = 0.0) -> Progress:
-        """Init, and step until terminate; under autocast a sample that has come to rest has converged."""
-        progress = self.init(f, z0, reference, eps)
+    def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
+        """Init, and step until terminate."""
+        progress = self.init(f, z0, reference)
         while not self.terminate(progress):
             progress = self.step(f, progress)
-        if eps == progress.eps:
-            rests = progress.converged.new_tensor(self._resting(progress)) & ~progress.diverged
-            progress = replace(progress, converged=progress.converged | rests)
         return progress
 
-    def solve_linear(self, product: FlatMap, b: Flat, eps: float = 0.0) -> LinearResult:
+    def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b as the fixed point v = b + M v, each sample to `tol` relative to its ||b||."""
         reference = norms(b).clamp(min=torch.finfo(torch.float32).tiny)
-        progress = self.run(lambda v: b + product(v), b, reference=reference, eps=eps)
+        progress = self.run(lambda v: b + product(v), b, reference=reference)
         absolute, value = progress.best_residual * reference, progress.best_z
         return LinearResult(value=value, **self.outcome(progress, absolute, norms(value)))
 
@@ -211,14 +187,14 @@ class FixedPointSolver(Method, ABC):
         self, progress: Progress, absolute: Float[Tensor, " batch"], size: Float[Tensor, " batch"]
     ) -> dict[str, Any]:
         """The fields of `Outcome`; absolute, size: the best residual and the norm of its iterate, in one unit."""
-        sigma = self.sigma_min(progress)
+        sigma, eps = self.sigma_min(progress), torch.finfo(progress.best_z.dtype).eps
         return {
             "converged": progress.converged,
             "residual": progress.best_residual,
             "n_evaluations": progress.n_evaluations,
             "trace": list(progress.residual.new_tensor(progress.trace).unbind()),
             "sigma_min": sigma,
-            "error_bound": None if sigma is None else relative_error(absolute, size, sigma, progress.eps),
+            "error_bound": None if sigma is None else relative_error(absolute, size, sigma, eps),
         }
 
     @abstractmethod
@@ -258,7 +234,7 @@ class Picard(FixedPointSolver):
         return progress.residual.new_tensor(found)
 
 
-def _on_host(last: Progress | None, residual: Tensor, *flags: Tensor) -> Any:
+def _on_host(last: Progress | None, residual: Tensor, *flags: Tensor) -> tuple[list[float], list[bool], list[bool]]:
     """Residuals and truth values as plain numbers, in one transfer; ConvergenceError with `last` for one not finite."""
     rows = torch.stack([residual, *(flag.to(residual.dtype) for flag in flags)]).tolist()
     if n_bad := sum(not math.isfinite(value) for value in rows[0]):

@@ -133,7 +133,7 @@ class PackedMap:
     def of_samples(self, flat: Flat, others: Flat, samples: list[int]) -> Flat:
         """f of some samples, `others` for the rest; f of all where f has no `select`."""
         select: Callable[[Tensor], StateMap | None] | None = getattr(self.f, "select", None)
-        indices = torch.tensor(samples, device=flat.device)
+        indices = torch.tensor(samples).to(flat.device, non_blocking=True)
         chosen = None if select is None else select(indices)
         if chosen is None:
             return self(flat)

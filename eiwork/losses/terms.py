@@ -15,13 +15,14 @@ from eiwork.errors import InputError
 
 Image = Float[Tensor, "batch channel height width"]
 Scalar = Float[Tensor, ""]
+Named = dict[str, Scalar]
 
 
 @dataclass(frozen=True)
 class Terms:
     """The weighted terms of a loss by name, as `terms["ei"]` or `terms.ei`, and their sum, `total`."""
 
-    values: dict[str, Scalar]
+    values: Named
 
     @property
     def total(self) -> Scalar:
@@ -33,7 +34,7 @@ class Terms:
         return self.values[name]
 
     def __getattr__(self, name: str) -> Scalar:
-        values: dict[str, Scalar] = self.__dict__.get("values", {})  # empty while a copy is being made
+        values: Named = self.__dict__.get("values", {})  # empty while a copy is being made
         if name not in values:
             raise AttributeError(f"This loss has no term {name!r}; it has {', '.join(values)}.")
         return values[name]
@@ -63,9 +64,7 @@ class Objective:
         refuse_no_samples(y)
         return Terms(self.judge(model(y, physics), y, physics, model, x))
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """The weighted terms of a reconstruction x_hat that is compared with y."""
         raise NotImplementedError
 
@@ -76,9 +75,7 @@ class Supervised(Objective):
 
     needs_x = True
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """Compare with x."""
         if x is None:
             raise InputError("Supervised() compares with the ground truth, and x is None: pass x, or train with EI.")

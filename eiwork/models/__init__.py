@@ -16,23 +16,7 @@ from eiwork.models.iterations import (
     WhitenedStep,
 )
 
-__all__ = [
-    "ADMM",
-    "DEQ",
-    "Attempt",
-    "DataStep",
-    "GradientDescent",
-    "GradientStep",
-    "GradientStepDenoiser",
-    "GuardedDEQ",
-    "GuardedSolution",
-    "HalfQuadraticSplitting",
-    "InputConvexPotential",
-    "Iteration",
-    "NoiseLevel",
-    "ProximalGradient",
-    "ProximalStep",
-    "ResidualBlockCNN",
-    "ResidualCNN",
-    "WhitenedStep",
-]
+__all__ = ["ADMM", "DEQ", "GradientDescent", "HalfQuadraticSplitting", "Iteration", "ProximalGradient"]
+__all__ += ["DataStep", "GradientStep", "ProximalStep", "WhitenedStep"]
+__all__ += ["GradientStepDenoiser", "InputConvexPotential", "NoiseLevel", "ResidualBlockCNN", "ResidualCNN"]
+__all__ += ["Attempt", "GuardedDEQ", "GuardedSolution"]

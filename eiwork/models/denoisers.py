@@ -40,16 +40,11 @@ def log_parameter(owner: nn.Module, advice: str, **value: float | int) -> nn.Par
 
 
 def of_images(denoiser: nn.Module) -> nn.Module:
-    """The denoiser itself; InputError for one that needs more than an image, such as a noise level."""
-    try:
-        others = list(inspect.signature(denoiser.forward).parameters.values())[1:]
-    except (AttributeError, TypeError, ValueError):  # a plain function, a compiled module
-        return denoiser
-    if needed := [p.name for p in others if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]:
-        raise InputError(
-            f"{type(denoiser).__name__} takes {', '.join(needed)} beside the image. One that takes a noise level is "
-            "wrapped: NoiseLevel(denoiser, sigma=0.05), with learn=True for a learnt one."
-        )
+    """The denoiser itself; InputError for one that needs a noise level beside the image."""
+    sigma = inspect.signature(getattr(denoiser, "forward", denoiser)).parameters.get("sigma")
+    if sigma is not None and sigma.default is sigma.empty:
+        advice = "Give it one: NoiseLevel(denoiser, sigma=0.05), with learn=True for a learnt one."
+        raise InputError(f"{type(denoiser).__name__} takes a noise level `sigma` beside the image. {advice}")
     return denoiser
 
 

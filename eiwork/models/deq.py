@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson, FixedPointSolver, GradientMode, Implicit, Solution, fixed_point
-from eiwork.fixed_point.calling import UNCOMPILED
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.state import State, as_tuple
 from eiwork.models.door import at_the_door
@@ -58,7 +57,6 @@ class DEQ(nn.Module):
         self.solver = Anderson() if solver is None else solver
         self.gradient = Implicit() if gradient is None else gradient
 
-    @torch.compiler.disable(reason=UNCOMPILED)
     @at_the_door
     def forward(
         self,
@@ -71,37 +69,28 @@ class DEQ(nn.Module):
     ) -> Image:
         """The reconstruction of measurements y; solver, gradient and the start z0 are the model's own by default."""
         f, gradient = BatchMap(self.iterate, y, physics), self.gradient if gradient is None else gradient
-        start, solver = start_of(self.iterate, y, physics, z0), self.solver if solver is None else solver
+        start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
         return self.iterate.image(fixed_point(f, start, solver, gradient))
 
-    @torch.compiler.disable(reason=UNCOMPILED)
     @at_the_door
+    @torch.no_grad()
     def solve(
         self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
     ) -> Solution:
         """The fixed point with its report, without gradients."""
-        return solve(self.iterate, y, physics, z0, self.solver if solver is None else solver)
+        start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
+        return solve_fixed_point(BatchMap(self.iterate, y, physics), start, solver)
 
     def iteration(self, z: State, y: Tensor, physics: LinearPhysics) -> State:
         """One application of F."""
         return self.iterate(z, y, physics)
 
-
-@torch.no_grad()
-def solve(
-    iterate: Iteration, y: Tensor, physics: LinearPhysics, z0: State | None, solver: FixedPointSolver
-) -> Solution:
-    """The fixed point of an iteration for measurements that have passed the door."""
-    return solve_fixed_point(BatchMap(iterate, y, physics), start_of(iterate, y, physics, z0), solver)
-
-
-@torch.no_grad()
-def start_of(iterate: Iteration, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
-    """z0, or the iteration's own start where it is None; InputError for a z0 that is unlike that one."""
-    start = iterate.start(y, physics)
-    if z0 is None:
-        return start
-    expected, given = ([(tuple(p.shape), p.dtype, str(p.device)) for p in as_tuple(z)] for z in (start, z0))
-    if expected != given:
-        raise InputError(f"z0 has shapes, types and devices {given}, but this iteration starts from {expected}.")
-    return z0
+    def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
+        with torch.no_grad():
+            start = self.iterate.start(y, physics)
+        if z0 is None:
+            return start
+        expected, given = ([(tuple(p.shape), p.dtype, str(p.device)) for p in as_tuple(z)] for z in (start, z0))
+        if expected != given:
+            raise InputError(f"z0 has shapes, types and devices {given}, but this iteration starts from {expected}.")
+        return z0

@@ -3,65 +3,56 @@
 import re
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from eiwork.errors import EiworkError, InputError
+from eiwork.fixed_point.calling import not_compiled
 from eiwork.physics.checks import is_traced
 
-Method = TypeVar("Method", bound=Callable[..., Any])
+Arguments, Result = ParamSpec("Arguments"), TypeVar("Result")
 
 
-def at_the_door(method: Method) -> Method:
+def at_the_door(method: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
     """A method (model, y, physics, ...) that raises InputError for a y that is no tensor of finite numbers.
 
-    So it does where torch refuses to mix the types or devices of y, the model and the physics; what torch promotes is
-    let through.
+    So it does where torch refuses the types or devices of y, model and physics; what it promotes is let through.
     """
 
     @wraps(method)
-    def checked(self: nn.Module, y: Tensor, physics: nn.Module, *args: Any, **options: Any) -> Any:
-        if torch.compiler.is_compiling():
-            return method(self, y, physics, *args, **options)
+    def checked(self: nn.Module, y: Any, physics: nn.Module, *args: Any, **options: Any) -> Any:
         if not isinstance(y, Tensor):
             raise InputError(f"y is a {type(y).__name__}; pass the measurements as a tensor, such as physics(x).")
         try:
             if not is_traced(y) and not bool(torch.isfinite(y).all()):
                 raise InputError("y holds NaN or infinite values: check the measurement before reconstructing it.")
-            return method(self, y, physics, *args, **options)
-        except EiworkError:
-            raise
+            return cast(Callable, method)(self, y, physics, *args, **options)
         except RuntimeError as error:
-            if (advice := _mixed(self, y, physics)) and re.search("type|device|meta", str(error)):
-                raise InputError(f"{advice} Torch said: {str(error).splitlines()[0]}") from error
-            raise
+            advice = "" if isinstance(error, EiworkError) else _advice(self, y, physics)
+            if not advice or not re.search("type|device|meta", str(error)):
+                raise
+            raise InputError(f"{advice} Torch said: {str(error).splitlines()[0]}") from error
 
-    return cast(Method, checked)
-
-
-def _mixed(model: nn.Module, y: Tensor, physics: nn.Module) -> str:
-    """What to do about several types or devices among y, the model and the physics; nothing to say of a single one."""
-    weights = _kinds(model.parameters()) or _kinds(model.buffers())
-    owners = {"y": _kinds([y]), "model": weights, "physics": _kinds([*physics.parameters(), *physics.buffers()])}
-    if len(set().union(*owners.values())) < 2:
-        return ""
-    dtype, device = aim = next(iter(weights if len(weights) == 1 else owners["y"]), (y.dtype, y.device))
-    odd = {owner for owner, kinds in owners.items() if kinds - {aim}}
-    if len(odd) > 1 and all(at == device for _, at in owners["physics"]):
-        odd.discard("physics")  # many operators take any type
-    cures = [f'{owner}.to("{device}", {dtype})' for owner in owners if owner in odd]
-    if dtype in (torch.float16, torch.bfloat16):
-        cures = ["model.float() with y.float(), and torch.autocast around the call for half precision"]
-    said = (
-        f"{owner}: {', '.join(f'{a} on {b}' for a, b in sorted(kinds, key=str))}"
-        for owner, kinds in owners.items()
-        if kinds
-    )
-    return f"Types or devices do not go together ({'; '.join(said)}). Try {' and '.join(cures)}."
+    return cast(Callable[Arguments, Result], not_compiled(checked))
 
 
-def _kinds(tensors: Any) -> set[tuple[torch.dtype, torch.device]]:
-    # A number without axes takes on the type, and on a GPU the device, of what it meets.
-    return {(t.dtype.to_real(), t.device) for t in tensors if t.ndim and (t.is_floating_point() or t.is_complex())}
+def _advice(model: nn.Module, y: Tensor, physics: nn.Module) -> str:
+    """What to do about several types or devices; nothing to say of a single one."""
+    weights = list(model.parameters()) or list(model.buffers())
+    held = {"y": [y], "model": weights, "physics": [*physics.parameters(), *physics.buffers()]}
+    kinds = {owner: sorted(set(filter(None, map(_kind, some)))) for owner, some in held.items()}
+    aim = (kinds["model"] if len(kinds["model"]) == 1 else kinds["y"] or [("torch.float32", str(y.device))])[0]
+    odd = [owner for owner, some in kinds.items() if set(some) - {aim}]
+    cure = " and ".join(f'{owner}.to("{aim[1]}", {aim[0]})' for owner in odd)
+    if "16" in aim[0]:
+        cure = "model.float() with y.float(), and torch.autocast around the call for half precision"
+    said = "; ".join(f"{owner}: {', '.join(map(' on '.join, some))}" for owner, some in kinds.items() if some)
+    return f"Types or devices do not go together ({said}). Try {cure}." if odd else ""
+
+
+def _kind(tensor: Tensor) -> tuple[str, str] | None:
+    real = tensor.real
+    # A lone number adapts to what it meets.
+    return (str(real.dtype), str(real.device)) if real.ndim and real.is_floating_point() else None

@@ -14,12 +14,9 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import FixedPointSolver, Solution
-from eiwork.fixed_point.calling import UNCOMPILED
 from eiwork.fixed_point.record import publish, reporting_to, require
 from eiwork.fixed_point.state import State, as_tuple, rows_of
-from eiwork.models.deq import DEQ, BatchMap, solve
-from eiwork.models.door import at_the_door
-from eiwork.models.iterations import Iteration
+from eiwork.models.deq import DEQ, BatchMap
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -102,9 +99,7 @@ class GuardedDEQ(nn.Module):
             raise InputError("GuardedDEQ reconstructs without gradients: differentiate the DEQ inside, `.model`.")
         return self.model.iterate.image(self.solve(y, physics, z0).value)
 
-    @torch.compiler.disable(reason=UNCOMPILED)
     @torch.no_grad()
-    @at_the_door
     def solve(self, y: Tensor, physics: LinearPhysics, z0: State | None = None) -> GuardedSolution:
         """The fixed points with one report over all attempts, and the weight of each sample."""
         everyone = torch.arange(y.shape[0], device=y.device)
@@ -123,12 +118,13 @@ class GuardedDEQ(nn.Module):
             if attempt.weight < 1:
                 iteration = copy.deepcopy(iteration)
                 iteration.denoiser = Blended(iteration.denoiser, attempt.weight)
+            model = DEQ(iteration, solver)
             # Where each sample has an operator of its own, all are solved again, and some are taken.
             chosen, rows = (left, everyone[: len(left)]) if separable else (everyone, left)
-            tried, cut_short = _try_to_solve(iteration, y[chosen], physics, start, solver)
+            tried, cut_short = _try_to_solve(model, y[chosen], physics, start)
             found = _taken_over(found, tried, left, rows, attempt.weight)
             for sample in left[~found.converged[left]].split(1) if cut_short and separable else ():  # one by one
-                alone, _ = _try_to_solve(iteration, y[sample], physics, rows_of(found.value, sample), solver)
+                alone, _ = _try_to_solve(model, y[sample], physics, rows_of(found.value, sample))
                 found = _taken_over(found, alone, sample, torch.zeros_like(sample), attempt.weight)
         assert found is not None
         self._report(found)
@@ -162,14 +158,12 @@ class Blended(nn.Module):
         return shrunk + self.weight * self.denoiser(x) if self.weight else shrunk
 
 
-def _try_to_solve(
-    iteration: Iteration, y: Tensor, physics: LinearPhysics, start: State | None, solver: FixedPointSolver
-) -> tuple[Solution, bool]:
+def _try_to_solve(model: DEQ, y: Tensor, physics: LinearPhysics, start: State | None) -> tuple[Solution, bool]:
     """A solve without warning or report, and whether a value that was not finite cut it short; the best one before."""
     with warnings.catch_warnings(), reporting_to():
         warnings.simplefilter("ignore", ConvergenceWarning)
         try:
-            return solve(iteration, y, physics, start, solver), False
+            return model.solve(y, physics, start), False
         except ConvergenceError as error:
             if not isinstance(error.solution, Solution):
                 raise

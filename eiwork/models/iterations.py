@@ -42,13 +42,13 @@ class _LearntStep(nn.Module):
         """The adjoint A^T y."""
         return physics.A_adjoint(y)
 
+    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """One step along the start of the residual."""
+        return x - self.step_size * self.start(physics.A(x) - y, physics)
+
 
 class GradientStep(_LearntStep):
     """x - gamma A^T (A x - y), learnt gamma. step_size: its start; below 2 / ||A||^2 the step does not expand."""
-
-    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
-        """One gradient step."""
-        return x - self.step_size * self.start(physics.A(x) - y, physics)
 
 
 class WhitenedStep(_LearntStep):
@@ -63,10 +63,6 @@ class WhitenedStep(_LearntStep):
         super().__init__(step_size)
         require(self, regularisation > 0, "must be positive; try 0.01.", regularisation=regularisation)
         self.regularisation = regularisation
-
-    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
-        """One whitened gradient step."""
-        return x - self.step_size * self.start(physics.A(x) - y, physics)
 
     def start(self, y: Tensor, physics: LinearPhysics) -> Image:
         """The Tikhonov solution A^T (A A^T + r I)^{-1} y."""
