@@ -36,9 +36,10 @@ def fixed_point(
 ) -> State:
     """The fixed point of f from z0, differentiable with respect to every tensor that f closes over.
 
-    f, z0, failures: as in `solve_fixed_point`; z0 receives no gradient, except with Unrolled and Reversible. If f
-    offers `select(indices)`, the same map for some samples, those that have converged are not evaluated again.
-    gradient: Implicit() by default. Inside a torch.func transform only Unrolled works.
+    f, z0, failures: as in `solve_fixed_point`; z0 receives no gradient, except with Unrolled and Reversible. Without
+    anything to differentiate by, the result has no gradient either. If f offers `select(indices)`, the same map for
+    some samples, those that have converged are not evaluated again. gradient: Implicit() by default. Inside a
+    torch.func transform only Unrolled works; torch.compile leaves a solve as it is.
     """
     gradient = Implicit() if gradient is None else gradient
     solver = Anderson() if solver is None else solver

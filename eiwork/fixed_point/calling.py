@@ -12,7 +12,8 @@ from torch.nn.utils import parametrize
 from eiwork.fixed_point.record import Method
 from eiwork.fixed_point.state import Packing, State, StateMap, as_tuple
 
-Solver, Function = TypeVar("Solver", bound=Method), TypeVar("Function", bound=Callable)
+Solver = TypeVar("Solver", bound=Method)
+Function = TypeVar("Function", bound=Callable)
 
 
 def not_compiled(function: Function) -> Function:
@@ -58,11 +59,13 @@ def without_autocast(kind: str) -> AbstractContextManager:
 
 
 def reachable(solver: Solver, f: StateMap) -> Solver:
-    """The solver, with at least the tolerance that f can reach under its autocast, whose rounding it is."""
-    eps = torch.finfo(dtype).eps / 2 if (dtype := getattr(f, "autocast", None)) else 0.0
-    give_up = getattr(solver, "give_up", ())
-    own = {"give_up": tuple(limit for limit in give_up if limit[1] > eps)} if give_up else {}
-    return solver if solver.tol >= eps else replace(solver, tol=eps, **own)
+    """The solver with a tolerance that f can reach: under autocast at least a quarter of the rounding of its type."""
+    eps = torch.finfo(dtype).eps / 4 if (dtype := getattr(f, "autocast", None)) else 0.0
+    if solver.tol >= eps:
+        return solver
+    limits = tuple(limit for limit in getattr(solver, "give_up", ()) if limit[1] > eps)
+    own: dict[str, Any] = {"give_up": limits} if hasattr(solver, "give_up") else {}
+    return replace(solver, tol=eps, **own)
 
 
 def _autocasts(kind: str) -> bool:

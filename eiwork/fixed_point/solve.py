@@ -18,8 +18,10 @@ from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, detach
 def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = None) -> Solution:
     """Solve z = f(z) from z0, without gradients.
 
-    f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure, samples independent of each other.
-    z0: the start. solver: Anderson() by default; also Broyden(), Picard().
+    f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure, samples independent of each other;
+    it may overwrite its argument. Under autocast f alone is cast: z stays of z0's type, and the tolerance is at least a
+    quarter of the shorter type's rounding. z0: the start, of any batch size. solver: Anderson() by default; also
+    Broyden(), Picard().
     Warns with ConvergenceWarning (or raises ConvergenceError) where a sample stays above the tolerance; raises
     ConvergenceError at once on a non-finite value, with the best Solution so far in `error.solution`; InputError for an
     unusable state or solver, or inside a torch.func transform.

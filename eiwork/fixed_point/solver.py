@@ -72,27 +72,13 @@ class FixedPointSolver(Method, ABC):
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
         fz = f(z0)
-        initial_size = norms(z0.detach()) + norms(fz.detach())
-        absolute, residual = self._residual(z0, fz, reference, initial_size)
+        size = norms(z0.detach()) + norms(fz.detach())
+        absolute, residual = self._residual(z0, fz, reference, size)
         converged = residual <= self.tol
         values, _, stopped = _on_host(None, residual, converged, converged)
-        return Progress(
-            z=z0,
-            fz=fz,
-            residual=residual,
-            absolute=absolute,
-            initial=absolute,
-            initial_size=initial_size,
-            best_z=z0,
-            best_fz=fz,
-            best_residual=residual,
-            converged=converged,
-            diverged=torch.zeros_like(converged),
-            reference=reference,
-            trace=[values],
-            stopped=stopped,
-            evaluations=[1] * len(stopped),
-        )
+        none, once = torch.zeros_like(converged), [1] * len(stopped)
+        start = Progress(z0, fz, residual, absolute, absolute, size, z0, fz, residual, converged, none, reference)
+        return replace(start, trace=[values], stopped=stopped, evaluations=once)
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
         """Evaluate f at the next iterate. Stopped samples stay, and those of a map with `select` are not evaluated."""

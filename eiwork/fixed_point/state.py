@@ -79,12 +79,9 @@ class Packing:
             real_shape = (*shape, 2) if dtype.is_complex else tuple(shape)
             width = torch.Size(real_shape[1:]).numel()
             part = flat[:, start : start + width].reshape(real_shape)
-            # A copy: complex numbers begin at an even place.
-            parts.append(
-                torch.view_as_complex(part.clone(memory_format=torch.contiguous_format))
-                if dtype.is_complex
-                else part.to(dtype)
-            )
+            if dtype.is_complex:  # which begins at an even place: hence a copy
+                part = torch.view_as_complex(part.clone(memory_format=torch.contiguous_format))
+            parts.append(part.to(dtype))
             start += width
         return tuple(parts) if self.is_tuple else parts[0]
 
@@ -94,29 +91,23 @@ class Packing:
         A narrower type, such as that of autocast, becomes that of the state; a wider one would lose its digits.
         """
         parts = tuple(z) if self.is_tuple and isinstance(z, tuple | list) else (z,)
-        kinds = list(zip(self.shapes, self.dtypes, strict=True))
-        if len(parts) != len(kinds) or not all(map(self._fits, parts, self.shapes, self.dtypes)):
-            expected = ", ".join(f"{tuple(shape)} {dtype} on {self.device}" for shape, dtype in kinds)
+        wanted = [
+            (tuple(shape), str(self.device), dtype) for shape, dtype in zip(self.shapes, self.dtypes, strict=True)
+        ]
+        found = [(tuple(p.shape), str(p.device), p.dtype) if isinstance(p, Tensor) else type(p).__name__ for p in parts]
+        pairs = zip(found, wanted, strict=False)
+        fits = (a[:2] == b[:2] and torch.promote_types(a[2], b[2]) == b[2] for a, b in pairs)  # type: ignore[arg-type]
+        if len(found) != len(wanted) or not all(fits):
             raise InputError(
-                f"f returned {', '.join(map(_described, parts))}, but z0 is {expected}: a fixed point needs f to map "
-                "the space of z0 to itself. Return the like of z, or start from a z0 of that shape, type and device."
+                f"f returned {found}, but z0 is {wanted}: a fixed point needs f to map the space of z0 to itself. "
+                "Return what is like z, or start from a z0 of that shape, device and type."
             )
         own = [part.to(dtype, copy=not torch.is_grad_enabled()) for part, dtype in zip(parts, self.dtypes, strict=True)]
         return tuple(own) if self.is_tuple else own[0]
 
-    def _fits(self, part: Any, shape: torch.Size, dtype: torch.dtype) -> bool:
-        if not isinstance(part, Tensor) or part.shape != shape or part.device != self.device:
-            return False
-        return torch.promote_types(part.dtype, dtype) == dtype
-
     def on_parts(self, product: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> FlatMap:
         """A map of the components, seen on the packed matrix."""
         return lambda flat: self.pack(product(as_tuple(self.unpack(flat))))
-
-
-def _described(part: Any) -> str:
-    is_tensor = isinstance(part, Tensor)
-    return f"{tuple(part.shape)} {part.dtype} on {part.device}" if is_tensor else type(part).__name__
 
 
 @dataclass(frozen=True)
@@ -133,7 +124,7 @@ class PackedMap:
     def of_samples(self, flat: Flat, others: Flat, samples: list[int]) -> Flat:
         """f of some samples, `others` for the rest; f of all where f has no `select`."""
         select: Callable[[Tensor], StateMap | None] | None = getattr(self.f, "select", None)
-        indices = torch.tensor(samples).to(flat.device, non_blocking=True)
+        indices = torch.tensor(samples, device="cpu").to(flat.device, non_blocking=True)
         chosen = None if select is None else select(indices)
         if chosen is None:
             return self(flat)
