@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point.record import LinearResult, Method, conclude, relative_error, require
+from eiwork.fixed_point.record import ROUNDING, LinearResult, Method, conclude, relative_error, require
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 from eiwork.fixed_point.vectors import Vectors, orthogonalise_
@@ -31,8 +31,8 @@ class GMRES(Method):
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
-        run = _Run(product, b, self.tol)
-        while run.n_evaluations < self.max_iter and bool((run.residual > self.tol).any()):
+        run = _Run(product, b, max(self.tol, self.rounding / ROUNDING))
+        while run.n_evaluations < self.max_iter and bool((run.residual > run.tol).any()):
             run.cycle(self.restart, self.max_iter)
         return run.result()
 

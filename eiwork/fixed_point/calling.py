@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
@@ -32,11 +33,11 @@ class Called:
     kind: str
     autocast: torch.dtype | None
 
-    def __call__(self, z: State) -> State:
-        """One evaluation."""
-        copy = tuple(part.clone() for part in as_tuple(z))
+    def __call__(self, z: State) -> Any:
+        """One evaluation, not looked at."""
+        own = tuple(part.clone() for part in as_tuple(z))
         with nullcontext() if self.autocast is None else torch.autocast(self.kind, self.autocast):
-            return self.f(copy[0] if isinstance(z, Tensor) else copy)
+            return self.f(own[0] if isinstance(z, Tensor) else own)
 
     def select(self, indices: Tensor) -> "Called | None":
         """The map of the given samples, where f offers it."""
@@ -58,14 +59,11 @@ def without_autocast(kind: str) -> AbstractContextManager:
     return torch.autocast(kind, enabled=False) if _autocasts(kind) else nullcontext()
 
 
-def reachable(solver: Solver, f: StateMap) -> Solver:
-    """The solver with a tolerance that f can reach: under autocast at least a quarter of the rounding of its type."""
-    eps = torch.finfo(dtype).eps / 4 if (dtype := getattr(f, "autocast", None)) else 0.0
-    if solver.tol >= eps:
-        return solver
-    limits = tuple(limit for limit in getattr(solver, "give_up", ()) if limit[1] > eps)
-    own: dict[str, Any] = {"give_up": limits} if hasattr(solver, "give_up") else {}
-    return replace(solver, tol=eps, **own)
+def aware(solver: Solver, f: StateMap) -> Solver:
+    """The solver, or where f is evaluated under autocast a copy of it that knows the rounding of that type."""
+    if (dtype := getattr(f, "autocast", None)) is not None:
+        object.__setattr__(solver := copy(solver), "rounding", torch.finfo(dtype).eps)
+    return solver
 
 
 def _autocasts(kind: str) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import GMRES, AdjointSolver, solve_adjoint
-from eiwork.fixed_point.calling import reachable, without_autocast
+from eiwork.fixed_point.calling import aware, without_autocast
 from eiwork.fixed_point.capture import Capture, unseen
 from eiwork.fixed_point.solve import run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
@@ -195,4 +195,4 @@ class Implicit:
         state = cut_off(as_tuple(packing.unpack(flat)))
         with torch.compiler.set_stance("force_eager"), Capture(state) as capture:
             value = packing.check(f(state if packing.is_tuple else state[0]))
-        return Evaluation(as_tuple(value), state, tuple(capture.aliases), reachable(self.solver, f)), capture.attached
+        return Evaluation(as_tuple(value), state, tuple(capture.aliases), aware(self.solver, f)), capture.attached

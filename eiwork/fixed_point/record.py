@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -73,6 +73,7 @@ class Method:
     tol: float = 1e-4
     max_iter: int = 50
     on_failure: Literal["warn", "raise"] = "warn"
+    rounding: ClassVar[float] = 0.0  # relative, of what is evaluated, where coarser than that of its type: autocast
 
     def __post_init__(self) -> None:
         require(self, self.tol > 0, "the tolerance must be positive, for example 1e-4.", tol=self.tol)

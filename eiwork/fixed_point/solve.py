@@ -7,7 +7,7 @@ from torch.autograd import forward_ad
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point.anderson import Anderson
-from eiwork.fixed_point.calling import calling, not_compiled, reachable
+from eiwork.fixed_point.calling import aware, calling, not_compiled
 from eiwork.fixed_point.capture import refuse_transforms
 from eiwork.fixed_point.record import Solution, conclude
 from eiwork.fixed_point.solver import FixedPointSolver, Progress
@@ -19,9 +19,9 @@ def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = 
     """Solve z = f(z) from z0, without gradients.
 
     f: maps a tensor (batch, ...) or a tuple of such tensors to the same structure, samples independent of each other;
-    it may overwrite its argument. Under autocast f alone is cast: z stays of z0's type, and the tolerance is at least a
-    quarter of the shorter type's rounding. z0: the start, of any batch size. solver: Anderson() by default; also
-    Broyden(), Picard().
+    it may overwrite its argument. Under autocast f alone is cast: z stays of z0's type, and a sample whose residual has
+    come to rest at the rounding of the shorter type has converged. z0: the start, of any batch size. solver: Anderson()
+    by default; also Broyden(), Picard().
     Warns with ConvergenceWarning (or raises ConvergenceError) where a sample stays above the tolerance; raises
     ConvergenceError at once on a non-finite value, with the best Solution so far in `error.solution`; InputError for an
     unusable state or solver, or inside a torch.func transform.
@@ -39,7 +39,7 @@ def run_fixed_point(f: StateMap, z0: State, solver: Any = None) -> tuple[Solutio
             f"solver={type(solver).__name__} cannot solve z = f(z): choose Anderson, Broyden or Picard. (GMRES "
             "solves linear systems and belongs in gradient=Implicit(solver=GMRES()).)"
         )
-    packing, solver = Packing.of(z0), reachable(solver, f)
+    packing, solver = Packing.of(z0), aware(solver, f)
     # No tangents of forward mode either: the gradient mode refuses them, in words.
     with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
         try:

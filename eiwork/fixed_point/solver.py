@@ -148,18 +148,24 @@ class FixedPointSolver(Method, ABC):
         """Whether every sample has converged, diverged or come to rest, or the evaluations are used up."""
         if progress.n_evaluations >= self.max_iter or all(progress.stopped):
             return True
-        rounding = ROUNDING * torch.finfo(progress.z.dtype).eps
+        return all(a or b for a, b in zip(progress.stopped, self._resting(progress), strict=True))
+
+    def _resting(self, progress: Progress) -> list[bool]:
+        """Which samples have come down to the rounding of f, above tol, and lately hardly any further."""
+        rounding = ROUNDING * max(self.rounding, torch.finfo(progress.z.dtype).eps)
         if self.tol >= rounding or progress.n_evaluations <= _LATELY:
-            return False
+            return [False] * len(progress.stopped)
         lows = [(min(residuals), min(residuals[:-_LATELY])) for residuals in zip(*progress.trace, strict=True)]
-        rests = (_LITTLE * before < lowest <= 2 * rounding for lowest, before in lows)
-        return all(a or b for a, b in zip(progress.stopped, rests, strict=True))
+        return [_LITTLE * before < lowest <= 2 * rounding for lowest, before in lows]
 
     def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Init, and step until terminate."""
         progress = self.init(f, z0, reference)
         while not self.terminate(progress):
             progress = self.step(f, progress)
+        if self.rounding:  # more than f can say is not asked for
+            rest = progress.converged.new_tensor(self._resting(progress)) & ~progress.diverged
+            progress = replace(progress, converged=progress.converged | rest)
         return progress
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:

@@ -70,7 +70,7 @@ class NoiseLevel(nn.Module):
         return self.denoiser(x, self.sigma)
 
 
-def to_blocks(x: Image, size: int) -> Image:
+def to_blocks(x: Image, size: int) -> Tensor:
     """`pixel_unshuffle`, which torch does not do to no image at all."""
     height, width = x.shape[2] // size, x.shape[3] // size
     return pixel_unshuffle(x, size) if x.numel() else x.reshape(0, x.shape[1] * size**2, height, width)

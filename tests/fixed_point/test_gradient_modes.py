@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from problems import TIGHT, DenseProblem, Opaque, relative_error, weight_gradient
+from problems import FIRST_ORDER, MODES, TIGHT, DenseProblem, Opaque, relative_error, weight_gradient
 from torch import func
 
 from eiwork import fixed_point, record
@@ -10,9 +10,6 @@ from eiwork.analysis import saved_bytes
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point import Anderson, Broyden, Implicit, JacobianFree, Neumann, Phantom, Picard, Reversible, Unrolled
 from eiwork.fixed_point.solve import solve_fixed_point
-
-FIRST_ORDER = [JacobianFree(), Phantom(3), Neumann(3), Reversible(6)]
-MODES = [Implicit(), *FIRST_ORDER, Unrolled(6), Unrolled(6, checkpoint_every=2)]
 
 
 def reversible_by_autograd(f, z0, steps, damping):
