@@ -83,14 +83,6 @@ def test_first_and_second_derivatives_equal_unrolling_to_the_end(compose):
         assert relative_error(value, reference) < 1e-9
 
 
-@pytest.mark.parametrize("compose", COMPOSITIONS)
-def test_gradcheck_and_gradgradcheck(compose):
-    problem = make(norm=0.7, n=2)
-    inputs = (problem.weight, problem.y)
-    assert torch.autograd.gradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-7)
-    assert torch.autograd.gradgradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-6, fast_mode=True)
-
-
 def test_third_derivatives():
     problem = make(n=2)
 

@@ -5,7 +5,7 @@ import torch
 from problems import MODES, linear_problem, relative_error
 from torch import Tensor, nn
 
-from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.errors import ConvergenceWarning
 from eiwork.fixed_point import GMRES, Anderson, Broyden, Implicit, Picard, fixed_point, record, solve_fixed_point
 
 SOLVERS = [Picard(max_iter=200), Anderson(), Broyden()]
@@ -165,21 +165,3 @@ def test_a_solve_waits_for_the_device_once_a_step_and_makes_nothing_elsewhere(so
             steps = solver.run(lambda z: rates * f(z), z0).n_evaluations  # the second sample stops early
             fixed_point(layer, start, solver, Implicit(Broyden()))
     assert OnDevice.waits == steps > 5
-
-
-ANSWERS = {
-    "NoneType": lambda z: None,
-    "ndarray": lambda z: z.numpy(),
-    "float64": lambda z: z.double(),
-    "complex64": lambda z: z + 1j,
-    "meta": lambda z: z.to("meta"),
-    "tuple": lambda z: (z, z),
-}
-
-
-@pytest.mark.parametrize(("told", "f"), ANSWERS.items(), ids=ANSWERS.keys())
-def test_an_answer_unlike_z0_is_told_and_a_narrower_one_is_taken(told, f):
-    with pytest.raises(InputError, match=rf"f returned .*{told}.* but z0 is .*float32"):
-        solve_fixed_point(f, torch.zeros(2, 3))
-    taken = solve_fixed_point(lambda z: (z / 2 + 1).half(), torch.zeros(2, 3), Picard(tol=1e-2))
-    assert taken.value.dtype == torch.float32
