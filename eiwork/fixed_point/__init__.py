@@ -13,7 +13,7 @@ from eiwork.fixed_point.calling import calling, not_compiled
 from eiwork.fixed_point.finite import Reversible, Unrolled
 from eiwork.fixed_point.implicit import Implicit
 from eiwork.fixed_point.record import Report, Solution, record
-from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solve import as_solver, solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, Picard
 from eiwork.fixed_point.state import State, StateMap
 
@@ -42,13 +42,10 @@ def fixed_point(
     torch.func transform only Unrolled works; torch.compile leaves a solve as it is.
     """
     gradient = Implicit() if gradient is None else gradient
-    solver = Anderson() if solver is None else solver
     if not callable(gradient) or isinstance(gradient, type):
         raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
-    if not isinstance(solver, FixedPointSolver):
-        raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard().")
     with calling(f, z0) as called:
-        return gradient(called, z0, solver)
+        return gradient(called, z0, as_solver(solver))
 
 
 class _CallablePackage(ModuleType):

@@ -1,7 +1,6 @@
 """First-order gradients: the adjoint solve is left out, cut short, or replaced by a few tracked iterations."""
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, as_tuple, detach, norms, relative
 
 
-class _AfterSolve(ABC):
+class _AfterSolve:
     """A mode that solves without gradient and attaches an approximate one to the fixed point."""
 
     def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
@@ -26,8 +25,8 @@ class _AfterSolve(ABC):
         value = run_fixed_point(f, z0, solver)[0].value
         return self._attach(f, value) if torch.is_grad_enabled() else value
 
-    @abstractmethod
-    def _attach(self, f: StateMap, value: State) -> State: ...
+    def _attach(self, f: StateMap, value: State) -> State:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,8 @@ Function = TypeVar("Function", bound=Callable)
 
 def not_compiled(function: Function) -> Function:
     """A function that torch.compile leaves as it is, between two graphs; with fullgraph=True it says why it fails."""
-    why = "A solve stops when its samples have converged, which no graph can hold. Leave fullgraph=True out, or compile"
-    return torch.compiler.disable(
-        function, reason=f"{why} what is iterated: ProximalGradient(torch.compile(denoiser))."
-    )
+    why = "Samples converge when they do, which no graph can hold. Leave fullgraph=True out, or compile the denoiser."
+    return torch.compiler.disable(function, reason=why)
 
 
 @dataclass(frozen=True)

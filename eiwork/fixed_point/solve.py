@@ -30,16 +30,20 @@ def solve_fixed_point(f: StateMap, z0: State, solver: FixedPointSolver | None = 
         return run_fixed_point(called, z0, solver)[0]
 
 
+def as_solver(solver: Any) -> FixedPointSolver:
+    """The solver, Anderson() for None; InputError for what solves no z = f(z)."""
+    if solver is not None and not isinstance(solver, FixedPointSolver):
+        raise InputError(
+            f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard(). (GMRES() solves "
+            "linear systems and belongs in gradient=Implicit(solver=GMRES()).)"
+        )
+    return Anderson() if solver is None else solver
+
+
 def run_fixed_point(f: StateMap, z0: State, solver: Any = None) -> tuple[Solution, Progress]:
     """As `solve_fixed_point`, with where the solver stands, for gradient modes that go on from there."""
     refuse_transforms()
-    solver = Anderson() if solver is None else solver
-    if not isinstance(solver, FixedPointSolver):
-        raise InputError(
-            f"solver={type(solver).__name__} cannot solve z = f(z): choose Anderson, Broyden or Picard. (GMRES "
-            "solves linear systems and belongs in gradient=Implicit(solver=GMRES()).)"
-        )
-    packing, solver = Packing.of(z0), aware(solver, f)
+    packing, solver = Packing.of(z0), aware(as_solver(solver), f)
     # No tangents of forward mode either: the gradient mode refuses them, in words.
     with torch.no_grad(), forward_ad._set_fwd_grad_enabled(False):  # noqa: SLF001
         try:

@@ -115,23 +115,11 @@ class FixedPointSolver(Method, ABC):
         if any(improved) and not all(improved):
             best_z, best_fz = torch.where(better[:, None], z, best_z), torch.where(better[:, None], fz, best_fz)
         counts = zip(progress.evaluations, progress.stopped, strict=True)
-        return replace(
-            progress,
-            z=z,
-            fz=fz,
-            residual=residual,
-            absolute=absolute,
-            best_z=best_z,
-            best_fz=best_fz,
-            best_residual=torch.minimum(residual, progress.best_residual),
-            converged=converged,
-            diverged=diverged,
-            n_evaluations=n_evaluations,
-            trace=[*progress.trace, values],
-            memory=memory,
-            stopped=stopped,
-            evaluations=[old if rests else n_evaluations for old, rests in counts],
-        )
+        new: dict[str, Any] = {"z": z, "fz": fz, "residual": residual, "absolute": absolute, "memory": memory}
+        new |= {"converged": converged, "diverged": diverged, "stopped": stopped, "n_evaluations": n_evaluations}
+        new["evaluations"] = [old if rests else n_evaluations for old, rests in counts]
+        new |= {"trace": [*progress.trace, values], "best_z": best_z, "best_fz": best_fz}
+        return replace(progress, **new, best_residual=torch.minimum(residual, progress.best_residual))
 
     def _residual(
         self, z: Flat, fz: Flat, reference: Float[Tensor, " batch"] | None, initial_size: Float[Tensor, " batch"]

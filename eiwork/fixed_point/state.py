@@ -86,10 +86,7 @@ class Packing:
         return tuple(parts) if self.is_tuple else parts[0]
 
     def check(self, z: Any) -> State:
-        """f's answer in the types of the state, a copy outside of autograd; InputError where it does not fit.
-
-        A narrower type, such as that of autocast, becomes that of the state; a wider one would lose its digits.
-        """
+        """f's answer in the state's types, a copy outside of autograd; InputError for another shape or a wider type."""
         parts = tuple(z) if self.is_tuple and isinstance(z, tuple | list) else (z,)
         wanted = [
             (tuple(shape), str(self.device), dtype) for shape, dtype in zip(self.shapes, self.dtypes, strict=True)

@@ -51,8 +51,7 @@ def of_images(denoiser: nn.Module) -> nn.Module:
 class NoiseLevel(nn.Module):
     """D(x) = denoiser(x, sigma): a denoiser that takes a noise level, such as deepinv's DRUNet, at one of them.
 
-    sigma: standard deviation > 0 (else InputError) in the units of the image. learn: whether training changes it,
-    through its logarithm.
+    sigma: standard deviation > 0 (else InputError) in units of the image. learn: whether its logarithm is trained.
     """
 
     def __init__(self, denoiser: nn.Module, sigma: float | int = 0.05, *, learn: bool = False) -> None:
@@ -72,8 +71,8 @@ class NoiseLevel(nn.Module):
 
 def to_blocks(x: Image, size: int) -> Tensor:
     """`pixel_unshuffle`, which torch does not do to no image at all."""
-    height, width = x.shape[2] // size, x.shape[3] // size
-    return pixel_unshuffle(x, size) if x.numel() else x.reshape(0, x.shape[1] * size**2, height, width)
+    batch, channels, height, width = x.shape
+    return pixel_unshuffle(x, size) if batch else x.reshape(0, channels * size**2, height // size, width // size)
 
 
 class _Residual(nn.Module):

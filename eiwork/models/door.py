@@ -16,10 +16,7 @@ Method = TypeVar("Method", bound=Callable)
 
 
 def at_the_door(method: Method) -> Method:
-    """A method (model, y, physics, ...) that raises InputError for a y that is no tensor of finite numbers.
-
-    So it does where torch refuses the types or devices of y, model and physics; what it promotes is let through.
-    """
+    """A method (model, y, physics, ...) with InputError for a y that is not finite, and for what torch cannot mix."""
 
     @wraps(method)
     def checked(self: nn.Module, y: Any, physics: nn.Module, *args: Any, **options: Any) -> Any:
@@ -41,12 +38,12 @@ def at_the_door(method: Method) -> Method:
 def _advice(model: nn.Module, y: Tensor, physics: nn.Module) -> str:
     """What to do about several types or devices; nothing to say of a single one. A lone number adapts to the others."""
     held = {"y": [y]} | {k: [*m.parameters(), *m.buffers()] for k, m in (("model", model), ("physics", physics))}
-    numbers = {owner: [t for t in some if t.is_floating_point() and t.ndim] for owner, some in held.items()}
-    kinds = {owner: sorted({(str(t.dtype), str(t.device)) for t in some}) for owner, some in numbers.items()}
-    aim = (kinds["model"] if len(kinds["model"]) == 1 else kinds["y"] or [("torch.float32", str(y.device))])[0]
-    odd = [owner for owner, some in kinds.items() if set(some) - {aim}]
-    cure = " and ".join(f'{owner}.to("{aim[1]}", {aim[0]})' for owner in odd)
-    if "16" in aim[0]:
+    pairs = {
+        k: {(str(t.device), str(t.dtype)) for t in some if t.ndim and t.is_floating_point()} for k, some in held.items()
+    }
+    aim = next(iter(pairs["model"] if len(pairs["model"]) == 1 else pairs["y"]), (str(y.device), "torch.float32"))
+    cure = " and ".join(f'{k}.to("{aim[0]}", {aim[1]})' for k, some in pairs.items() if some - {aim})
+    if "16" in aim[1]:
         cure = "model.float() with y.float(), and torch.autocast around the call for half precision"
-    said = "; ".join(f"{owner}: {', '.join(map(' on '.join, some))}" for owner, some in kinds.items() if some)
-    return f"Types or devices do not go together ({said}). Try {cure}." if odd else ""
+    said = "; ".join(f"{k}: {', '.join(sorted(f'{b} on {a}' for a, b in some))}" for k, some in pairs.items())
+    return f"Types or devices do not go together ({said}). Try {cure}." if cure else ""

@@ -212,19 +212,6 @@ def test_reversible_memory_does_not_grow_with_the_steps():
     assert kept[0] == kept[1] < kept[2] < kept[3]
 
 
-def test_reversible_in_float32_keeps_the_accuracy_of_float32_and_reports_its_drift():
-    problem = DenseProblem.make(n=30, norm=0.98)
-    single = DenseProblem(problem.weight.detach().float().requires_grad_(), problem.y.detach().float())
-    z = reversible_by_autograd(problem.f, problem.z0, 12, 0.5)
-    expected = torch.autograd.grad(z.sin().sum(), problem.weight)[0]
-    with record() as reports:
-        value = weight_gradient(single, Reversible(), Picard())
-    assert value.dtype == torch.float32
-    assert relative_error(value.double(), expected) < 1e-5
-    assert [(report.kind, report.n_evaluations) for report in reports] == [("forward", 24), ("adjoint", 24)]
-    assert float(reports[1].residual.max()) < 1e-6
-
-
 @pytest.mark.parametrize("solver", [Picard(), Anderson(), Broyden(memory=3)], ids=repr)
 @pytest.mark.parametrize("mode", [Unrolled(5), Unrolled(5, checkpoint_every=2)], ids=repr)
 def test_unrolled_passes_gradcheck_twice_and_is_the_finite_iteration(solver, mode):
@@ -250,18 +237,3 @@ def test_checkpoints_change_the_memory_and_not_the_gradient(solver, every):
     assert torch.equal(plain, checkpointed)
     big, small = (saved_bytes(lambda m=mode: fixed_point(problem.f, problem.z0, solver, m)) for mode in modes)
     assert small < big / 2
-
-
-def test_checkpointed_unrolling_evaluates_again_and_no_more():
-    problem = DenseProblem.make()
-    calls = []
-
-    def f(z):
-        calls.append(1)
-        return problem.f(z)
-
-    with record() as reports:
-        z = fixed_point(f, problem.z0, Picard(), Unrolled(9, checkpoint_every=3))
-    assert len(calls) == reports[0].n_evaluations == 9
-    torch.autograd.grad(z.sum(), problem.weight)
-    assert len(calls) == 18

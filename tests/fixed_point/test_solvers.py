@@ -129,19 +129,6 @@ def test_the_scale_of_the_problem_does_not_matter(scale, solver):
     torch.testing.assert_close(solution.value / scale, exact / scale, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("solver", ACCELERATED, ids=repr)
-@pytest.mark.parametrize(
-    ("dtype", "tol", "error"),
-    [(torch.bfloat16, 2e-2, 5e-2), (torch.float32, 1e-6, 1e-5), (torch.float64, 1e-13, 1e-12)],
-)
-def test_every_precision_reaches_its_own_tolerance(dtype, tol, error, solver):
-    f, z0, exact = linear_problem(0.7, dtype=dtype)
-    solution = solve_fixed_point(f, z0, replace(solver, tol=tol))
-    assert bool(solution.converged.all())
-    assert solution.value.dtype == dtype
-    assert relative_error(solution.value.double(), exact) < error
-
-
 @pytest.mark.parametrize("solver", SOLVERS[1:4], ids=repr)
 def test_tuples_and_complex_states(solver):
     def f(z):

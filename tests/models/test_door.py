@@ -1,7 +1,6 @@
 """What users bring to a model: other types and devices, autocast, compile, no samples, denoisers with a noise level."""
 
 import copy
-import pickle
 
 import deepinv
 import pytest
@@ -158,13 +157,3 @@ def test_a_noise_level_is_fixed_or_learnt_and_its_lack_is_told():
     fixed = NoiseLevel(drunet(), 0.05)
     assert not fixed.log_sigma.requires_grad
     assert "log_sigma" in fixed.state_dict()
-
-
-def test_copies_views_and_checkpoints_of_a_model_give_the_same():
-    model, y = deq(), PLAIN.A(images()).requires_grad_()
-    x = model(y, PLAIN)
-    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), torch.nn.DataParallel(model)):
-        assert torch.equal(other(y, PLAIN), x)
-    again = torch.utils.checkpoint.checkpoint(model, y, PLAIN, use_reentrant=False)
-    assert torch.equal(*(torch.autograd.grad(z.square().sum(), y)[0] for z in (x, again)))
-    assert torch.equal(model(y.to(memory_format=torch.channels_last), PLAIN), x)
