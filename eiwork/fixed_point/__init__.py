@@ -9,33 +9,17 @@ from eiwork.fixed_point.adjoint import GMRES
 from eiwork.fixed_point.anderson import Anderson
 from eiwork.fixed_point.approximate import JacobianFree, Neumann, Phantom
 from eiwork.fixed_point.broyden import Broyden
-from eiwork.fixed_point.capture import weights_evaluated_once
+from eiwork.fixed_point.calling import calling, not_compiled
 from eiwork.fixed_point.finite import Reversible, Unrolled
 from eiwork.fixed_point.implicit import Implicit
 from eiwork.fixed_point.record import Report, Solution, record
-from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solve import as_solver, solve_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver, Picard
 from eiwork.fixed_point.state import State, StateMap
 
-__all__ = [
-    "GMRES",
-    "Anderson",
-    "Broyden",
-    "FixedPointSolver",
-    "GradientMode",
-    "Implicit",
-    "JacobianFree",
-    "Neumann",
-    "Phantom",
-    "Picard",
-    "Report",
-    "Reversible",
-    "Solution",
-    "Unrolled",
-    "fixed_point",
-    "record",
-    "solve_fixed_point",
-]
+__all__ = ["Report", "Solution", "fixed_point", "record", "solve_fixed_point"]
+__all__ += ["GMRES", "Anderson", "Broyden", "FixedPointSolver", "Picard"]
+__all__ += ["GradientMode", "Implicit", "JacobianFree", "Neumann", "Phantom", "Reversible", "Unrolled"]
 
 
 @runtime_checkable
@@ -46,23 +30,22 @@ class GradientMode(Protocol):
         """The fixed point of f, attached to the autograd graph of whatever f closes over."""
 
 
+@not_compiled
 def fixed_point(
     f: StateMap, z0: State, solver: FixedPointSolver | None = None, gradient: GradientMode | None = None
 ) -> State:
     """The fixed point of f from z0, differentiable with respect to every tensor that f closes over.
 
-    f, z0, failures: as in `solve_fixed_point`; z0 receives no gradient, except with Unrolled and Reversible. If f
-    offers `select(indices)`, the same map for some samples, those that have converged are not evaluated again.
-    gradient: Implicit() by default. Inside a torch.func transform only Unrolled works.
+    f, z0, failures: as in `solve_fixed_point`; z0 receives no gradient, except with Unrolled and Reversible. Without
+    anything to differentiate by, the result has no gradient either. If f offers `select(indices)`, the same map for
+    some samples, those that have converged are not evaluated again. gradient: Implicit() by default. Inside a
+    torch.func transform only Unrolled works; torch.compile leaves a solve as it is.
     """
     gradient = Implicit() if gradient is None else gradient
-    solver = Anderson() if solver is None else solver
     if not callable(gradient) or isinstance(gradient, type):
         raise InputError(f"gradient={gradient!r} is not a gradient mode: pass an object such as Implicit().")
-    if not isinstance(solver, FixedPointSolver):
-        raise InputError(f"solver={solver!r} cannot solve z = f(z): choose Anderson(), Broyden() or Picard().")
-    with weights_evaluated_once(f):
-        return gradient(f, z0, solver)
+    with calling(f, z0) as called:
+        return gradient(called, z0, as_solver(solver))
 
 
 class _CallablePackage(ModuleType):

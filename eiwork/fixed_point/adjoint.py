@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point.record import LinearResult, Method, conclude, relative_error, require
+from eiwork.fixed_point.record import ROUNDING, LinearResult, Method, conclude, relative_error, require
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 from eiwork.fixed_point.vectors import Vectors, orthogonalise_
@@ -31,8 +31,8 @@ class GMRES(Method):
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:
         """Solve (I - M) v = b; raises ConvergenceError if a product is not finite."""
-        run = _Run(product, b, self.tol)
-        while run.n_evaluations < self.max_iter and bool((run.residual > self.tol).any()):
+        run = _Run(product, b, max(self.tol, self.rounding / ROUNDING))
+        while run.n_evaluations < self.max_iter and bool((run.residual > run.tol).any()):
             run.cycle(self.restart, self.max_iter)
         return run.result()
 
@@ -45,7 +45,7 @@ def solve_adjoint(solver: AdjointSolver, product: FlatMap, g: Flat) -> Flat:
     scale = norms(g)
     safe = torch.where(scale > 0, scale, torch.ones_like(scale)).to(g.dtype)[:, None]
     result = solver.solve_linear(product, g / safe)
-    conclude(result, "adjoint", solver)
+    conclude(result, "adjoint", solver, g.dtype)
     return result.value * safe
 
 
@@ -60,8 +60,9 @@ class _Run:
         self.value = torch.zeros_like(self.b)
         self.remainder = self.b
         self.length = norms(self.b)
-        self.reference = self.length.double().cpu().clamp(min=torch.finfo(torch.float32).tiny)
-        self.residual = self.length.double().cpu() / self.reference
+        length = self.length.double().cpu()
+        self.reference = length.clamp(min=torch.finfo(torch.float32).tiny)
+        self.residual = length / self.reference
         self.sigma = torch.full_like(self.residual, torch.inf)
         self.trace: list[list[float]] = []
         self.n_evaluations = 0
@@ -127,9 +128,9 @@ class HessenbergProblem:
     def __init__(self, start: Float[Tensor, " batch"], size: int) -> None:
         self.start = start
         self.minimum = start.clone()
-        self.n_columns = torch.zeros(start.shape[0], dtype=torch.long)
+        self.n_columns = torch.zeros_like(start, dtype=torch.long)
         self._hessenberg = start.new_zeros(start.shape[0], size + 1, size)
-        self._rotation = torch.eye(size + 1, dtype=start.dtype).repeat(start.shape[0], 1, 1)
+        self._rotation = torch.eye(size + 1, dtype=start.dtype, device=start.device).repeat(start.shape[0], 1, 1)
         self._size = 0
 
     def append(self, column: Float[Tensor, "batch rows"], active: Bool[Tensor, " batch"]) -> None:
@@ -165,9 +166,9 @@ class HessenbergProblem:
 
     def _own(self, fill: Tensor | float) -> Float[Tensor, "batch rows columns"]:
         k = self._size
-        own = torch.arange(k)[None] < self.n_columns[:, None]
+        own = torch.arange(k, device=self.start.device)[None] < self.n_columns[:, None]
         matrix = torch.where(own[:, None], self._hessenberg[:, : k + 1, :k], 0.0)
         below = matrix.diagonal(offset=-1, dim1=1, dim2=2)
-        filler = torch.as_tensor(fill, dtype=matrix.dtype).reshape(-1, 1)
+        filler = torch.as_tensor(fill, dtype=matrix.dtype, device=matrix.device).reshape(-1, 1)
         below.copy_(torch.where(own, below, filler))
         return matrix

@@ -86,10 +86,8 @@ class Anderson(FixedPointSolver):
         next_rest = torch.where(misled, 2 * past.next_rest, past.next_rest)
         eager = (2 * past.damping).clamp(max=self.damping)
         damping = torch.where(misled, past.damping / 2, torch.where(rest > 0, past.damping, eager))
-        # A look at the mask costs nothing on a CPU and a wait for the device elsewhere.
-        if z.device.type != "cpu" or bool(misled.any()):
-            z = torch.where(misled[:, None], progress.best_z, z)
-            r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
+        z = torch.where(misled[:, None], progress.best_z, z)
+        r = torch.where(misled[:, None], progress.best_fz - progress.best_z, r)
         history = replace(self._remember(past, z, r, misled, damping), rest=rest, next_rest=next_rest)
         weights = torch.where(rest[:, None] > 0, 0.0, self._weights(history)).to(z.dtype)
         candidate = _step(z, r, damping)
@@ -141,7 +139,8 @@ class Anderson(FixedPointSolver):
         ridge = max(self.regularisation, 8 * torch.finfo(history.r.dtype).eps)
         age = torch.arange(gram.shape[1] - 1, -1, -1, dtype=gram.dtype, device=gram.device)
         diagonal = torch.where(history.valid, ridge * _AGEING**age, 1.0)
-        return torch.linalg.solve(gram + torch.diag_embed(diagonal), right)
+        # Never singular: no look at that, for which a device would have to wait.
+        return torch.linalg.solve_ex(gram + torch.diag_embed(diagonal), right).result
 
 
 def _step(z: Flat, r: Flat, damping: Float[Tensor, " batch"]) -> Flat:

@@ -1,7 +1,6 @@
 """First-order gradients: the adjoint solve is left out, cut short, or replaced by a few tracked iterations."""
 
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,23 +9,24 @@ import torch
 from torch import Tensor
 
 from eiwork.errors import ConvergenceWarning, InputError
+from eiwork.fixed_point.capture import unseen
 from eiwork.fixed_point.implicit import Evaluation, Tensors, cut_off
 from eiwork.fixed_point.record import publish_residual, require, require_damping
-from eiwork.fixed_point.solve import solve_fixed_point
+from eiwork.fixed_point.solve import run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import PackedMap, Packing, State, StateMap, as_tuple, detach, norms, relative
 
 
-class _AfterSolve(ABC):
+class _AfterSolve:
     """A mode that solves without gradient and attaches an approximate one to the fixed point."""
 
     def __call__(self, f: StateMap, z0: State, solver: FixedPointSolver) -> State:
         """The fixed point of f, with the approximate gradient attached."""
-        value = solve_fixed_point(f, z0, solver).value
+        value = run_fixed_point(f, z0, solver)[0].value
         return self._attach(f, value) if torch.is_grad_enabled() else value
 
-    @abstractmethod
-    def _attach(self, f: StateMap, value: State) -> State: ...
+    def _attach(self, f: StateMap, value: State) -> State:
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,8 @@ class Neumann(_AfterSolve):
         packing = Packing.of(value)
         state = cut_off(as_tuple(value))
         outputs = packing.check(f(state if packing.is_tuple else state[0]))
+        if not unseen(as_tuple(outputs), state):
+            return detach(outputs)  # nothing to differentiate by
         evaluation = Evaluation(as_tuple(outputs), state, (), None)
 
         def backward(gradients: Tensors) -> Tensors:

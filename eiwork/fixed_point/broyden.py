@@ -47,21 +47,19 @@ class InverseEstimate:
         values, vectors = torch.linalg.eigh(gram)
         coordinates = vectors * values.clamp(min=0).sqrt()[:, None]
         left, right = coordinates.split(self.u.shape[1], dim=1)
-        small = left.mT @ right + self.damping.double()[:, None, None] * torch.eye(pairs.shape[1]).to(gram)
+        small = left.mT @ right + self.damping.double()[:, None, None] * torch.eye(
+            pairs.shape[1], dtype=gram.dtype, device=gram.device
+        )
         learnt = (gram.diagonal(dim1=1, dim2=2) > 0).any(dim=1)
         return torch.where(learnt, torch.linalg.matrix_norm(small, 2), 0.0).to(self.damping)
 
     def forget(self, which: Bool[Tensor, " batch"], damping: Float[Tensor, " batch"]) -> "InverseEstimate":
         """H = damping I for the samples in `which`; the others keep theirs."""
-        if not bool(which.any()):
-            return self
-        damping = torch.where(which, damping, self.damping)
-        everyone, gone = bool(which.all()), which[:, None, None]
+        damping, gone = torch.where(which, damping, self.damping), which[:, None, None]
         return replace(
             self,
-            u=self.u[:, :0] if everyone else torch.where(gone, 0.0, self.u),
-            v=self.v[:, :0] if everyone else torch.where(gone, 0.0, self.v),
-            slot=0 if everyone else self.slot,
+            u=torch.where(gone, 0.0, self.u),
+            v=torch.where(gone, 0.0, self.v),
             damping=damping,
             direction=torch.where(which[:, None], damping[:, None] * self.r, self.direction),
         )

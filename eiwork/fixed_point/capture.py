@@ -1,20 +1,14 @@
-"""What a function closes over: its tensors, found by watching one evaluation, and its parametrised weights."""
+"""The tensors that a function closes over, found by watching one evaluation."""
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from functools import partial
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 
 from eiwork.errors import InputError
-
-Graph = Any
 
 
 def refuse_transforms() -> None:
@@ -32,17 +26,12 @@ def refuse_transforms() -> None:
 
 
 def is_wrapped(tensor: Tensor) -> bool:
-    """Whether a tensor belongs to a `torch.func` transform."""
-    return torch.func.debug_unwrap(tensor) is not tensor
-
-
-def not_compiled() -> AbstractContextManager:
-    """Where compiled functions run as they were written: watching them would compile them anew each time."""
-    return torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
+    """Whether a tensor belongs to a `torch.func` transform; not asked while torch compiles."""
+    return not torch.compiler.is_compiling() and torch.func.debug_unwrap(tensor) is not tensor
 
 
 class Substitute(TorchFunctionMode):
-    """Puts given tensors in the place of others."""
+    """Puts given tensors in the place of others; compiled functions must not run under it, which compiles them anew."""
 
     def __init__(self, originals: Sequence[Tensor], given: Sequence[Tensor]) -> None:
         super().__init__()
@@ -97,9 +86,11 @@ class Capture(Substitute):
         return alias
 
 
-def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
-    """Leaves that the graph of `outputs` reaches past `stops` and past the states of inner fixed points."""
-    known, found = {tensor.grad_fn for tensor in stops}, []
+def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> bool:
+    """Whether the graph of `outputs` reaches a leaf past `stops` and past the states of inner fixed points."""
+    outputs, known = list(outputs), {tensor.grad_fn for tensor in stops}
+    if any(tensor.is_leaf and tensor.requires_grad for tensor in outputs):
+        return True
     pending = [tensor.grad_fn for tensor in outputs if tensor.grad_fn is not None]
     seen = set(pending)
     while pending:
@@ -107,50 +98,8 @@ def unseen(outputs: Iterable[Tensor], stops: Iterable[Tensor]) -> list[Graph]:
         if node in known or node.name() == "_CutBackward":
             continue
         if hasattr(node, "variable"):
-            found.append(node)
-            continue
+            return True
         new = {after for after, _ in node.next_functions if after is not None} - seen
         seen |= new
         pending += new
-    return found
-
-
-@contextmanager
-def weights_evaluated_once(f: Callable) -> Iterator[None]:
-    """Keep the weights that `torch.nn.utils.parametrize` computes for the modules of f, with their graph, in the block.
-
-    Spectral normalisation in training mode would else change the map at every evaluation; the older hooks of
-    `torch.nn.utils.spectral_norm` still do.
-    """
-    parametrised = [part for module in modules_of(f) for part in module.modules() if parametrize.is_parametrized(part)]
-    if not parametrised:
-        yield
-        return
-    with parametrize.cached():
-        for part in parametrised:
-            for name in cast(nn.ModuleDict, part.parametrizations):
-                getattr(part, name)
-        yield
-
-
-def modules_of(f: Callable) -> list[nn.Module]:
-    """The modules that a callable holds: itself, its object, its closure, its partial arguments, one inside another."""
-    found: list[nn.Module] = []
-    pending, seen = [f], set()
-    while pending:
-        thing: Any = pending.pop()
-        if id(thing) in seen:
-            continue
-        seen.add(id(thing))
-        if isinstance(thing, nn.Module):
-            found.append(thing)
-        elif isinstance(thing, partial):
-            pending += [thing.func, *thing.args, *thing.keywords.values()]
-        elif callable(thing):
-            held = [getattr(thing, "__self__", None), getattr(thing, "__wrapped__", None)]
-            held += [] if isinstance(thing, type) else list(getattr(thing, "__dict__", {}).values())
-            for cell in getattr(thing, "__closure__", None) or ():
-                with suppress(ValueError):  # a cell that is still empty
-                    held.append(cell.cell_contents)
-            pending += [item for item in held if isinstance(item, nn.Module) or callable(item)]
-    return found
+    return False

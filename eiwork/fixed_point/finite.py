@@ -11,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.approximate import refuse_second_derivative
+from eiwork.fixed_point.calling import without_autocast
 from eiwork.fixed_point.capture import Capture, Substitute, refuse_transforms, unseen
 from eiwork.fixed_point.implicit import cut_off
 from eiwork.fixed_point.record import publish_residual, require
@@ -128,11 +129,8 @@ class _ClosedOver:
 
     def __init__(self, f: FlatMap, z: Flat) -> None:
         self.f = f
-        # The backward pass has left the autocast of now.
-        kind = z.device.type
-        self._autocast = (kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind))
         (z,) = cut_off([z])
-        with Capture([z]) as capture:
+        with torch.compiler.set_stance("force_eager"), Capture([z]) as capture:
             outputs = f(z)
         self.attached, self._originals = tuple(capture.attached), capture.originals
         _refuse_unseen(outputs, (z, *capture.aliases))
@@ -140,16 +138,17 @@ class _ClosedOver:
 
     def pull(self, z: Flat, values: Sequence[Tensor]) -> tuple[Flat, Callable[[Flat], tuple[Tensor, ...]]]:
         """f(z) and w -> (w^T df/dz, w^T df/dp for each closed-over p), with `values` in the place of those."""
-        with torch.enable_grad(), torch.autocast(*self._autocast):
+        with torch.enable_grad():
             z, *aliases = cut_off([z, *values])
-            with Substitute(self._originals, aliases):
+            with torch.compiler.set_stance("force_eager"), Substitute(self._originals, aliases):
                 outputs = self.f(z)
         _refuse_unseen(outputs, (z, *aliases))
 
         def back(w: Flat) -> tuple[Tensor, ...]:
             if not outputs.requires_grad:
                 return tuple(torch.zeros_like(t) for t in (z, *aliases))
-            return torch.autograd.grad(outputs, (z, *aliases), w, allow_unused=True, materialize_grads=True)
+            with without_autocast(w.device.type):
+                return torch.autograd.grad(outputs, (z, *aliases), w, allow_unused=True, materialize_grads=True)
 
         return outputs.detach(), back
 

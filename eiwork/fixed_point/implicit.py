@@ -1,7 +1,7 @@
 """Implicit gradients: one tracked evaluation of f, one adjoint solve, autograd nodes differentiable to any order."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -9,7 +9,8 @@ from torch import Tensor
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.adjoint import GMRES, AdjointSolver, solve_adjoint
-from eiwork.fixed_point.capture import Capture, not_compiled, unseen
+from eiwork.fixed_point.calling import aware, without_autocast
+from eiwork.fixed_point.capture import Capture, unseen
 from eiwork.fixed_point.solve import run_fixed_point
 from eiwork.fixed_point.solver import FixedPointSolver
 from eiwork.fixed_point.state import Flat, Packing, State, StateMap, as_tuple, detach, norms
@@ -37,7 +38,7 @@ class Evaluation:
             return tuple(torch.zeros_like(t) for t in targets)
         outputs, weights = zip(*pairs, strict=True)
         options = {"retain_graph": True, "create_graph": create_graph, "allow_unused": True}
-        with torch.enable_grad():
+        with torch.enable_grad(), without_autocast(weights[0].device.type):
             return torch.autograd.grad(outputs, targets, weights, materialize_grads=True, **options)
 
     def adjoint(self, g: Tensors) -> Tensors:
@@ -45,8 +46,8 @@ class Evaluation:
         if self.solver is None:
             return g
         packing = Packing.of(g)
-        with torch.no_grad():
-            product = packing.on_parts(lambda v: self.pull(self.state, v))
+        product = packing.on_parts(lambda v: self.pull(self.state, v))
+        with torch.no_grad(), without_autocast(packing.device.type):
             return as_tuple(packing.unpack(solve_adjoint(self.solver, product, packing.pack(g))))
 
 
@@ -137,7 +138,9 @@ def _differentiable_pull(evaluation: Evaluation, attached: Tensors, values: Tens
         products = evaluation.pull(evaluation.state, leaf, create_graph=True)
         with torch.enable_grad():
             outputs = tuple(a + b for a, b in zip(g_leaf, products, strict=True))
-        of_v = Evaluation(outputs, leaf, (*evaluation.parameters, *evaluation.state, *g_leaf), evaluation.solver)
+        of_v = replace(
+            evaluation, outputs=outputs, state=leaf, parameters=(*evaluation.parameters, *evaluation.state, *g_leaf)
+        )
         v = _ExplicitNode.apply(of_v, solved, *attached, *link, *g)
     leaf = _leaves(v)
     pulled = evaluation.pull(evaluation.parameters, leaf, create_graph=True)
@@ -182,12 +185,14 @@ class Implicit:
         if misled:
             del evaluation, attached
             evaluation, attached = self._track(f, progress.best_z, packing)
+        if not attached and not unseen(evaluation.outputs, evaluation.state):
+            return detach(evaluation.outputs if packing.is_tuple else evaluation.outputs[0])  # by nothing
         outputs = _ImplicitNode.apply(evaluation, *evaluation.outputs, *attached)
         return outputs if packing.is_tuple else outputs[0]
 
     def _track(self, f: StateMap, flat: Flat, packing: Packing) -> tuple[Evaluation, list[Tensor]]:
         """One evaluation of f with gradients, and the tensors it closes over."""
         state = cut_off(as_tuple(packing.unpack(flat)))
-        with not_compiled(), Capture(state) as capture:
+        with torch.compiler.set_stance("force_eager"), Capture(state) as capture:
             value = packing.check(f(state if packing.is_tuple else state[0]))
-        return Evaluation(as_tuple(value), state, tuple(capture.aliases), self.solver), capture.attached
+        return Evaluation(as_tuple(value), state, tuple(capture.aliases), aware(self.solver, f)), capture.attached

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -15,7 +15,7 @@ from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
 from eiwork.fixed_point.state import Flat, State
 
 Kind = Literal["forward", "adjoint"]
-_ROUNDING = 4.0  # of f or of a product, in units of the working precision; measured on the problems of the tests
+ROUNDING = 4.0  # of f or of a product, in units of the working precision; measured on the problems of the tests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +73,7 @@ class Method:
     tol: float = 1e-4
     max_iter: int = 50
     on_failure: Literal["warn", "raise"] = "warn"
+    rounding: ClassVar[float] = 0.0  # relative, of what is evaluated, where coarser than that of its type: autocast
 
     def __post_init__(self) -> None:
         require(self, self.tol > 0, "the tolerance must be positive, for example 1e-4.", tol=self.tol)
@@ -103,7 +104,7 @@ def relative_error(
     """
     nothing = (residual == 0) & (size == 0)
     ratio = residual / torch.where(size > 0, size, torch.ones_like(size))
-    bound = torch.where(size > 0, (ratio + _ROUNDING * eps) / sigma_min, torch.inf)
+    bound = torch.where(size > 0, (ratio + ROUNDING * eps) / sigma_min, torch.inf)
     return torch.where(nothing, 0.0, bound.nan_to_num(nan=torch.inf, posinf=torch.inf))
 
 
@@ -144,17 +145,23 @@ def publish(outcome: Outcome, kind: Kind, solver: str, tol: float, weights: Tens
         reports.append(Report(**known, kind=kind, solver=solver, tol=tol, weights=weights))
 
 
-def conclude(outcome: Outcome, kind: Kind, solver: Method) -> None:
-    """Publish the report of a solve; warn or raise, as the solver is set to, if a sample has not converged."""
+def conclude(outcome: Outcome, kind: Kind, solver: Method, dtype: torch.dtype) -> None:
+    """Publish the report of a solve in a type; warn or raise, as the solver is set to, if one has not converged."""
     publish(outcome, kind, type(solver).__name__, solver.tol)
     if bool(outcome.converged.all()):
         return
     advice = (
         "The map may not be a contraction: damp it (Picard(damping=0.5)), raise max_iter, try Anderson, or "
-        "control the Lipschitz constant of the operator."
+        "control the Lipschitz constant of the operator. Dropout is a new map each time: model.eval()."
         if kind == "forward"
         else "I - J is badly conditioned here: raise max_iter, loosen tol, or make the map more contractive."
     )
+    worst, eps = float(outcome.residual.max()), torch.finfo(dtype).eps
+    if worst <= 2 * ROUNDING * eps:
+        advice = (
+            f"That is the rounding of {dtype}, {eps:.0e}, and all there is to have: ask for tol={2 * worst:.0e}, or "
+            "solve in a longer type: z0.double(), or model.double(), physics.double() and y.double()."
+        )
     estimate, bound = "", outcome.error_bound
     if bound is not None and bool(bound.isfinite().all()):
         of_what = "fixed point" if kind == "forward" else "adjoint, and so of the gradient,"
@@ -162,7 +169,7 @@ def conclude(outcome: Outcome, kind: Kind, solver: Method) -> None:
     message = (
         f"The {kind} solve by {type(solver).__name__} stopped after {outcome.n_evaluations} evaluations with "
         f"{int((~outcome.converged).sum())} of {outcome.converged.numel()} samples above tolerance {solver.tol:.1e}; "
-        f"the largest relative residual is {float(outcome.residual.max()):.2e}{estimate}. {advice}"
+        f"the largest relative residual is {worst:.2e}{estimate}. {advice}"
     )
     if solver.on_failure == "raise":
         raise ConvergenceError(message, outcome)

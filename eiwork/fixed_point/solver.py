@@ -12,11 +12,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from eiwork.errors import ConvergenceError
-from eiwork.fixed_point.record import LinearResult, Method, relative_error, require, require_damping
+from eiwork.fixed_point.record import ROUNDING, LinearResult, Method, relative_error, require, require_damping
 from eiwork.fixed_point.state import Flat, FlatMap, PackedMap, norms, relative
 
 _DIVERGED = 1e8  # two residuals in a row this many times the first one: stop before they overflow
 _RUN_AWAY = 1e8  # an iterate this many times the start: there the relative residual vanishes for any map
+_LATELY, _LITTLE = (
+    10,
+    0.8,
+)  # of the residual at the rounding of f, after that many more evaluations: it has come to rest
 
 
 @dataclass(frozen=True)
@@ -68,27 +72,13 @@ class FixedPointSolver(Method, ABC):
     def init(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Evaluate f at z0. `reference` replaces ||f(z)|| in the relative residual (adjoint systems)."""
         fz = f(z0)
-        initial_size = norms(z0.detach()) + norms(fz.detach())
-        absolute, residual = self._residual(z0, fz, reference, initial_size)
+        size = norms(z0.detach()) + norms(fz.detach())
+        absolute, residual = self._residual(z0, fz, reference, size)
         converged = residual <= self.tol
         values, _, stopped = _on_host(None, residual, converged, converged)
-        return Progress(
-            z=z0,
-            fz=fz,
-            residual=residual,
-            absolute=absolute,
-            initial=absolute,
-            initial_size=initial_size,
-            best_z=z0,
-            best_fz=fz,
-            best_residual=residual,
-            converged=converged,
-            diverged=torch.zeros_like(converged),
-            reference=reference,
-            trace=[values],
-            stopped=stopped,
-            evaluations=[1] * len(stopped),
-        )
+        none, once = torch.zeros_like(converged), [1] * len(stopped)
+        start = Progress(z0, fz, residual, absolute, absolute, size, z0, fz, residual, converged, none, reference)
+        return replace(start, trace=[values], stopped=stopped, evaluations=once)
 
     def step(self, f: FlatMap, progress: Progress) -> Progress:
         """Evaluate f at the next iterate. Stopped samples stay, and those of a map with `select` are not evaluated."""
@@ -97,7 +87,8 @@ class FixedPointSolver(Method, ABC):
             active = ~(progress.converged | progress.diverged)
             candidate = torch.where(active[:, None], candidate, progress.z)
             if isinstance(f, PackedMap) and not all(progress.stopped):
-                f = partial(f.of_samples, others=progress.fz, active=active)
+                samples = [i for i, rests in enumerate(progress.stopped) if not rests]
+                f = partial(f.of_samples, others=progress.fz, samples=samples)
         return self.evaluate(f, progress, candidate, memory)
 
     def evaluate(self, f: FlatMap, progress: Progress, z: Flat, memory: Any) -> Progress:
@@ -124,23 +115,11 @@ class FixedPointSolver(Method, ABC):
         if any(improved) and not all(improved):
             best_z, best_fz = torch.where(better[:, None], z, best_z), torch.where(better[:, None], fz, best_fz)
         counts = zip(progress.evaluations, progress.stopped, strict=True)
-        return replace(
-            progress,
-            z=z,
-            fz=fz,
-            residual=residual,
-            absolute=absolute,
-            best_z=best_z,
-            best_fz=best_fz,
-            best_residual=torch.minimum(residual, progress.best_residual),
-            converged=converged,
-            diverged=diverged,
-            n_evaluations=n_evaluations,
-            trace=[*progress.trace, values],
-            memory=memory,
-            stopped=stopped,
-            evaluations=[old if rests else n_evaluations for old, rests in counts],
-        )
+        new: dict[str, Any] = {"z": z, "fz": fz, "residual": residual, "absolute": absolute, "memory": memory}
+        new |= {"converged": converged, "diverged": diverged, "stopped": stopped, "n_evaluations": n_evaluations}
+        new["evaluations"] = [old if rests else n_evaluations for old, rests in counts]
+        new |= {"trace": [*progress.trace, values], "best_z": best_z, "best_fz": best_fz}
+        return replace(progress, **new, best_residual=torch.minimum(residual, progress.best_residual))
 
     def _residual(
         self, z: Flat, fz: Flat, reference: Float[Tensor, " batch"] | None, initial_size: Float[Tensor, " batch"]
@@ -154,14 +133,27 @@ class FixedPointSolver(Method, ABC):
         return absolute, relative(absolute, reference)
 
     def terminate(self, progress: Progress) -> bool:
-        """Whether every sample has converged (or diverged), or the evaluations are used up."""
-        return progress.n_evaluations >= self.max_iter or all(progress.stopped)
+        """Whether every sample has converged, diverged or come to rest, or the evaluations are used up."""
+        if progress.n_evaluations >= self.max_iter or all(progress.stopped):
+            return True
+        return all(a or b for a, b in zip(progress.stopped, self._resting(progress), strict=True))
+
+    def _resting(self, progress: Progress) -> list[bool]:
+        """Which samples have come down to the rounding of f, above tol, and lately hardly any further."""
+        rounding = ROUNDING * max(self.rounding, torch.finfo(progress.z.dtype).eps)
+        if self.tol >= rounding or progress.n_evaluations <= _LATELY:
+            return [False] * len(progress.stopped)
+        lows = [(min(residuals), min(residuals[:-_LATELY])) for residuals in zip(*progress.trace, strict=True)]
+        return [_LITTLE * before < lowest <= 2 * rounding for lowest, before in lows]
 
     def run(self, f: FlatMap, z0: Flat, reference: Float[Tensor, " batch"] | None = None) -> Progress:
         """Init, and step until terminate."""
         progress = self.init(f, z0, reference)
         while not self.terminate(progress):
             progress = self.step(f, progress)
+        if self.rounding:  # more than f can say is not asked for
+            rest = progress.converged.new_tensor(self._resting(progress)) & ~progress.diverged
+            progress = replace(progress, converged=progress.converged | rest)
         return progress
 
     def solve_linear(self, product: FlatMap, b: Flat) -> LinearResult:

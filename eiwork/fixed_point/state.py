@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
 
 from eiwork.errors import InputError
@@ -37,11 +38,12 @@ class Packing:
 
     shapes: tuple[torch.Size, ...]
     dtypes: tuple[torch.dtype, ...]
+    device: torch.device
     is_tuple: bool
 
     @staticmethod
     def of(z: State) -> "Packing":
-        """The packing of `z`; raises InputError for an empty tuple, integers, scalars or unequal batches."""
+        """The packing of `z`; InputError for an empty tuple, integers, scalars, two devices, unequal batches."""
         parts = as_tuple(z)
         if not parts or not all(isinstance(part, Tensor) for part in parts):
             raise InputError("The state z0 must be a tensor or a non-empty tuple of tensors.")
@@ -51,19 +53,23 @@ class Packing:
                     f"The state z0 has a component of shape {tuple(part.shape)} and type {part.dtype}; "
                     "each component needs a batch axis first and a floating or complex type. Try z0.float()."
                 )
-        batches = {part.shape[0] for part in parts}
+        batches, devices = {part.shape[0] for part in parts}, {part.device for part in parts}
         if len(batches) != 1:
             raise InputError(f"The components of z0 have different batch sizes: {sorted(batches)}.")
+        if len(devices) != 1:
+            raise InputError(f"The components of z0 are on different devices: {sorted(map(str, devices))}.")
         shapes, dtypes = tuple(part.shape for part in parts), tuple(part.dtype for part in parts)
-        return Packing(shapes, dtypes, not isinstance(z, Tensor))
+        return Packing(shapes, dtypes, devices.pop(), not isinstance(z, Tensor))
+
+    def of_batch(self, n: int) -> "Packing":
+        """That of states of n samples."""
+        return replace(self, shapes=tuple(torch.Size((n, *shape[1:])) for shape in self.shapes))
 
     def pack(self, z: State) -> Flat:
         """The state as one real matrix; complex components are seen as pairs of reals."""
         parts = as_tuple(z)
-        columns = [
-            (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part).reshape(part.shape[0], -1)
-            for part in parts
-        ]
+        reals = (torch.view_as_real(part.resolve_conj()) if part.is_complex() else part for part in parts)
+        columns = [real.flatten(1) if real.ndim > 1 else real[:, None] for real in reals]
         return columns[0] if len(columns) == 1 else torch.cat(columns, dim=1)
 
     def unpack(self, flat: Flat) -> State:
@@ -73,19 +79,28 @@ class Packing:
             real_shape = (*shape, 2) if dtype.is_complex else tuple(shape)
             width = torch.Size(real_shape[1:]).numel()
             part = flat[:, start : start + width].reshape(real_shape)
-            parts.append(torch.view_as_complex(part.contiguous()) if dtype.is_complex else part.to(dtype))
+            if dtype.is_complex:  # which begins at an even place: hence a copy
+                part = torch.view_as_complex(part.clone(memory_format=torch.contiguous_format))
+            parts.append(part.to(dtype))
             start += width
         return tuple(parts) if self.is_tuple else parts[0]
 
-    def check(self, z: State) -> State:
-        """`z` itself if it has the structure and shapes of the packed state, else InputError."""
-        shapes = tuple(part.shape for part in as_tuple(z))
-        if isinstance(z, Tensor) == self.is_tuple or shapes != self.shapes:
+    def check(self, z: Any) -> State:
+        """f's answer in the state's types, a copy outside of autograd; InputError for another shape or a wider type."""
+        parts = tuple(z) if self.is_tuple and isinstance(z, tuple | list) else (z,)
+        wanted = [
+            (tuple(shape), str(self.device), dtype) for shape, dtype in zip(self.shapes, self.dtypes, strict=True)
+        ]
+        found = [(tuple(p.shape), str(p.device), p.dtype) if isinstance(p, Tensor) else type(p).__name__ for p in parts]
+        pairs = zip(found, wanted, strict=False)
+        fits = (a[:2] == b[:2] and torch.promote_types(a[2], b[2]) == b[2] for a, b in pairs)  # type: ignore[arg-type]
+        if len(found) != len(wanted) or not all(fits):
             raise InputError(
-                f"f returned a state of shapes {[tuple(s) for s in shapes]}, but z0 has "
-                f"{[tuple(s) for s in self.shapes]}: a fixed point needs f to map the space of z0 to itself."
+                f"f returned {found}, but z0 is {wanted}: a fixed point needs f to map the space of z0 to itself. "
+                "Return what is like z, or start from a z0 of that shape, device and type."
             )
-        return z
+        own = [part.to(dtype, copy=not torch.is_grad_enabled()) for part, dtype in zip(parts, self.dtypes, strict=True)]
+        return tuple(own) if self.is_tuple else own[0]
 
     def on_parts(self, product: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]) -> FlatMap:
         """A map of the components, seen on the packed matrix."""
@@ -103,15 +118,14 @@ class PackedMap:
         """f of all samples."""
         return self.packing.pack(self.packing.check(self.f(self.packing.unpack(flat))))
 
-    def of_samples(self, flat: Flat, others: Flat, active: Bool[Tensor, " batch"]) -> Flat:
-        """f of the active samples, `others` for the rest; f of all where f has no `select`."""
+    def of_samples(self, flat: Flat, others: Flat, samples: list[int]) -> Flat:
+        """f of some samples, `others` for the rest; f of all where f has no `select`."""
         select: Callable[[Tensor], StateMap | None] | None = getattr(self.f, "select", None)
-        indices = active.nonzero()[:, 0]
+        indices = torch.tensor(samples, device="cpu").to(flat.device, non_blocking=True)
         chosen = None if select is None else select(indices)
         if chosen is None:
             return self(flat)
-        shapes = tuple(torch.Size((len(indices), *shape[1:])) for shape in self.packing.shapes)
-        part = PackedMap(chosen, replace(self.packing, shapes=shapes))
+        part = PackedMap(chosen, self.packing.of_batch(len(samples)))
         return others.index_copy(0, indices, part(flat[indices]).to(others.dtype))
 
 

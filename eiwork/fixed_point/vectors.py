@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from eiwork.fixed_point.calling import without_autocast
 from eiwork.fixed_point.state import Flat, FlatMap, norms
 
 _LONG = 1024  # from here on, one matrix-vector product a sample beats the batched one on a CPU, up to 20 times
@@ -113,15 +114,16 @@ def most_amplified(product: FlatMap, start: Flat, size: int) -> Flat:
 
     A power iteration needs many more where a cluster of almost equal eigenvalues is in the way: the null space of A.
     """
-    tiny = torch.finfo(start.dtype).tiny
-    basis = Vectors().append(start, 1 / norms(start).clamp(min=tiny).to(start.dtype)[:, None], keep=size)
-    hessenberg = start.new_zeros(start.shape[0], size + 1, size)
-    for k in range(size):
-        w = product(basis.last).clone()
-        column = orthogonalise_(basis, w)
-        height = norms(w).to(w.dtype)
-        hessenberg[:, : k + 1, k], hessenberg[:, k + 1, k] = column, height
-        if k + 1 < size:
-            basis = basis.append(w, 1 / height.clamp(min=tiny)[:, None], keep=size)
-    weights = torch.linalg.svd(hessenberg.double()).Vh[:, 0].to(start.dtype)
-    return basis.combine(weights)
+    with without_autocast(start.device.type):
+        tiny = torch.finfo(start.dtype).tiny
+        basis = Vectors().append(start, 1 / norms(start).clamp(min=tiny).to(start.dtype)[:, None], keep=size)
+        hessenberg = start.new_zeros(start.shape[0], size + 1, size)
+        for k in range(size):
+            w = product(basis.last).clone()
+            column = orthogonalise_(basis, w)
+            height = norms(w).to(w.dtype)
+            hessenberg[:, : k + 1, k], hessenberg[:, k + 1, k] = column, height
+            if k + 1 < size:
+                basis = basis.append(w, 1 / height.clamp(min=tiny)[:, None], keep=size)
+        weights = torch.linalg.svd(hessenberg.double()).Vh[:, 0].to(start.dtype)
+        return basis.combine(weights)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from eiwork.errors import InputError
 from eiwork.fixed_point.record import require
-from eiwork.losses.terms import Image, Objective, Scalar
+from eiwork.losses.terms import Image, Named, Objective, Scalar
 from eiwork.models import DEQ
 
 
@@ -52,9 +52,7 @@ class Fit(Objective):
     def __post_init__(self) -> None:
         _check_whitening(self)
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """Compare A x_hat with y."""
         return {"fit": self.distance(x_hat, y, physics)}
 
@@ -88,9 +86,7 @@ class Sure(Objective):
         require(self, self.sigma > 0 and self.tau > 0, advice, sigma=self.sigma, tau=self.tau)
         _check_whitening(self)
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """The mean of the estimates of the samples."""
         estimate = self._plain if self.whitening is None else self._weighted
         return {"fit": estimate(x_hat, y, physics, model).mean()}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from eiwork.errors import InputError
 from eiwork.fixed_point.record import require
 from eiwork.losses.consistency import Fit, Sure, solve_near
-from eiwork.losses.terms import Image, Objective, Scalar, Terms
+from eiwork.losses.terms import Image, Named, Objective, Terms, refuse_no_samples
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,7 @@ class EI(Objective):
         advice = "the weight must be positive, the cycle >= 0. Without equivariance the loss is Fit()."
         require(self, self.weight > 0 and not self.cycle < 0, advice, weight=self.weight, cycle=self.cycle)
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """The terms "fit", "ei" and, with a cycle, "cycle"."""
         values = self.fit.judge(x_hat, y, physics, model)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.stop_gradient):
@@ -86,6 +84,7 @@ class Recorrupted(Objective):
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms of the loss inside, for one fresh pair."""
+        refuse_no_samples(y)
         noise = physics.noise(torch.zeros_like(y))
         if not bool(noise.any()):
             raise InputError(

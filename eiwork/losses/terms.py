@@ -15,13 +15,14 @@ from eiwork.errors import InputError
 
 Image = Float[Tensor, "batch channel height width"]
 Scalar = Float[Tensor, ""]
+Named = dict[str, Scalar]
 
 
 @dataclass(frozen=True)
 class Terms:
     """The weighted terms of a loss by name, as `terms["ei"]` or `terms.ei`, and their sum, `total`."""
 
-    values: dict[str, Scalar]
+    values: Named
 
     @property
     def total(self) -> Scalar:
@@ -33,7 +34,7 @@ class Terms:
         return self.values[name]
 
     def __getattr__(self, name: str) -> Scalar:
-        values: dict[str, Scalar] = self.__dict__.get("values", {})  # empty while a copy is being made
+        values: Named = self.__dict__.get("values", {})  # empty while a copy is being made
         if name not in values:
             raise AttributeError(f"This loss has no term {name!r}; it has {', '.join(values)}.")
         return values[name]
@@ -47,18 +48,23 @@ class Loss(Protocol):
         """Reconstruct y with the model and judge it."""
 
 
+def refuse_no_samples(y: Tensor) -> None:
+    """InputError for a batch without samples: the mean over none is no number, and 0 would look like a good one."""
+    if len(y) == 0:
+        raise InputError("y holds no samples, and a loss is a mean over samples: leave the empty batch out.")
+
+
 class Objective:
-    """A loss that judges one reconstruction f(y); it may call the model again."""
+    """A loss that judges one reconstruction f(y); it may call the model again. InputError for a batch of no samples."""
 
     needs_x = False  # whether it looks at the ground truth
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms for measurements y; x, the ground truth, is looked at by `Supervised` alone."""
+        refuse_no_samples(y)
         return Terms(self.judge(model(y, physics), y, physics, model, x))
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """The weighted terms of a reconstruction x_hat that is compared with y."""
         raise NotImplementedError
 
@@ -69,9 +75,7 @@ class Supervised(Objective):
 
     needs_x = True
 
-    def judge(
-        self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None
-    ) -> dict[str, Scalar]:
+    def judge(self, x_hat: Image, y: Tensor, physics: LinearPhysics, model: nn.Module, x: Image | None = None) -> Named:
         """Compare with x."""
         if x is None:
             raise InputError("Supervised() compares with the ground truth, and x is None: pass x, or train with EI.")
@@ -90,6 +94,7 @@ class Adapted:
 
     def __call__(self, model: nn.Module, y: Tensor, physics: LinearPhysics, x: Image | None = None) -> Terms:
         """The terms of all losses; those that change how the model is called (splitting, R2R) do so."""
+        refuse_no_samples(y)
         if callable(self.losses):
             found = self.losses(model, y, physics, x)
             if isinstance(found, Tensor) and found.numel() == 1:

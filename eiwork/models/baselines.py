@@ -1,6 +1,5 @@
 """What a DEQ is compared with: linear inverses, total variation, an unrolled network."""
 
-import math
 import warnings
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from eiwork.errors import ConvergenceWarning, InputError
 from eiwork.fixed_point.record import require
+from eiwork.models.door import at_the_door
 from eiwork.models.iterations import Iteration
 
 Image = Float[Tensor, "batch channel height width"]
@@ -23,6 +23,7 @@ _PRIMAL_SHARE = 0.01  # primal step relative to (size of the image) / weight; of
 class MinimumNormInverse(nn.Module):
     """A^+ y: of all images that explain the measurement best, the one of smallest norm."""
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Apply the pseudo-inverse."""
         return physics.A_dagger(y)
@@ -31,6 +32,7 @@ class MinimumNormInverse(nn.Module):
 class FilteredBackProjection(nn.Module):
     """Ramp-filtered back-projection; raises InputError for a physics that is not tomography."""
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Apply filtered back-projection."""
         if not hasattr(physics, "fbp"):
@@ -49,6 +51,7 @@ class ConjugateGradientSENSE(nn.Module):
         require(self, weight > 0, "must be positive; try 1e-3.", weight=weight)
         self.weight = float(weight)
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Reconstruct; `ConvergenceWarning` where conjugate gradients miss their tolerance."""
         return physics.prox_l2(None, y, 1 / self.weight)
@@ -68,12 +71,11 @@ class TotalVariation(nn.Module):
         self.weight, self.max_iter, self.tol = weight, max_iter, tol
         self.prior = TVPrior()
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
-        """Reconstruct. Raises InputError for measurements that are not finite."""
+        """Reconstruct."""
         start = physics.A_adjoint(y)
-        step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight
-        if not math.isfinite(step):
-            raise InputError("y holds NaN or infinite values, or A^T y overflows: are samples missing?")
+        step = _PRIMAL_SHARE * float(start.abs().amax()) / self.weight if len(start) else 0.0
         if step == 0:  # y = 0, whose reconstruction is 0
             return start
         operators = {"K": self.prior.nabla, "K_adjoint": self.prior.nabla_adjoint, "g_first": True}
@@ -97,6 +99,7 @@ class UnrolledNetwork(nn.Module):
         self.iterate: Iteration = iteration  # type: ignore[assignment]
         self.steps = steps
 
+    @at_the_door
     def forward(self, y: Tensor, physics: LinearPhysics) -> Image:
         """Run the steps."""
         z = self.iterate.start(y, physics)

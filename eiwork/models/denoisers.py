@@ -1,5 +1,6 @@
 """Learned operators D that sit inside the iterations: networks below a shrinkage."""
 
+import inspect
 from itertools import pairwise
 from typing import cast
 
@@ -31,6 +32,49 @@ def check_image(denoiser: nn.Module, x: Tensor, channels: int, unshuffle: int) -
         )
 
 
+def log_parameter(owner: nn.Module, advice: str, **value: float | int) -> nn.Parameter:
+    """The logarithm of one named positive number (else InputError) as a parameter: no update makes it negative."""
+    (number,) = value.values()
+    require(owner, 0 < number < float("inf"), f"must be positive and finite; {advice}.", **value)
+    return nn.Parameter(torch.tensor(float(number)).log())
+
+
+def of_images(denoiser: nn.Module) -> nn.Module:
+    """The denoiser itself; InputError for one that needs a noise level beside the image."""
+    sigma = inspect.signature(getattr(denoiser, "forward", denoiser)).parameters.get("sigma")
+    if sigma is not None and sigma.default is sigma.empty:
+        advice = "Give it one: NoiseLevel(denoiser, sigma=0.05), with learn=True for a learnt one."
+        raise InputError(f"{type(denoiser).__name__} takes a noise level `sigma` beside the image. {advice}")
+    return denoiser
+
+
+class NoiseLevel(nn.Module):
+    """D(x) = denoiser(x, sigma): a denoiser that takes a noise level, such as deepinv's DRUNet, at one of them.
+
+    sigma: standard deviation > 0 (else InputError) in units of the image. learn: whether its logarithm is trained.
+    """
+
+    def __init__(self, denoiser: nn.Module, sigma: float | int = 0.05, *, learn: bool = False) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        self.log_sigma = log_parameter(self, "0.05 suits images in [0, 1]", sigma=sigma).requires_grad_(learn)
+
+    @property
+    def sigma(self) -> Float[Tensor, ""]:
+        """The current noise level > 0."""
+        return self.log_sigma.exp()
+
+    def forward(self, x: Image) -> Image:
+        """Apply D to images (batch, channels, height, width)."""
+        return self.denoiser(x, self.sigma)
+
+
+def to_blocks(x: Image, size: int) -> Tensor:
+    """`pixel_unshuffle`, which torch does not do to no image at all."""
+    batch, channels, height, width = x.shape
+    return pixel_unshuffle(x, size) if batch else x.reshape(0, channels * size**2, height // size, width // size)
+
+
 class _Residual(nn.Module):
     """D(x) = (1 - shrinkage) x - N(x), with N = `_network` on images whose blocks of pixels are channels.
 
@@ -47,11 +91,12 @@ class _Residual(nn.Module):
     def forward(self, x: Image) -> Image:
         """Apply D to images (batch, channels, height, width)."""
         check_image(self, x, self.channels, self.unshuffle)
-        blocks = pixel_unshuffle(x, self.unshuffle)
+        blocks = to_blocks(x, self.unshuffle)
         # channels_last halves the time of a convolution on the CPU; torch.vmap has no memory formats.
         if not is_wrapped(blocks):
             blocks = blocks.contiguous(memory_format=torch.channels_last)
-        return (1 - self.shrinkage) * x - pixel_shuffle(self._network(blocks), self.unshuffle)
+        learnt = self._network(blocks)
+        return (1 - self.shrinkage) * x - (pixel_shuffle(learnt, self.unshuffle) if len(x) else learnt.reshape(x.shape))
 
 
 class ResidualCNN(_Residual):

@@ -9,8 +9,8 @@ from eiwork.errors import InputError
 from eiwork.fixed_point import Anderson, FixedPointSolver, GradientMode, Implicit, Solution, fixed_point
 from eiwork.fixed_point.solve import solve_fixed_point
 from eiwork.fixed_point.state import State, as_tuple
+from eiwork.models.door import at_the_door
 from eiwork.models.iterations import Iteration
-from eiwork.physics.checks import is_traced
 
 Image = Float[Tensor, "batch channel height width"]
 
@@ -57,6 +57,7 @@ class DEQ(nn.Module):
         self.solver = Anderson() if solver is None else solver
         self.gradient = Implicit() if gradient is None else gradient
 
+    @at_the_door
     def forward(
         self,
         y: Tensor,
@@ -71,6 +72,7 @@ class DEQ(nn.Module):
         start, solver = self._start(y, physics, z0), self.solver if solver is None else solver
         return self.iterate.image(fixed_point(f, start, solver, gradient))
 
+    @at_the_door
     @torch.no_grad()
     def solve(
         self, y: Tensor, physics: LinearPhysics, z0: State | None = None, solver: FixedPointSolver | None = None
@@ -84,13 +86,11 @@ class DEQ(nn.Module):
         return self.iterate(z, y, physics)
 
     def _start(self, y: Tensor, physics: LinearPhysics, z0: State | None) -> State:
-        if not is_traced(y) and not bool(torch.isfinite(y).all()):
-            raise InputError("y holds NaN or infinite values: check the measurement before reconstructing it.")
         with torch.no_grad():
             start = self.iterate.start(y, physics)
         if z0 is None:
             return start
-        expected, given = [p.shape for p in as_tuple(start)], [p.shape for p in as_tuple(z0)]
+        expected, given = ([(tuple(p.shape), p.dtype, str(p.device)) for p in as_tuple(z)] for z in (start, z0))
         if expected != given:
-            raise InputError(f"z0 has shapes {given}, but this iteration starts from {expected}.")
+            raise InputError(f"z0 has shapes, types and devices {given}, but this iteration starts from {expected}.")
         return z0

@@ -7,11 +7,11 @@ from typing import cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pixel_unshuffle, softplus
+from torch.nn.functional import conv2d, softplus
 
 from eiwork.fixed_point.capture import is_wrapped
 from eiwork.fixed_point.record import require
-from eiwork.models.denoisers import ResidualCNN, check_image, check_settings
+from eiwork.models.denoisers import ResidualCNN, check_image, check_settings, of_images, to_blocks
 
 Image = Float[Tensor, "batch channel height width"]
 PerImage = Float[Tensor, " batch"]
@@ -45,7 +45,7 @@ class GradientStepDenoiser(nn.Module):
     def __init__(self, network: nn.Module, shrinkage: float | int = 0.1) -> None:
         super().__init__()
         check_settings(self, shrinkage)
-        self.network, self.shrinkage = network, shrinkage
+        self.network, self.shrinkage = of_images(network), shrinkage
 
     @classmethod
     def convolutional(
@@ -105,7 +105,7 @@ class InputConvexPotential(nn.Module):
     def psi(self, x: Image) -> PerImage:
         """The convex potential, one number per image."""
         check_image(self, x, self.channels, self.unshuffle)
-        blocks = pixel_unshuffle(x, self.unshuffle)
+        blocks = to_blocks(x, self.unshuffle)
         z = softplus(self.from_image[0](blocks), beta=_SHARPNESS)
         for weight, convolution in zip(self.between, self.from_image[1:], strict=True):
             mixed = conv2d(z, softplus(cast(Tensor, weight)), padding=1)

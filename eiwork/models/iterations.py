@@ -10,15 +10,9 @@ from torch import Tensor, nn
 from eiwork.errors import InputError
 from eiwork.fixed_point.record import require
 from eiwork.fixed_point.state import State
+from eiwork.models.denoisers import log_parameter, of_images
 
 Image = Float[Tensor, "batch channel height width"]
-
-
-def _log_parameter(owner: nn.Module, advice: str, **value: float | int) -> nn.Parameter:
-    """The logarithm of one named positive number (else InputError) as a parameter: no update makes it negative."""
-    (number,) = value.values()
-    require(owner, 0 < number < float("inf"), f"must be positive and finite; {advice}.", **value)
-    return nn.Parameter(torch.tensor(float(number)).log())
 
 
 @runtime_checkable
@@ -37,7 +31,7 @@ class _LearntStep(nn.Module):
 
     def __init__(self, step_size: float | int = 1.0) -> None:
         super().__init__()
-        self.log_step = _log_parameter(self, "0.5 to 1 suits a physics of unit norm", step_size=step_size)
+        self.log_step = log_parameter(self, "0.5 to 1 suits a physics of unit norm", step_size=step_size)
 
     @property
     def step_size(self) -> Float[Tensor, ""]:
@@ -48,13 +42,13 @@ class _LearntStep(nn.Module):
         """The adjoint A^T y."""
         return physics.A_adjoint(y)
 
+    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
+        """One step along the start of the residual."""
+        return x - self.step_size * self.start(physics.A(x) - y, physics)
+
 
 class GradientStep(_LearntStep):
     """x - gamma A^T (A x - y), learnt gamma. step_size: its start; below 2 / ||A||^2 the step does not expand."""
-
-    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
-        """One gradient step."""
-        return x - self.step_size * self.start(physics.A(x) - y, physics)
 
 
 class WhitenedStep(_LearntStep):
@@ -69,10 +63,6 @@ class WhitenedStep(_LearntStep):
         super().__init__(step_size)
         require(self, regularisation > 0, "must be positive; try 0.01.", regularisation=regularisation)
         self.regularisation = regularisation
-
-    def forward(self, x: Image, y: Tensor, physics: LinearPhysics) -> Image:
-        """One whitened gradient step."""
-        return x - self.step_size * self.start(physics.A(x) - y, physics)
 
     def start(self, y: Tensor, physics: LinearPhysics) -> Image:
         """The Tikhonov solution A^T (A A^T + r I)^{-1} y."""
@@ -94,7 +84,7 @@ class ProximalStep(nn.Module):
     def __init__(self, penalty: float | int = 0.1) -> None:
         super().__init__()
         advice = "0.1 is a good start for MRI and inpainting, 0.01 for few-view tomography"
-        self.log_penalty = _log_parameter(self, advice, penalty=penalty)
+        self.log_penalty = log_parameter(self, advice, penalty=penalty)
 
     @property
     def penalty(self) -> Float[Tensor, ""]:
@@ -147,7 +137,7 @@ class _Splitting(nn.Module):
 
     def __init__(self, denoiser: nn.Module, penalty: float | int = 0.1) -> None:
         super().__init__()
-        self.denoiser = denoiser
+        self.denoiser = of_images(denoiser)
         self.data_step = ProximalStep(penalty)
 
     @property
@@ -168,7 +158,7 @@ class ProximalGradient(_OfImages):
 
     def __init__(self, denoiser: nn.Module, data_step: DataStep | None = None) -> None:
         super().__init__()
-        self.denoiser = denoiser
+        self.denoiser = of_images(denoiser)
         self.data_step = GradientStep() if data_step is None else data_step
 
     def forward(self, z: Image, y: Tensor, physics: LinearPhysics) -> Image:
@@ -190,8 +180,8 @@ class GradientDescent(_LearntStep, _OfImages):
 
     def __init__(self, denoiser: nn.Module, step_size: float | int = 0.5, weight: float | int = 1.0) -> None:
         super().__init__(step_size)
-        self.denoiser = denoiser
-        self.log_weight = _log_parameter(self, "1.0 balances data and denoiser", weight=weight)
+        self.denoiser = of_images(denoiser)
+        self.log_weight = log_parameter(self, "1.0 balances data and denoiser", weight=weight)
 
     @property
     def weight(self) -> Float[Tensor, ""]:

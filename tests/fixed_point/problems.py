@@ -5,10 +5,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from eiwork.fixed_point import GMRES, Anderson, Implicit, fixed_point
+from eiwork.fixed_point import (
+    GMRES,
+    Anderson,
+    Implicit,
+    JacobianFree,
+    Neumann,
+    Phantom,
+    Reversible,
+    Unrolled,
+    fixed_point,
+)
 
 TIGHT = Anderson(tol=1e-14, max_iter=500)
 EXACT = Implicit(GMRES(tol=1e-14))
+FIRST_ORDER = [JacobianFree(), Phantom(3), Neumann(3), Reversible(6)]
+MODES = [Implicit(), *FIRST_ORDER, Unrolled(6), Unrolled(6, checkpoint_every=2)]
 
 
 @dataclass

@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
 from eiwork.errors import InputError
-from eiwork.fixed_point import Implicit, JacobianFree, Picard, Unrolled, fixed_point, solve_fixed_point
-from eiwork.fixed_point.capture import modules_of
+from eiwork.fixed_point import Implicit, JacobianFree, Unrolled, fixed_point, solve_fixed_point
+from eiwork.fixed_point.calling import modules_of
 
 
 def solve(f, z0):
@@ -83,14 +83,6 @@ def test_first_and_second_derivatives_equal_unrolling_to_the_end(compose):
         assert relative_error(value, reference) < 1e-9
 
 
-@pytest.mark.parametrize("compose", COMPOSITIONS)
-def test_gradcheck_and_gradgradcheck(compose):
-    problem = make(norm=0.7, n=2)
-    inputs = (problem.weight, problem.y)
-    assert torch.autograd.gradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-7)
-    assert torch.autograd.gradgradcheck(lambda w, y: compose(solve, w, y), inputs, eps=1e-6, atol=1e-6, fast_mode=True)
-
-
 def test_third_derivatives():
     problem = make(n=2)
 
@@ -133,16 +125,6 @@ def test_a_tensor_out_of_sight_is_right_once_and_refused_twice():
     assert relative_error(torch.autograd.grad(z.sum(), problem.y, retain_graph=True)[0], exact) < 1e-10
     with pytest.raises(InputError, match="cannot be differentiated twice"):
         torch.autograd.grad(z.sum(), problem.y, create_graph=True)
-
-
-@pytest.mark.parametrize("solver", [Picard(tol=1e-14, max_iter=2000), TIGHT], ids=repr)
-def test_second_derivatives_do_not_depend_on_the_adjoint_solver(solver):
-    problem = make(n=2)
-
-    def g(weight, y):
-        return fixed_point(DenseProblem(weight, y).f, torch.zeros_like(y), TIGHT, Implicit(solver))
-
-    assert torch.autograd.gradgradcheck(g, (problem.weight, problem.y), eps=1e-6, atol=1e-6)
 
 
 # Weights that parametrisations compute: once per solve, the same in every evaluation, with their gradient

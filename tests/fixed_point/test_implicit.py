@@ -6,7 +6,7 @@ from problems import EXACT, TIGHT, DenseProblem, relative_error
 
 from eiwork.errors import ConvergenceError, InputError
 from eiwork.fixed_point import GMRES, Anderson, Broyden, Implicit, Picard, fixed_point, record, solve_fixed_point
-from eiwork.fixed_point.vectors import Vectors, most_amplified, orthogonalise_
+from eiwork.fixed_point.vectors import Vectors, most_amplified
 
 ADJOINTS = [
     GMRES(tol=1e-13),
@@ -176,27 +176,6 @@ def test_vectors_are_a_window_over_what_was_appended(n):
     assert len(vectors) == 4
     torch.testing.assert_close(vectors.dots(w), torch.einsum("bkn,bn->bk", window, w))
     torch.testing.assert_close(vectors.combine(weights), torch.einsum("bkn,bk->bn", window, weights))
-
-
-def test_an_older_list_stays_valid_and_can_be_continued_differently():
-    a, b, c = torch.eye(3)[:, None].unbind(0)
-    old = Vectors().append(a, keep=3, size=3)
-    new = old.append(b, keep=3, size=3)
-    other = old.append(c, keep=3, size=3)
-    for vectors, expected in ((old, [a]), (new, [a, b]), (other, [a, c])):
-        assert torch.equal(torch.cat(vectors.parts(), dim=1), torch.stack(expected, dim=1))
-
-
-def test_orthogonalise_splits_exactly():
-    vectors = torch.linalg.qr(torch.randn(2, 9, 4, dtype=torch.float64))[0].transpose(1, 2)
-    w = torch.randn(2, 9, dtype=torch.float64)
-    basis = Vectors()
-    for v in vectors.unbind(1):
-        basis = basis.append(v, keep=4, size=3)
-    rest = w.clone()
-    column = orthogonalise_(basis, rest)
-    torch.testing.assert_close(torch.einsum("bk,bkn->bn", column, vectors) + rest, w)
-    assert float(torch.einsum("bkn,bn->bk", vectors, rest).abs().max()) < 1e-14
 
 
 def test_in_the_full_space_it_finds_the_leading_singular_vector_of_each_sample():

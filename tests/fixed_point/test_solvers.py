@@ -129,19 +129,6 @@ def test_the_scale_of_the_problem_does_not_matter(scale, solver):
     torch.testing.assert_close(solution.value / scale, exact / scale, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("solver", ACCELERATED, ids=repr)
-@pytest.mark.parametrize(
-    ("dtype", "tol", "error"),
-    [(torch.bfloat16, 2e-2, 5e-2), (torch.float32, 1e-6, 1e-5), (torch.float64, 1e-13, 1e-12)],
-)
-def test_every_precision_reaches_its_own_tolerance(dtype, tol, error, solver):
-    f, z0, exact = linear_problem(0.7, dtype=dtype)
-    solution = solve_fixed_point(f, z0, replace(solver, tol=tol))
-    assert bool(solution.converged.all())
-    assert solution.value.dtype == dtype
-    assert relative_error(solution.value.double(), exact) < error
-
-
 @pytest.mark.parametrize("solver", SOLVERS[1:4], ids=repr)
 def test_tuples_and_complex_states(solver):
     def f(z):
@@ -324,6 +311,13 @@ def test_the_residual_means_the_same_at_every_tolerance(dtype):
         (lambda: inspect.unwrap(fixed_point)(abs, torch.zeros(1, 1), Implicit()), "cannot solve z = f"),
         (lambda: inspect.unwrap(solve_fixed_point)(abs, torch.ones(2, 2), GMRES()), "belongs in gradient=Implicit"),
         (lambda: solve_fixed_point(lambda z: z[:, :1], torch.ones(2, 2)), "map the space of z0 to itself"),
+        (lambda: solve_fixed_point(lambda z: None, torch.ones(2, 2)), "f returned .*NoneType"),
+        (lambda: solve_fixed_point(lambda z: z.numpy(), torch.ones(2, 2)), "f returned .*ndarray"),
+        (lambda: solve_fixed_point(lambda z: (z, z), torch.ones(2, 2)), "f returned .*tuple"),
+        (lambda: solve_fixed_point(lambda z: z.double(), torch.ones(2, 2)), "f returned .*float64.*z0 is .*float32"),
+        (lambda: solve_fixed_point(lambda z: z + 1j, torch.ones(2, 2)), "f returned .*complex64.*z0 is .*float32"),
+        (lambda: solve_fixed_point(lambda z: z.to("meta"), torch.ones(2, 2)), "f returned .*meta.*z0 is .*cpu"),
+        (lambda: solve_fixed_point(abs, (torch.ones(2, 2), torch.ones(2, 2, device="meta"))), "different devices"),
         (lambda: solve_fixed_point(lambda z: z, torch.ones(2, 2, dtype=torch.int64)), "floating or complex"),
         (lambda: solve_fixed_point(lambda z: z, (torch.ones(2, 2), torch.ones(3, 2))), "different batch sizes"),
     ],
