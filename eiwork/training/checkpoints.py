@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from eiwork.errors import CheckpointError, RecipeError
+from eiwork.errors import CheckpointError, RecipeError, choices, listed
 from eiwork.files import write_atomically, write_text_atomically
 from eiwork.models import DEQ, GuardedDEQ
 from eiwork.training.recipe import Recipe
@@ -154,11 +154,7 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
         if found[name] != own[name]
     ]
     differing = {"missing": sorted(own.keys() - found.keys()), "unknown": sorted(found.keys() - own.keys())}
-    problems = [
-        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-        for what, names in (differing | {"other shape": shapes}).items()
-        if names
-    ]
+    problems = [f"{what}: {listed(names)}" for what, names in (differing | {"other shape": shapes}).items() if names]
     if problems:
         raise CheckpointError(
             f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained with another "
@@ -178,8 +174,8 @@ def load_shipped(name: str) -> Checkpoint:
     names = shipped_checkpoints()
     if name not in names:
         raise CheckpointError(
-            f"No trained model {name!r} comes with this version; there are {', '.join(names)}. "
-            f"Train it: eiwork train {name}."
+            f"No trained model {name!r} comes with this version: "
+            f"{choices(name, names, 'eiwork.training.shipped_checkpoints()')}. A recipe's is made by eiwork train."
         )
     return load_checkpoint(_FOLDER / name)
 

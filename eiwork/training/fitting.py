@@ -13,14 +13,14 @@ import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
 from eiwork import device as devices
+from eiwork import figures
 from eiwork.errors import CheckpointError, ConvergenceWarning, EiworkError, InputError
-from eiwork.figures import DescribedFigure, training_curves
 from eiwork.files import ensure_output_folder
 from eiwork.losses import as_loss
 from eiwork.models import DEQ
+from eiwork.progress import bar
 from eiwork.provenance import code_version, machine
 from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.contraction import Contraction
@@ -52,7 +52,7 @@ class Run:
     checkpoint: Path | None
     interrupted: bool
 
-    def plot(self) -> DescribedFigure:
+    def plot(self) -> "figures.DescribedFigure":
         """The loss and what was measured on held-out samples, against the step."""
         if not self.history:
             raise InputError("There is nothing to plot yet: the training has not reached its first monitored step.")
@@ -60,7 +60,7 @@ class Run:
         keys = [key for key in shown if any(key in entry for entry in self.history)]
         series = {shown[key]: [entry.get(key, float("nan")) for entry in self.history] for key in keys}
         log_scale = [name for name in ("loss",) if min(series[name]) > 0]
-        return training_curves([entry["step"] for entry in self.history], series, log_scale=log_scale)
+        return figures.training_curves([entry["step"] for entry in self.history], series, log_scale=log_scale)
 
 
 def fit(
@@ -153,8 +153,8 @@ def fit(
     extra = {"data_hash": settings["data"], "recipe": None} | (card or {})
     keeper = _Keeper(folder, settings, extra)
     title = str(card["recipe"]["name"]) if card and card.get("recipe") else type(model).__name__
-    bar = tqdm(total=steps, initial=state.step, desc=title, disable=not progress, unit="step")
-    _train(state, context, keeper, held, monitor_every, bar, on_step)
+    shown = bar(steps, title, done=state.step, visible=progress)
+    _train(state, context, keeper, held, monitor_every, shown, on_step)
     checkpoint = keeper.save(state)
     model.load_state_dict(state.average)
     return Run(model.eval(), state.history, checkpoint, state.step < steps)
@@ -166,10 +166,10 @@ def _train(
     keeper: "_Keeper",
     held: Samples | None,
     monitor_every: int,
-    bar: Any,
+    shown: Any,
     on_step: Callable[..., Any] | None,
 ) -> None:
-    with interruptible() as interrupt, bar:
+    with interruptible() as interrupt, shown:
         stop = False
         while state.step < context.steps and not interrupt.requested and not stop:
             with warnings.catch_warnings(), _timed(state):
@@ -181,7 +181,7 @@ def _train(
                 values |= totals | _monitor(state, context, held)
                 spent = {"seconds": state.seconds, "cpu_seconds": state.cpu_seconds}
                 state.history.append({"step": float(state.step), **spent, **values})
-            _show(bar, values, state.history)
+            _show(shown, values, state.history)
             if on_step is not None:
                 stop = on_step(state.step, **values) is True
             keeper.save_at_times(state)

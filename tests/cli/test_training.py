@@ -67,7 +67,7 @@ def test_an_interrupted_training_says_how_to_go_on(run, calls, tmp_path, monkeyp
     monkeypatch.setattr(eiwork.training, "train", lambda *args, **options: stopped)
     result = run("train", "ct-ei-deq", "--output", "here", "--steps", "7", "--json", "figures.json")
     assert result.exit_code == 130
-    assert "eiwork train ct-ei-deq --output here --steps 7 --resume" in result.stdout
+    assert "eiwork train ct-ei-deq --output=here --steps=7 --json=figures.json --resume" in result.stderr
     assert json.loads((tmp_path / "figures.json").read_text())["interrupted"] is True
     assert calls == [], "who stops does not wait for an evaluation"
 
