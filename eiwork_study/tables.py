@@ -11,9 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from eiwork.errors import DataFormatError, InputError, choices
-from eiwork.figures.table import Table
 from eiwork.files import write_text_atomically
 from eiwork.results import RunResult, Runs, compare, mean_interval, table
+from eiwork.table import Table
 from eiwork_study.methods import SHORT
 
 Entry = dict[str, float]

@@ -116,15 +116,11 @@ def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
     found = card.get("format") if isinstance(card, dict) else None
-    if isinstance(found, str) and found != expected and found.rpartition("-")[0] == expected.rpartition("-")[0]:
-        name = (card.get("recipe") or {}).get("name", "RECIPE")
-        raise CheckpointError(
-            f"{path} is a card of format {found}, and this version of eiwork reads {expected}: its settings had "
-            f"other names. Train it again (eiwork train {name}), or open it with the version "
-            f"in the card ({card.get('code')})."
-        )
     if found != expected or not needed <= card.keys():
-        raise CheckpointError(f"{path} is not a card of format {expected}: it belongs to something else.")
+        raise CheckpointError(
+            f"{path} is a card of format {found}, and not of {expected}: it belongs to something else, or to another "
+            "version of eiwork, which the entry code in it names. Train it again with this one."
+        )
     return card
 
 

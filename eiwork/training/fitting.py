@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from deepinv.physics import LinearPhysics
@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from eiwork import device as devices
-from eiwork import figures
 from eiwork.errors import CheckpointError, ConvergenceWarning, EiworkError, InputError
 from eiwork.files import ensure_output_folder
 from eiwork.losses import as_loss
@@ -31,6 +30,9 @@ from eiwork.training.randomness import seeded
 from eiwork.training.samples import Batch, Samples, check_fits
 from eiwork.training.state import TrainingState, described
 from eiwork.training.step import MAX_RMS, StepContext, physics_of, train_step, watched
+
+if TYPE_CHECKING:
+    from eiwork.figures import DescribedFigure
 
 _SAVE_EVERY_SECONDS = 60.0
 _DEFAULT_CONTRACTION = Contraction()
@@ -52,15 +54,17 @@ class Run:
     checkpoint: Path | None
     interrupted: bool
 
-    def plot(self) -> "figures.DescribedFigure":
+    def plot(self) -> "DescribedFigure":
         """The loss and what was measured on held-out samples, against the step."""
+        from eiwork.figures import training_curves
+
         if not self.history:
             raise InputError("There is nothing to plot yet: the training has not reached its first monitored step.")
         shown = {"loss": "loss", "held_out_psnr": "held-out PSNR (dB)", "held_out_misfit": "held-out misfit"}
         keys = [key for key in shown if any(key in entry for entry in self.history)]
         series = {shown[key]: [entry.get(key, float("nan")) for entry in self.history] for key in keys}
         log_scale = [name for name in ("loss",) if min(series[name]) > 0]
-        return figures.training_curves([entry["step"] for entry in self.history], series, log_scale=log_scale)
+        return training_curves([entry["step"] for entry in self.history], series, log_scale=log_scale)
 
 
 def fit(
@@ -169,9 +173,9 @@ def _train(
     shown: Any,
     on_step: Callable[..., Any] | None,
 ) -> None:
-    with interruptible() as interrupt, shown:
+    with interruptible() as stop_asked, shown:
         stop = False
-        while state.step < context.steps and not interrupt.requested and not stop:
+        while state.step < context.steps and not stop_asked.is_set() and not stop:
             with warnings.catch_warnings(), _timed(state):
                 # Solves that miss their tolerance are counted in `unconverged_*`, in the bar and in the history.
                 warnings.simplefilter("ignore", ConvergenceWarning)

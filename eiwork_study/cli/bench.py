@@ -30,8 +30,8 @@ def bench(
     """
     import torch
 
-    from eiwork.figures.table import Table
     from eiwork.provenance import code_version, machine
+    from eiwork.table import Table
     from eiwork_study.benchmarks import BENCHMARKS
 
     if unknown := [name for name in names or () if name not in BENCHMARKS]:

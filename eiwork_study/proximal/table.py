@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from eiwork.errors import InputError, choices
-from eiwork.figures.table import Table
 from eiwork.results import Comparison, measured, student_interval
+from eiwork.table import Table
 from eiwork_study.proximal.survey import Report
 
 

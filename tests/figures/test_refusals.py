@@ -9,7 +9,7 @@ from eiwork.figures import comparison, convergence, image_row, lines, training_c
 from eiwork.figures.arrays import checked_range, to_array, to_numbers, to_picture
 from eiwork.figures.fixed_point import cobweb, spectrum
 from eiwork.figures.mri import turned_sampling
-from eiwork.figures.table import Table
+from eiwork.table import Table
 
 NAN = float("nan")
 NO_IMAGES = [(4,), (2, 1, 4, 4), (4, 8, 8), (1, 0, 3)]
