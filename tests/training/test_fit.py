@@ -169,12 +169,7 @@ def test_weights_of_a_network_of_the_users_go_back_into_an_instance_that_the_use
     assert checkpoint.card["model"] == "Unlearnt"
     group = checkpoint.card["settings"]["loss"]["group"]
     assert (group["kind"], group["interpolation"], group["max_degrees"]) == ("Rotation", "fourier", 180.0)
-    assert sorted(path.suffix for path in (tmp_path / "run").iterdir()) == [
-        ".json",
-        ".json",
-        ".safetensors",
-        ".safetensors",
-    ]
+    assert sorted(path.suffix for path in (tmp_path / "run").iterdir()) == [".json"] * 2 + [".safetensors"] * 2
     with pytest.raises(CheckpointError, match="holds the weights of a Unlearnt of yours"):
         checkpoint.model()
     with pytest.raises(CheckpointError, match="do not fit the model"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import eiwork.training.contraction
-from eiwork.errors import CheckpointError, ConvergenceError, InputError
+from eiwork.errors import CheckpointError, ConvergenceError
 from eiwork.training import load_checkpoint, recipes
 from eiwork.training.measurements import training_set
 from eiwork.training.optimiser import Optimiser
@@ -46,11 +46,8 @@ def test_recipes_train_and_their_checkpoints_load(name, small_recipe, quietly, s
     assert same(loaded.state_dict(), run.model.state_dict())
 
 
-def test_the_seed_alone_decides_and_the_callers_random_state_stays(plain, small_recipe, quietly, same):
-    torch.manual_seed(123)
-    before = torch.random.get_rng_state()
+def test_the_seed_alone_decides(plain, small_recipe, quietly, same):
     again, other = (quietly(small_recipe(seed=seed)).model.state_dict() for seed in (0, 1))
-    assert torch.equal(before, torch.random.get_rng_state())
     assert same(weights(plain), again)
     assert not same(weights(plain), other)
 
@@ -139,13 +136,3 @@ def test_what_goes_wrong_stops_short_of_the_weights(wrong, match, small_recipe, 
         train_step(state, context)
     assert state.step == 0
     assert same(state.model.state_dict(), before)
-
-
-def test_no_cuda_and_no_folder_to_write_are_told_before_training(small_recipe, quietly, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="--device cuda needs CUDA"):
-        quietly(small_recipe(), tmp_path / "x", device="cuda")
-    assert not (tmp_path / "x").exists()
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(CheckpointError, match=r"Cannot write .*file"):
-        quietly(small_recipe(), tmp_path / "file" / "run", on_step=no_step)

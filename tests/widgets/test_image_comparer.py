@@ -93,11 +93,3 @@ def test_the_page_gets_little_endian_levels_row_by_row():
     state = quantise(torch.tensor([[0.0, 65535.0, 256.0]])).state()
     assert base64.b64decode(state["data"]) == bytes([0, 0, 255, 255, 0, 1])
     assert (state["low"], state["step"]) == (0.0, 1.0)
-
-
-def test_complex_images_are_magnitudes_and_colour_is_refused():
-    assert quantise(torch.tensor([[[3.0]], [[4.0]]])).values.tolist() == [[5.0]]
-    with pytest.raises(InputError, match="colour"):
-        quantise(torch.zeros(3, 4, 4))
-    with pytest.raises(InputError, match="truth holds NaN"):
-        quantise(torch.full((2, 2), float("nan")), "truth")
