@@ -8,45 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from eiwork import errors, fixed_point
-    from eiwork.errors import (
-        CheckpointError,
-        ConvergenceError,
-        ConvergenceWarning,
-        DataFormatError,
-        EiworkError,
-        InputError,
-        RecipeError,
-    )
-    from eiwork.fixed_point import (
-        GMRES,
-        Anderson,
-        Broyden,
-        Implicit,
-        JacobianFree,
-        Neumann,
-        Phantom,
-        Picard,
-        Reversible,
-        Solution,
-        Unrolled,
-        record,
-        solve_fixed_point,
-    )
-    from eiwork.models import (
-        ADMM,
-        DEQ,
-        GradientDescent,
-        GradientStep,
-        GradientStepDenoiser,
-        HalfQuadraticSplitting,
-        InputConvexPotential,
-        ProximalGradient,
-        ProximalStep,
-        ResidualBlockCNN,
-        ResidualCNN,
-        WhitenedStep,
-    )
-    from eiwork.training import Contraction, evaluate, fit
+    from eiwork.errors import *
+    from eiwork.fixed_point import *  # type: ignore[no-redef]  # the package is called as its function
+    from eiwork.models import *
+    from eiwork.training import *
 
 __version__ = "0.1.0"
 

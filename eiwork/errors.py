@@ -1,5 +1,10 @@
 """Errors and warnings of the package: each message says what happened, the probable cause, and what to try."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+_FEW = 8
+
 
 class EiworkError(Exception):
     """Base class of every error that this package raises on purpose."""
@@ -31,3 +36,19 @@ class ConvergenceError(EiworkError, RuntimeError):
 
 class ConvergenceWarning(UserWarning):
     """A solve stopped before its tolerance; the message gives the residual and what to try."""
+
+
+def listed(names: Iterable[object]) -> str:
+    """Names for an error: up to eight, or the first three and how many more there are."""
+    every = [str(name) for name in names]
+    more = f" and {len(every) - 3} more" if len(every) > _FEW else ""
+    return (", ".join(every[:3] if more else every) or "none") + more
+
+
+def choices(name: object, known: Iterable[object], where: str) -> str:
+    """What stands in place of an unknown name: all of up to eight, else the nearest three and `where` all are told."""
+    every = [str(one) for one in known]
+    if len(every) <= _FEW:
+        return f"choose from {listed(every)}"
+    near = get_close_matches(str(name), every, n=3, cutoff=0)
+    return f"the nearest of {len(every)} are {', '.join(near)}; {where} has them all"

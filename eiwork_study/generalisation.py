@@ -10,9 +10,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from eiwork import data
-from eiwork.errors import EiworkError, InputError
+from eiwork.errors import EiworkError, InputError, choices
 from eiwork.models import GuardedDEQ
 from eiwork.models.baselines import MinimumNormInverse
+from eiwork.progress import track
 from eiwork.provenance import code_version, machine
 from eiwork.symmetry import Rotation
 from eiwork.training import Checkpoint, Recipe, evaluate
@@ -71,7 +72,7 @@ def generalise(
     """
     recipe = checkpoint.recipe
     every = shifts(recipe) if chosen is None else chosen
-    return [_evaluated(checkpoint, recipe, shift, guard) for shift in every]
+    return [_evaluated(checkpoint, recipe, shift, guard) for shift in track(every, recipe.name)]
 
 
 def generalisation_report(
@@ -87,7 +88,8 @@ def generalisation_report(
     known = {shift.name: shift for shift in shifts(recipe)}
     unknown = [name for name in names or () if name not in known]
     if unknown:
-        raise InputError(f"There is no shift {unknown[0]!r} of {recipe.name}; choose from {', '.join(known)}.")
+        told = choices(unknown[0], known, "`eiwork-study generalise` without --shift")
+        raise InputError(f"There is no shift {unknown[0]!r} of {recipe.name}: {told}.")
     settings = None if guard is None else guard(certified(checkpoint.model())).settings()
     rows = generalise(checkpoint, [known[name] for name in names or known], guard)
     return {

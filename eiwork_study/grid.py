@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eiwork.errors import InputError
+from eiwork.errors import InputError, listed
 from eiwork.results import label_of
 from eiwork.training import Recipe
 from eiwork_study.methods import METHODS, VARIANTS, applies, method_of, method_recipe, variant_of
@@ -126,7 +126,7 @@ def grid(
             method_recipe(problems[0], method, start=start, variant=names[0])
         chosen += [(p, method, v) for p, v in possible]
     if not chosen:
-        raise InputError(f"None of {', '.join(methods)} applies to {', '.join(problems)} with these options.")
+        raise InputError(f"None of {listed(methods)} applies to {listed(problems)} with these options.")
     chosen.sort(key=lambda item: list(problems).index(item[0]))
     tasks = [
         task(problem, method, seed, start=start, variant=variant, overrides=overrides)

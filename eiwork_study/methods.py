@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from eiwork.errors import EiworkError, InputError
+from eiwork.errors import EiworkError, InputError, choices, listed
 from eiwork.results.runs import TITLES, label_of, title_of
 from eiwork.training import Recipe
 from eiwork.training.catalogue import CYCLE, TIGHT
@@ -180,14 +180,14 @@ def variant_of(method: str, name: str) -> Variant:
     """A method's variant; raises InputError with those that it has."""
     own = {variant.name: variant for variant in VARIANTS if method in variant.methods}
     if name not in own:
-        raise InputError(f"{method!r} has no variant {name!r}; choose from {', '.join(own) or 'none'}.")
+        raise InputError(f"{method!r} has no variant {name!r}: {choices(name, own, 'results/tables/variants.md')}.")
     return own[name]
 
 
 def method_of(name: str) -> Method:
     """The method of that name; raises InputError with those that there are."""
     if name not in METHODS:
-        raise InputError(f"There is no method {name!r}; choose from {', '.join(METHODS)}.")
+        raise InputError(f"There is no method {name!r}: {choices(name, METHODS, 'results/tables/methods.md')}.")
     return METHODS[name]
 
 
@@ -202,7 +202,7 @@ def method_recipe(
     values = base.model_dump(mode="json")
     refusal = chosen.refuses(values["physics"])
     if refusal or (start and start not in STARTS) or (not chosen.trained and (start or variant)):
-        reason = refusal or f"there is no start {start!r}, or nothing to train; starts are {', '.join(STARTS)}"
+        reason = refusal or f"there is no start {start!r}, or nothing to train; starts are {listed(STARTS)}"
         raise InputError(f"Method {label_of(method, start, variant)!r} does not apply to {problem!r}: {reason}.")
     if chosen.change is None:
         return base.with_overrides(seed=seed)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from eiwork.errors import DataFormatError, InputError
-from eiwork.figures.table import Table
+from eiwork.errors import DataFormatError, InputError, choices
 from eiwork.files import write_text_atomically
 from eiwork.results import RunResult, Runs, compare, mean_interval, table
+from eiwork.table import Table
 from eiwork_study.methods import SHORT
 
 Entry = dict[str, float]
@@ -88,7 +88,7 @@ def variant_rows(study: Runs, problem: str) -> list[dict[str, Any]]:
 def curve(run: RunResult, budget: str) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """(spent, held-out PSNR) along a training; raises InputError for a run without history or an unknown budget."""
     if budget not in BUDGETS:
-        raise InputError(f"There is no budget {budget!r}; choose from {', '.join(BUDGETS)}.")
+        raise InputError(f"There is no budget {budget!r}: {choices(budget, BUDGETS, 'BUDGETS')}.")
     if not run.history:
         raise InputError(f"{run.problem}/{run.label}-{run.seed} has no training curve.")
     spent = [BUDGETS[budget](entry) for entry in run.history]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from eiwork import data
-from eiwork.errors import DataFormatError, RecipeError
+from eiwork.errors import DataFormatError, RecipeError, listed
 from eiwork.files import ensure_output_folder, write_text_atomically
 from eiwork.models import DEQ
 from eiwork.provenance import code_version, machine
@@ -66,7 +66,7 @@ def existing_result(task: Task, results: Path) -> RunResult | None:
         differing = ["problem, method or seed", *differing]
     if differing:
         raise DataFormatError(
-            f"{path} is the result of another recipe: {', '.join(differing[:6])} differ. Keep it and choose other "
+            f"{path} is the result of another recipe: {listed(differing)} differ. Keep it and choose other "
             "--results, or replace it with --replace."
         )
     return result

@@ -11,7 +11,7 @@ from book.builder.execute import LESSONS, Mode
 from eiwork.cli.advice import AdviceGroup, need_extra
 from eiwork.cli.locations import project_folder
 from eiwork.cli.reporting import console, say
-from eiwork.errors import InputError
+from eiwork.errors import InputError, choices
 
 app = typer.Typer(
     name="book.builder",
@@ -77,8 +77,8 @@ def chosen_lessons(folder: Path, names: Sequence[str] = ()) -> list[Path]:
         fitting = exact or [path for path in every if stem and path.stem.startswith(stem)]
         if len(fitting) != 1:
             problem = "fits more than one lesson" if fitting else "is not a lesson"
-            among = ", ".join(path.stem for path in fitting or every)
-            raise InputError(f"{name!r} {problem}. Choose from: {among}.")
+            told = choices(name, [path.stem for path in fitting or every], "the folder notebooks")
+            raise InputError(f"{name!r} {problem}: {told}.")
         chosen.update(fitting)
     return [path for path in every if path in chosen or not names]
 

@@ -13,6 +13,7 @@ from book.builder.execute import LESSONS, executed_record
 from book.builder.fingerprint import identity, is_up_to_date
 from book.builder.quick_start import QUICK_START
 from book.builder.staging import PublishingError, stage_notebook
+from eiwork.errors import listed
 from eiwork.files import ensure_output_folder, write_text_atomically
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -78,7 +79,7 @@ def _lessons(executed: Path, notebooks: Path | None) -> dict[str, dict[str, Any]
     if missing:
         raise PublishingError(
             f"{len(missing)} of {len(lessons)} lessons have no executed copy in {executed}, or one that is older than "
-            f"the lesson or the code: {', '.join(missing)}. {_RUN}"
+            f"the lesson or the code: {listed(missing)}. {_RUN}"
         )
     return records
 

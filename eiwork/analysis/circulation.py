@@ -61,29 +61,22 @@ class Circulation:
     value: the integral of <D(x), dx>, in units of the image squared.
     normalised: value over the integral of |<D(x), dx>|, in [-1, 1]: the share of the work that does not cancel.
     learnt: the same of D(x) - c x - b. This part has the same circulation, and no pull towards the identity to hide it.
-    multiple: c. quadrature_error: of value, the difference to a rule of half the nodes.
+    multiple: c.
     """
 
     value: PerLoop
     normalised: PerLoop
     learnt: PerLoop
     multiple: PerLoop
-    quadrature_error: PerLoop
 
 
 @torch.no_grad()
 def circulation(denoiser: ImageMap, loops: Ellipse, *, order: int = 16) -> Circulation:
     """The circulation of D around each loop, in float64 sums.
 
-    order: nodes, even, >= 6; half of them give the error. c, b: the least-squares fit of D by c x + b on the loop. By
+    order: nodes, >= 3. c, b: the least-squares fit of D by c x + b on the loop. By
     Stokes' theorem the value is the integral of <(J - J^T) u, v> over a surface in it.
     """
-    coarse, *_ = _integrate(denoiser, loops, order // 2)
-    value, work, learnt_work, c = _integrate(denoiser, loops, order)
-    return Circulation(value, _share(value, work), _share(value, learnt_work), c, (value - coarse).abs())
-
-
-def _integrate(denoiser: ImageMap, loops: Ellipse, order: int) -> tuple[PerLoop, PerLoop, PerLoop, PerLoop]:
     points, steps = loops.nodes(order)
     out = _in_chunks(denoiser, points.flatten(0, 1)).view_as(points)
     points, steps, out = (t.flatten(2).double() for t in (points, steps, out))
@@ -92,8 +85,8 @@ def _integrate(denoiser: ImageMap, loops: Ellipse, order: int) -> tuple[PerLoop,
     c = (rest * spread).sum(dim=(1, 2)) / spread.square().sum(dim=(1, 2))
     # c x + b is a gradient: leaving it out of the sum too loses nothing but its rounding.
     learnt = ((rest - c[:, None, None] * spread) * steps).sum(dim=2)
-    whole = (out * steps).sum(dim=2)
-    return learnt.sum(dim=1), whole.abs().sum(dim=1), learnt.abs().sum(dim=1), c
+    value, whole = learnt.sum(dim=1), (out * steps).sum(dim=2)
+    return Circulation(value, _share(value, whole.abs().sum(dim=1)), _share(value, learnt.abs().sum(dim=1)), c)
 
 
 def _share(value: PerLoop, work: PerLoop) -> PerLoop:

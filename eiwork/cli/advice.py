@@ -1,7 +1,9 @@
-"""Errors of the package become one red line and an exit status; warnings become one yellow line."""
+"""Errors of the package become one red line and an exit status; warnings and Ctrl-C become one yellow line."""
 
 import importlib.util
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -9,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 from typer.core import TyperGroup
 
+from eiwork import progress
 from eiwork.errors import EiworkError, InputError, RecipeError
 
 INTERRUPTED = 130  # the shell's status for a command that Ctrl-C ended
@@ -19,13 +22,25 @@ class AdviceGroup(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), progress.shown():
             warnings.showwarning = lambda message, *_, **__: _say(f"Warning: {message}", "yellow")
             try:
                 return super().invoke(ctx)
             except EiworkError as error:
                 _say(f"Error: {error}", "bold red")
                 raise typer.Exit(2 if isinstance(error, InputError | RecipeError) else 1) from None
+            except KeyboardInterrupt as stop:
+                _say(f"Interrupted. {str(stop) or 'Nothing was written; the same command starts again.'}", "yellow")
+                raise typer.Exit(INTERRUPTED) from None
+
+
+@contextmanager
+def kept(what: str) -> Iterator[None]:
+    """Say of Ctrl-C in the block what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(what) from None
 
 
 def need_extra(module: str, extra: str) -> None:

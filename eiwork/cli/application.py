@@ -14,7 +14,7 @@ app = typer.Typer(
     "`eiwork recipes` lists what `eiwork train` can train.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for _command in (doctor.doctor, lab.lab, training.recipes, training.train, training.evaluate):

@@ -18,6 +18,7 @@ from eiwork.cli.locations import find_chromium, project_folder
 from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
 from eiwork.errors import EiworkError, InputError
 from eiwork.files import ensure_output_folder
+from eiwork.progress import track
 
 Status = Literal["ok", "note", "problem"]
 _STYLES = {"ok": "green", "note": "yellow", "problem": "bold red"}
@@ -68,7 +69,11 @@ def every_check() -> list[Check]:
     ]
     here = [("eiwork", eiwork.__version__), ("Python", platform.python_version())]
     here += [("threads", f"{torch.get_num_threads()} on {os.cpu_count()} cores")]
-    return [Check(name, "ok", found) for name, found in here] + _packages() + [_attempt(*other) for other in others]
+    return (
+        [Check(name, "ok", found) for name, found in here]
+        + _packages()
+        + [_attempt(*other) for other in track(others, "checks")]
+    )
 
 
 def _packages() -> list[Check]:

@@ -1,26 +1,29 @@
 """`eiwork recipes`, `eiwork train` and `eiwork evaluate`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from eiwork.cli.advice import INTERRUPTED
+from eiwork.cli.advice import kept
 from eiwork.cli.reporting import JsonPath, check_json_path, console, say, write_json
 
 _DEVICE = typer.Option("--device", metavar="NAME", help="auto (a GPU when there is one), cpu, cuda, or cuda:N.")
 DeviceName = Annotated[str, _DEVICE]
 
 
-def recipes() -> None:
+def recipes(json_path: JsonPath = None) -> None:
     """List the recipes that `eiwork train` knows."""
     from eiwork.training import recipes as all_recipes
 
+    check_json_path(json_path)
     table = Table("recipe", "steps", "what it trains", title="Recipes")
     for name, recipe in all_recipes().items():
         table.add_row(name, str(recipe.steps), recipe.summary)
     console().print(table)
+    write_json(json_path, {name: recipe.model_dump(mode="json") for name, recipe in all_recipes().items()})
 
 
 def train(
@@ -44,17 +47,22 @@ def train(
     chosen = get_recipe(recipe).with_overrides(**overrides)
     check_json_path(json_path)
     folder = Path("runs") / recipe if output is None else output
-    run = train_recipe(chosen, folder, device=device, resume=resume)
+    given = {"output": folder, **overrides, "device": device, "json": json_path}
+    same = [f"--{key}={value}" for key, value in given.items() if value not in (None, "auto")]
+    again = f"Continue with: {shlex.join(['eiwork', 'train', recipe, *same, '--resume'])}"
+    try:
+        run = train_recipe(chosen, folder, device=device, resume=resume)
+    except KeyboardInterrupt:  # before the first step, or at the second Ctrl-C
+        raise KeyboardInterrupt(again if (folder / "state.json").exists() else "") from None
     say(f"Checkpoint: {run.checkpoint}")
     result = {"checkpoint": str(run.checkpoint), "interrupted": run.interrupted, "history": run.history}
     figures = {"recipe": chosen.model_dump(mode="json")} | result
     if run.interrupted:
         write_json(json_path, figures)
-        same = "".join(f" --{key} {value}" for key, value in overrides.items())
-        say(f"Interrupted. Continue with: eiwork train {recipe} --output {folder}{same} --resume")
-        raise typer.Exit(INTERRUPTED)
+        raise KeyboardInterrupt(again)
     assert run.checkpoint is not None
-    _, evaluation = evaluate_checkpoint(run.checkpoint, device=device)
+    with kept(f"The training is complete. Measure it with: eiwork evaluate {run.checkpoint}"):
+        _, evaluation = evaluate_checkpoint(run.checkpoint, device=device)
     say(f"{evaluation.table()}")
     write_json(json_path, figures | {"summary": evaluation.summary})
 

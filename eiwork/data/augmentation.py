@@ -7,39 +7,28 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-from eiwork.data.store import Real, is_whole_number
+from eiwork.data.store import is_whole_number
 from eiwork.errors import InputError
 
 _CHUNK = 256
 _CONTROL_POINTS = 6
-_LIMITS = {"warp": 0.05, "affine": 2.0, "intensity": 2.0}
 
 
 def augment(
-    images: Float[Tensor, "batch 1 height width"],
-    n: int,
-    seed: int,
-    *,
-    warp: Real = 0.02,
-    affine: Real = 1.0,
-    intensity: Real = 1.0,
-    padding: str = "zeros",
+    images: Float[Tensor, "batch 1 height width"], n: int, seed: int, *, padding: str = "zeros"
 ) -> Float[Tensor, "n 1 height width"]:
-    """`n` random variants of images in [0, 1]; the same seed gives the same bits, and 0 switches a part off.
+    """`n` random variants of images in [0, 1]; the same seed gives the same bits.
 
     Every image is used floor(n / batch) or one time more, in a random order. To each, in this order:
-    `affine` = a, up to 2: rotation within +-15a degrees, scaling of each axis within 1 +- 0.1a, shear within
-    +-0.1a, shift within +-0.05a of the side, all uniform.
-    `warp` = w, up to 0.05: a smooth displacement, uniform within +-w of the side at 6 x 6 control points, interpolated
-    by cubic convolution.
-    `intensity` = c, up to 2: x -> s x^g with log g uniform within +-0.25c and s uniform within [1 - 0.2c, 1].
+    a rotation within +-15 degrees, scaling of each axis within 1 +- 0.1, shear within +-0.1, a shift within +-0.05 of
+    the side, all uniform; a smooth displacement, uniform within +-0.02 of the side at 6 x 6 control points,
+    interpolated by cubic convolution; x -> s x^g with log g uniform within +-0.25 and s uniform within [0.8, 1].
 
     Both maps are applied by one bicubic interpolation, clipped to [0, 1]. What comes from outside is 0 (`padding` =
     "zeros") or a reflection ("reflection"). The strengths are ours. Raises InputError for an unusable argument.
     """
-    _check(images, n, seed, {"warp": warp, "affine": affine, "intensity": intensity}, padding)
+    _check(images, n, seed, padding)
     generator = torch.Generator().manual_seed(seed)
-    # Every number is drawn whatever is switched on: a part's draws do not depend on the other parts.
     rounds = [torch.randperm(len(images), generator=generator) for _ in range(math.ceil(n / len(images)))]
     index = torch.cat(rounds)[:n]
     maps = torch.rand(n, 6, generator=generator) * 2 - 1
@@ -49,25 +38,26 @@ def augment(
     parts = []
     for start in range(0, n, _CHUNK):
         part, rows = made[start : start + _CHUNK], slice(start, start + _CHUNK)
-        if warp or affine:
-            part = _deform(part, _matrices(maps[rows], affine), control[rows] * (2 * warp), padding)
-        if intensity:
-            gamma = torch.exp((remap[rows, 0] * 2 - 1) * 0.25 * intensity).to(part)[:, None, None, None]
-            scale = (1 - remap[rows, 1] * 0.2 * intensity).to(part)[:, None, None, None]
-            part = scale * part**gamma
-        parts.append(part)
+        part = _deform(part, _matrices(maps[rows]), control[rows] * 0.04, padding)
+        parts.append(_remapped(part, remap[rows]))
     return torch.cat(parts)
 
 
-def _matrices(uniform: Float[Tensor, "n 6"], strength: Real) -> Float[Tensor, "n 2 3"]:
+def _remapped(part: Float[Tensor, "n 1 height width"], uniform: Float[Tensor, "n 2"]) -> Tensor:
+    gamma = torch.exp((uniform[:, 0] * 2 - 1) * 0.25).to(part)[:, None, None, None]
+    scale = (1 - uniform[:, 1] * 0.2).to(part)[:, None, None, None]
+    return scale * part**gamma
+
+
+def _matrices(uniform: Float[Tensor, "n 6"]) -> Float[Tensor, "n 2 3"]:
     """Affine maps from numbers in [-1, 1]: rotation, two scales, shear, two shifts (in half sides)."""
-    angle = uniform[:, 0] * math.radians(15) * strength
-    scale = 1 + 0.1 * strength * uniform[:, 1:3]
-    shear = 0.1 * strength * uniform[:, 3]
+    angle = uniform[:, 0] * math.radians(15)
+    scale = 1 + 0.1 * uniform[:, 1:3]
+    shear = 0.1 * uniform[:, 3]
     cosine, sine = torch.cos(angle), torch.sin(angle)
     first = torch.stack([cosine * scale[:, 0], (cosine * shear - sine) * scale[:, 1]], dim=1)
     second = torch.stack([sine * scale[:, 0], (sine * shear + cosine) * scale[:, 1]], dim=1)
-    shift = 0.1 * strength * uniform[:, 4:6]
+    shift = 0.1 * uniform[:, 4:6]
     return torch.cat([torch.stack([first, second], dim=1), shift[:, :, None]], dim=2)
 
 
@@ -87,7 +77,7 @@ def _deform(
     return warped.clamp(0.0, 1.0)
 
 
-def _check(images: Tensor, n: int, seed: int, strengths: dict[str, Real], padding: str) -> None:
+def _check(images: Tensor, n: int, seed: int, padding: str) -> None:
     if images.ndim != 4 or images.shape[1] != 1 or not images.is_floating_point() or images.numel() == 0:
         raise InputError(
             f"images has shape {tuple(images.shape)} and type {images.dtype}; augment takes floating-point images of "
@@ -99,8 +89,5 @@ def _check(images: Tensor, n: int, seed: int, strengths: dict[str, Real], paddin
         raise InputError(f"n={n!r}: the number of images to make is a whole number of at least 1.")
     if not is_whole_number(seed):
         raise InputError(f"seed={seed!r}: a seed is a whole number, e.g. 0.")
-    for name, value in strengths.items():
-        if not 0 <= value <= _LIMITS[name]:
-            raise InputError(f"{name}={value!r} is outside its range: 0 (off) to {_LIMITS[name]}.")
     if padding not in ("zeros", "reflection"):
         raise InputError(f"padding={padding!r} is unknown: choose 'zeros' or 'reflection'.")

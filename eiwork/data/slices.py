@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 
-from eiwork.errors import InputError
+from eiwork.errors import InputError, listed
 
 PLANES = ("axial", "coronal", "sagittal")
 
@@ -27,7 +27,7 @@ def in_plane(volume: NDArray[np.generic], plane: str) -> NDArray[np.generic]:
         return volume[::-1].transpose(1, 0, 2)
     if plane == "sagittal":
         return volume[::-1].transpose(2, 0, 1)
-    raise InputError(f"There is no plane {plane!r}; choose one of {', '.join(map(repr, PLANES))}.")
+    raise InputError(f"There is no plane {plane!r}: choose from {listed(PLANES)}.")
 
 
 def centred(slices: Float[np.ndarray, "slice row column"], side: int) -> Float[np.ndarray, "slice side side"]:

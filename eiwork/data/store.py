@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eiwork.errors import DataFormatError, InputError
+from eiwork.errors import DataFormatError, InputError, choices
 
 # A run-time type check takes `float` at its word, and people write warp=0 and window=(-160, 240).
 Real = float | int
@@ -60,9 +60,9 @@ def entry_of(name: str, split: str, folder: Path | str | None = None) -> dict[st
     """Manifest entry of one set and split; InputError for a name or a split that does not exist."""
     sets = manifest(folder)["sets"]
     if name not in sets:
-        raise InputError(f"There is no embedded set {name!r}; choose one of {', '.join(map(repr, sets))}.")
+        raise InputError(f"There is no embedded set {name!r}: {choices(name, sets, '`eiwork data list`')}.")
     if split not in sets[name]:
-        raise InputError(f"The set {name!r} has no split {split!r}; choose one of {', '.join(map(repr, sets[name]))}.")
+        raise InputError(f"The set {name!r} has no split {split!r}: {choices(split, sets[name], 'the manifest')}.")
     return dict(sets[name][split])
 
 

@@ -85,22 +85,17 @@ def lines(
 
 @style()
 def training_curves(
-    steps: Numbers,
-    series: Mapping[str, Numbers],
-    *,
-    log_scale: Sequence[str] = (),
-    baselines: Mapping[str, Mapping[str, Number]] | None = None,
-    description: str = "",
+    steps: Numbers, series: Mapping[str, Numbers], *, log_scale: Sequence[str] = (), description: str = ""
 ) -> DescribedFigure:
     """Each quantity of a training run, name -> (n,), in a panel of its own; NaN where it was not measured.
 
-    Quantities in `log_scale` have a logarithmic axis; baselines: quantity -> {name: value}, horizontal lines. Raises
-    `InputError` for lengths that disagree, unknown names, or a quantity that cannot be drawn.
+    Quantities in `log_scale` have a logarithmic axis. Raises `InputError` for lengths that disagree, unknown names, or
+    a quantity that cannot be drawn.
     """
-    positions, levels = to_numbers(steps, "steps"), baselines or {}
+    positions = to_numbers(steps, "steps")
     require(bool(series), "training_curves needs at least one quantity.")
-    unknown = sorted((set(log_scale) | set(levels)) - set(series))
-    require(not unknown, f"log_scale or baselines name unknown quantities {unknown}; known: {list(series)}.")
+    unknown = sorted(set(log_scale) - set(series))
+    require(not unknown, f"log_scale names unknown quantities {unknown}; known: {list(series)}.")
     figure, axes = new_figure(1, len(series), size=(0.6 + 3.6 * len(series), 3.0))
     parts = []
     for i, (axis, (name, numbers)) in enumerate(zip(axes.flat, series.items(), strict=True)):
@@ -110,10 +105,6 @@ def training_curves(
         axis.plot(positions[seen], values[seen], color=look(i)["color"], marker=marker, label=name)
         parts.append(describe_series(name, positions[seen], values[seen]))
         axis.set(xlabel="training step", title=name, yscale="log" if name in log_scale else "linear")
-        for k, (label, level) in enumerate(levels.get(name, {}).items()):
-            axis.axhline(level, color=REFERENCE_COLOUR, linestyle=("--", ":", "-.")[k % 3], label=label)
-            axis.legend()
-            parts.append(f"{label}: {level:.4g}")
     return figure.described(description, f"Training curves. {'; '.join(parts)}.")
 
 
@@ -127,31 +118,20 @@ def comparison(
     labels: Sequence[str],
     centres: Numbers,
     *,
-    lower: Numbers | None = None,
-    upper: Numbers | None = None,
     points: Sequence[Numbers] | None = None,
     quantity: str = "PSNR (dB)",
-    interval: str = "",
     reference: tuple[str, Number] | None = None,
     description: str = "",
 ) -> DescribedFigure:
-    """One row per method on a free axis: a dot at its centre, a bar from lower to upper, faint dots for its points.
+    """One row per method on a free axis: a dot at its centre, faint dots for its points.
 
-    n labels, (n,) centres, lower and upper (both or neither, `interval` says what they are), n lists of points, a
-    (label, value) of a vertical line. Raises `InputError` for counts that disagree, values that are not finite, or an
-    interval that misses its centre.
+    n labels, (n,) centres, n lists of points, a (label, value) of a vertical line. Raises `InputError` for counts that
+    disagree and values that are not finite.
     """
     n = len(labels)
     require(n > 0, "comparison needs at least one label.")
-    middle, ends = to_numbers(centres, "centres", n), None
-    require((lower is None) == (upper is None), "Give both lower and upper, or neither.")
-    told = "Say in `interval` what lower and upper are, and give it only together with them."
-    require((lower is None) != bool(interval), told)
+    middle = to_numbers(centres, "centres", n)
     require(points is None or len(points) == n, f"points has {len(points or ())} lists for {n} methods.")
-    if lower is not None and upper is not None:
-        ends = np.stack([to_numbers(lower, "lower", n), to_numbers(upper, "upper", n)])
-        contained = ((ends[0] <= middle) & (middle <= ends[1])).all()
-        require(contained, "An interval does not contain its centre; check the order of lower and upper.")
     figure, axes = new_figure(size=(6.4, 1.1 + 0.42 * n))
     axis, parts = axes[0, 0], []
     for i, label in enumerate(labels):
@@ -161,11 +141,8 @@ def comparison(
             # Spread in a fixed pattern, not at random: the same numbers give the same picture.
             offsets = 0.16 * np.sin(2.4 * np.arange(values.size))
             axis.plot(values, i + offsets, ".", color=colour, alpha=0.35, markersize=4)
-        if ends is not None:
-            axis.plot(ends[:, i], [i, i], "-", color=colour, linewidth=2.5)
         axis.plot(middle[i], i, "o", color=colour, markersize=7, markeredgecolor="white")
-        range_text = "" if ends is None else f" ({ends[0, i]:.4g} to {ends[1, i]:.4g})"
-        parts.append(f"{label} {middle[i]:.4g}{range_text}")
+        parts.append(f"{label} {middle[i]:.4g}")
     axis.set_yticks(np.arange(n), [_wrapped(label) for label in labels])
     axis.set_ylim(n - 0.5, -0.5)
     if reference is not None:
@@ -173,10 +150,9 @@ def comparison(
         axis.axvline(value, color=REFERENCE_COLOUR, linestyle="--")
         axis.text(value, 1.01, name, transform=axis.get_xaxis_transform(), ha="center", fontsize=9)
         parts.append(f"{name} {value:.4g} as a reference line")
-    axis.set_xlabel(_wrapped(quantity + (f"\nbars: {interval}" if interval else "")))
+    axis.set_xlabel(_wrapped(quantity))
     axis.grid(axis="y", visible=False)
-    with_what = f", with {interval}" if interval else ""
-    return figure.described(description, f"Comparison in {quantity}{with_what}: {'; '.join(parts)}.")
+    return figure.described(description, f"Comparison in {quantity}: {'; '.join(parts)}.")
 
 
 def _wrapped(text: str) -> str:

@@ -55,13 +55,13 @@ def figure_png(figure: Figure, *, dots_per_inch: int = DOTS_PER_INCH) -> bytes:
     return buffer.getvalue()
 
 
-def show(figure: Figure, alt: str | None = None) -> None:
-    """Show a figure in a notebook with the text `alt`, or its own; `InputError` when there is none at all."""
+def show(figure: Figure) -> None:
+    """Show a figure in a notebook with its `alt_text`; `InputError` when there is none."""
     from IPython.display import display  # here, so that the engine works without a notebook
 
-    text = alt if alt is not None else getattr(figure, "alt_text", "")
+    text = getattr(figure, "alt_text", "")
     told = "The figure has no alternative text, so it would be invisible to a screen reader. "
-    require(bool(text.strip()), told + "Pass alt='what the figure shows, with its numbers'.")
+    require(bool(text.strip()), told + "Set figure.alt_text = 'what it shows, with its numbers'.")
     data = base64.b64encode(figure_png(figure)).decode("ascii")
     # dark-light: the book's dark theme leaves such pictures as they are instead of dimming them.
     image = '<img class="eiwork-figure dark-light" style="max-width: 100%; '

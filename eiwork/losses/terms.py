@@ -11,7 +11,7 @@ from deepinv.physics import LinearPhysics
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eiwork.errors import InputError
+from eiwork.errors import InputError, listed
 
 Image = Float[Tensor, "batch channel height width"]
 Scalar = Float[Tensor, ""]
@@ -36,7 +36,7 @@ class Terms:
     def __getattr__(self, name: str) -> Scalar:
         values: Named = self.__dict__.get("values", {})  # empty while a copy is being made
         if name not in values:
-            raise AttributeError(f"This loss has no term {name!r}; it has {', '.join(values)}.")
+            raise AttributeError(f"This loss has no term {name!r}; it has {listed(values)}.")
         return values[name]
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 import eiwork
-from eiwork.errors import DataFormatError, InputError
+from eiwork.errors import DataFormatError, InputError, choices
 
 FORMAT: Literal["eiwork-run-2"] = "eiwork-run-2"
 TITLES = {
@@ -105,9 +105,11 @@ class Runs(tuple[RunResult, ...]):
         """The same; raises InputError naming what there is where there is no run."""
         found, known = self.of(problem, label), self.labels(problem)
         if not known:
-            raise InputError(f"There is no run of problem {problem!r}; choose from {', '.join(self.problems())}.")
+            told = choices(problem, self.problems(), "Runs.problems()")
+            raise InputError(f"There is no run of problem {problem!r}: {told}.")
         if not found:
-            raise InputError(f"There is no run of {label!r} on {problem!r}; choose from {', '.join(known)}.")
+            told = choices(label, known, f"results.committed().labels({problem!r})")
+            raise InputError(f"There is no run of {label!r} on {problem!r}: {told}.")
         return found
 
     @property

@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from eiwork.errors import InputError
-from eiwork.figures.table import Table
 from eiwork.results.runs import Runs, committed, load
+from eiwork.table import Table
 
 Verdict = Literal["supported", "open", "not supported"]
 Values = Float[np.ndarray, "_training _image"]

@@ -1,4 +1,4 @@
-"""How much of an image lies in which eigendirections of a symmetric operator, by Lanczos quadrature."""
+"""The one Lanczos process, and how much of an image lies in which eigendirections of a symmetric operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Quadrature:
         lower = (weights / (nodes.clamp(min=0) + shift)).sum(dim=1)
         # A little below zero, so that the equation for the last entry stays solvable when zero is an eigenvalue.
         end = -1e-3 * shift
-        matrix = _tridiagonal(self.diagonal - end, self.off_diagonal)
+        matrix = tridiagonal(self.diagonal - end, self.off_diagonal)
         last = torch.zeros_like(self.diagonal)
         last[:, -1] = self.next_off_diagonal.square()
         correction = torch.linalg.solve(matrix, last)[:, -1]
@@ -52,8 +52,8 @@ def lanczos(h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], 
     """Lanczos from each vector of a batch, in float64 with full reorthogonalisation.
 
     h: a symmetric map on batches, acting on each sample by itself. v: (batch, ...) vectors. steps: products with h at
-    most; fewer where the Krylov spaces of all vectors are exhausted. enough: looks at the quadrature after every four
-    steps and says whether to stop.
+    most; fewer where the Krylov spaces of all vectors are exhausted. enough: looks at the quadrature after every step
+    and says whether to stop.
     """
     flat = v.double().flatten(1)
     norm = flat.norm(dim=1)
@@ -62,7 +62,7 @@ def lanczos(h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], 
     diagonal: list[Tensor] = []
     off: list[Tensor] = []
     scale = torch.zeros_like(norm)
-    for step in range(1, min(steps, q.shape[1]) + 1):
+    for _ in range(min(steps, q.shape[1])):
         basis.append(q)
         w = h(q.view(v.shape)).flatten(1)
         diagonal.append((q * w).sum(dim=1))
@@ -77,7 +77,7 @@ def lanczos(h: LinearMap, v: Tensor, steps: int, enough: Callable[[Quadrature], 
         off.append(size)
         if not bool((size > 0).any()):
             break
-        if enough is not None and step % 4 == 0 and enough(_quadrature(diagonal, off, norm)):
+        if enough is not None and enough(_quadrature(diagonal, off, norm)):
             break
     return _quadrature(diagonal, off, norm)
 
@@ -87,10 +87,11 @@ def _quadrature(diagonal: list[Tensor], off: list[Tensor], norm: Tensor) -> Quad
     return Quadrature(torch.stack(diagonal, dim=1), between, off[-1], norm.square())
 
 
-def _tridiagonal(diagonal: Tensor, off: Tensor) -> Tensor:
+def tridiagonal(diagonal: Tensor, off: Tensor) -> Tensor:
+    """Symmetric matrices (batch, k, k) of their diagonals (batch, k) and (batch, k - 1)."""
     return torch.diag_embed(diagonal) + torch.diag_embed(off, 1) + torch.diag_embed(off, -1)
 
 
 def _gauss(diagonal: Tensor, off: Tensor, squared_norm: Tensor) -> tuple[Tensor, Tensor]:
-    nodes, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off))
+    nodes, vectors = torch.linalg.eigh(tridiagonal(diagonal, off))
     return nodes, vectors[:, 0].square() * squared_norm[:, None]

@@ -1,9 +1,8 @@
 """The named recipes; every setting in them is ours."""
 
-from difflib import get_close_matches
 from typing import Any
 
-from eiwork.errors import RecipeError
+from eiwork.errors import RecipeError, choices
 from eiwork.training.recipe import Recipe
 
 # Loose adjoint solves: an inexact gradient keeps the step affordable near the edge of contraction.
@@ -151,7 +150,4 @@ def get_recipe(name: str) -> Recipe:
     """The recipe of that name; raises RecipeError with the nearest names for an unknown one."""
     if name in _RECIPES:
         return _RECIPES[name]
-    near = get_close_matches(name, _RECIPES, n=3, cutoff=0)
-    raise RecipeError(
-        f"There is no recipe {name!r}. The nearest are {', '.join(near)}; `eiwork recipes` lists them all."
-    )
+    raise RecipeError(f"There is no recipe {name!r}: {choices(name, _RECIPES, '`eiwork recipes`')}.")

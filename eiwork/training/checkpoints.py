@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from eiwork.errors import CheckpointError, RecipeError
+from eiwork.errors import CheckpointError, RecipeError, choices, listed
 from eiwork.files import write_atomically, write_text_atomically
 from eiwork.models import DEQ, GuardedDEQ
 from eiwork.training.recipe import Recipe
@@ -116,15 +116,11 @@ def read_card(path: Path, expected: str, needed: Set[str]) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read as JSON ({error}): it is damaged or not a checkpoint.") from None
     found = card.get("format") if isinstance(card, dict) else None
-    if isinstance(found, str) and found != expected and found.rpartition("-")[0] == expected.rpartition("-")[0]:
-        name = (card.get("recipe") or {}).get("name", "RECIPE")
-        raise CheckpointError(
-            f"{path} is a card of format {found}, and this version of eiwork reads {expected}: its settings had "
-            f"other names. Train it again (eiwork train {name}), or open it with the version "
-            f"in the card ({card.get('code')})."
-        )
     if found != expected or not needed <= card.keys():
-        raise CheckpointError(f"{path} is not a card of format {expected}: it belongs to something else.")
+        raise CheckpointError(
+            f"{path} is a card of format {found}, and not of {expected}: it belongs to something else, or to another "
+            "version of eiwork, which the entry code in it names. Train it again with this one."
+        )
     return card
 
 
@@ -154,11 +150,7 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
         if found[name] != own[name]
     ]
     differing = {"missing": sorted(own.keys() - found.keys()), "unknown": sorted(found.keys() - own.keys())}
-    problems = [
-        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
-        for what, names in (differing | {"other shape": shapes}).items()
-        if names
-    ]
+    problems = [f"{what}: {listed(names)}" for what, names in (differing | {"other shape": shapes}).items() if names]
     if problems:
         raise CheckpointError(
             f"The weights of {source} do not fit the model ({'; '.join(problems)}): it was trained with another "
@@ -178,8 +170,8 @@ def load_shipped(name: str) -> Checkpoint:
     names = shipped_checkpoints()
     if name not in names:
         raise CheckpointError(
-            f"No trained model {name!r} comes with this version; there are {', '.join(names)}. "
-            f"Train it: eiwork train {name}."
+            f"No trained model {name!r} comes with this version: "
+            f"{choices(name, names, 'eiwork.training.shipped_checkpoints()')}. A recipe's is made by eiwork train."
         )
     return load_checkpoint(_FOLDER / name)
 

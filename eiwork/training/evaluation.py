@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from deepinv.loss.metric import PSNR, SSIM
@@ -13,13 +13,16 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from eiwork.errors import ConvergenceWarning, InputError
-from eiwork.figures import DescribedFigure, comparison, image_row
-from eiwork.figures.table import Table
 from eiwork.fixed_point import Report, record
 from eiwork.physics import magnitude
+from eiwork.progress import track
+from eiwork.table import Table
 from eiwork.training.randomness import seeded
 from eiwork.training.samples import Samples, check_fits
 from eiwork.training.step import physics_of
+
+if TYPE_CHECKING:
+    from eiwork.figures import DescribedFigure
 
 Image = Float[Tensor, "n channel height width"]
 _SSIM_WINDOW = 11
@@ -53,7 +56,7 @@ def evaluate_model(
     with torch.no_grad(), warnings.catch_warnings():
         # Every residual is in the result, sample by sample; a warning per batch would only repeat it.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        for indices in torch.arange(len(samples)).split(batch_size):
+        for indices in track(torch.arange(len(samples)).split(batch_size), "batches"):
             batch = samples.batch(indices).to(device or torch.device("cpu"))
             own = physics_of(physics, batch.params)
             with record() as reports:
@@ -124,15 +127,19 @@ class Evaluation:
         rows = [{"method": name} | {_TITLES[k]: v for k, v in row.items()} for name, row in self.summary.items()]
         return Table(rows, f"Means over {len(next(iter(self.values.values()))['misfit'])} samples")
 
-    def plot(self) -> DescribedFigure:
+    def plot(self) -> "DescribedFigure":
         """A dot a method at its mean PSNR (without the truth, its misfit), with the samples as faint dots."""
+        from eiwork.figures import comparison  # here, as matplotlib takes a quarter of a second
+
         key = "psnr" if all("psnr" in result for result in self.values.values()) else "misfit"
         points = [result[key] for result in self.values.values()]
         label = "PSNR (dB)" if key == "psnr" else "misfit ||A x - y|| / ||y||"
         return comparison(list(self.values), [sum(p) / len(p) for p in points], points=points, quantity=label)
 
-    def images(self, sample: int = 0) -> DescribedFigure:
+    def images(self, sample: int = 0) -> "DescribedFigure":
         """The reconstructions of one of the first samples side by side, with their errors where the truth is known."""
+        from eiwork.figures import image_row
+
         n = len(next(iter(self.shown.values())))
         if not 0 <= sample < n:
             raise InputError(f"images(sample={sample}): the first {n} samples are kept, from 0 to {n - 1}.")
@@ -169,7 +176,8 @@ def evaluate(
     check_fits(first, physics)
     device = first.y.device
     values, shown = {}, {} if first.x is None else {"truth": first.x.cpu()}
-    for name, model in named.items():
+    for name in track(named, "models"):
+        model = named[name]
         model_device = next((p.device for p in model.parameters()), device)
         if model_device != device:
             raise InputError(

@@ -7,20 +7,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from deepinv.physics import LinearPhysics
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from tqdm.auto import tqdm
 
 from eiwork import device as devices
 from eiwork.errors import CheckpointError, ConvergenceWarning, EiworkError, InputError
-from eiwork.figures import DescribedFigure, training_curves
 from eiwork.files import ensure_output_folder
 from eiwork.losses import as_loss
 from eiwork.models import DEQ
+from eiwork.progress import bar
 from eiwork.provenance import code_version, machine
 from eiwork.training.checkpoints import save_checkpoint
 from eiwork.training.contraction import Contraction
@@ -31,6 +30,9 @@ from eiwork.training.randomness import seeded
 from eiwork.training.samples import Batch, Samples, check_fits
 from eiwork.training.state import TrainingState, described
 from eiwork.training.step import MAX_RMS, StepContext, physics_of, train_step, watched
+
+if TYPE_CHECKING:
+    from eiwork.figures import DescribedFigure
 
 _SAVE_EVERY_SECONDS = 60.0
 _DEFAULT_CONTRACTION = Contraction()
@@ -52,8 +54,10 @@ class Run:
     checkpoint: Path | None
     interrupted: bool
 
-    def plot(self) -> DescribedFigure:
+    def plot(self) -> "DescribedFigure":
         """The loss and what was measured on held-out samples, against the step."""
+        from eiwork.figures import training_curves
+
         if not self.history:
             raise InputError("There is nothing to plot yet: the training has not reached its first monitored step.")
         shown = {"loss": "loss", "held_out_psnr": "held-out PSNR (dB)", "held_out_misfit": "held-out misfit"}
@@ -153,8 +157,8 @@ def fit(
     extra = {"data_hash": settings["data"], "recipe": None} | (card or {})
     keeper = _Keeper(folder, settings, extra)
     title = str(card["recipe"]["name"]) if card and card.get("recipe") else type(model).__name__
-    bar = tqdm(total=steps, initial=state.step, desc=title, disable=not progress, unit="step")
-    _train(state, context, keeper, held, monitor_every, bar, on_step)
+    shown = bar(steps, title, done=state.step, visible=progress)
+    _train(state, context, keeper, held, monitor_every, shown, on_step)
     checkpoint = keeper.save(state)
     model.load_state_dict(state.average)
     return Run(model.eval(), state.history, checkpoint, state.step < steps)
@@ -166,12 +170,12 @@ def _train(
     keeper: "_Keeper",
     held: Samples | None,
     monitor_every: int,
-    bar: Any,
+    shown: Any,
     on_step: Callable[..., Any] | None,
 ) -> None:
-    with interruptible() as interrupt, bar:
+    with interruptible() as stop_asked, shown:
         stop = False
-        while state.step < context.steps and not interrupt.requested and not stop:
+        while state.step < context.steps and not stop_asked.is_set() and not stop:
             with warnings.catch_warnings(), _timed(state):
                 # Solves that miss their tolerance are counted in `unconverged_*`, in the bar and in the history.
                 warnings.simplefilter("ignore", ConvergenceWarning)
@@ -181,7 +185,7 @@ def _train(
                 values |= totals | _monitor(state, context, held)
                 spent = {"seconds": state.seconds, "cpu_seconds": state.cpu_seconds}
                 state.history.append({"step": float(state.step), **spent, **values})
-            _show(bar, values, state.history)
+            _show(shown, values, state.history)
             if on_step is not None:
                 stop = on_step(state.step, **values) is True
             keeper.save_at_times(state)

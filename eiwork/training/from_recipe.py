@@ -19,17 +19,6 @@ from eiwork.training.recipe import Recipe
 _N_MONITORED = 32
 
 
-def starting_model(recipe: Recipe) -> nn.Module:
-    """The model of a recipe before its first step: random weights of its seed, or those that it starts from.
-
-    Raises CheckpointError where there is no such model, or one of another architecture.
-    """
-    model = recipe.build_model()
-    if recipe.start is not None:
-        load_weights(model, load_start(recipe.start).weights, f"the model {recipe.start!r} to start from")
-    return model
-
-
 def train(
     recipe: Recipe,
     output: Path | str | None = None,
@@ -39,13 +28,19 @@ def train(
     progress: bool = True,
     on_step: Callable[..., Any] | None = None,
 ) -> Run:
-    """Train a recipe: builds the arguments of `fit`, which see, and looks at 32 test images to monitor it."""
+    """Train a recipe: builds the arguments of `fit`, which see, and looks at 32 test images to monitor it.
+
+    Raises CheckpointError where there is no model such as it starts from, or one of another architecture.
+    """
+    model = recipe.build_model()
+    if recipe.start is not None:
+        load_weights(model, load_start(recipe.start).weights, f"the model {recipe.start!r} to start from")
     physics = recipe.build_physics()
     samples, held_out = training_set(recipe, physics), test_set(recipe, physics)
     monitored = held_out[torch.linspace(0, len(held_out) - 1, min(_N_MONITORED, len(held_out))).round().long()]
     assert monitored.x is not None
     return fit(
-        starting_model(recipe),
+        model,
         physics,
         samples.y,
         recipe.build_loss(),

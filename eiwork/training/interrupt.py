@@ -4,36 +4,27 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from types import FrameType
-
-
-@dataclass
-class Interrupt:
-    """Whether the user asked to stop."""
-
-    requested: bool = False
 
 
 @contextmanager
-def interruptible() -> Iterator[Interrupt]:
-    """Turn the first Ctrl-C inside the block into a request; a second one raises KeyboardInterrupt at once.
+def interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C inside the block into the event; a second one raises KeyboardInterrupt at once.
 
     Outside the main thread, where Python does not deliver signals, nothing is changed.
     """
-    interrupt = Interrupt()
+    requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield interrupt
+        yield requested
         return
     previous = signal.getsignal(signal.SIGINT)
 
-    def handle(signum: int, frame: FrameType | None) -> None:
-        if interrupt.requested:
+    def handle(*_: object) -> None:
+        if requested.is_set():
             raise KeyboardInterrupt
-        interrupt.requested = True
+        requested.set()
 
     signal.signal(signal.SIGINT, handle)
     try:
-        yield interrupt
+        yield requested
     finally:
         signal.signal(signal.SIGINT, previous)

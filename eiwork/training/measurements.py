@@ -35,10 +35,10 @@ class MeasurementSet:
         return replace(self, y=self.y[indices], x=None if self.x is None else self.x[indices])
 
 
-def measure(images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements", chunk: int = 64) -> Tensor:
+def measure(images: Image, physics: LinearPhysics, seed: int, stream: str = "measurements") -> Tensor:
     """physics(images) in chunks, with noise drawn from a stream of the seed."""
     with seeded(seed, stream), torch.no_grad():
-        return torch.cat([physics(part) for part in images.split(chunk)])
+        return torch.cat([physics(part) for part in images.split(64)])
 
 
 def as_model_images(images: Float[Tensor, "n 1 height width"], recipe: Recipe) -> Image:

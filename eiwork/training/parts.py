@@ -8,13 +8,13 @@ import inspect
 import types
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, SerializeAsAny, create_model, model_validator
 
 from eiwork import fixed_point, losses, models, symmetry
+from eiwork.errors import choices, listed
 from eiwork.models.baselines import UnrolledNetwork
 from eiwork.physics import inpainting, mri, tomography
 
@@ -73,12 +73,10 @@ def parse_part(role: str, value: Any) -> Any:
     if isinstance(value, Part) and value.kind in known:
         return value
     if not isinstance(value, dict):
-        raise ValueError(f'{value!r} is no {role}: write {{"kind": ..., ...}} with one of {", ".join(known)}')
+        raise ValueError(f'{value!r} is no {role}: write {{"kind": ..., ...}} with one of {listed(known)}')
     kind = value.get("kind")
     if kind not in known:
-        near = get_close_matches(str(kind), known, n=1, cutoff=0.4)
-        advice = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"kind {kind!r} is no {role}: choose one of {', '.join(known)}{advice}")
+        raise ValueError(f"kind {kind!r} is no {role}: {choices(kind, known, 'eiwork.training.parts.PARTS')}")
     return settings_of(known[kind]).model_validate(value)
 
 

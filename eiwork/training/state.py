@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from eiwork.errors import CheckpointError
+from eiwork.errors import CheckpointError, listed
 from eiwork.files import write_text_atomically
 from eiwork.training.checkpoints import load_weights, read_card, read_tensors, write_tensors
 
@@ -92,7 +92,7 @@ def _check_same(saved: dict[str, Any], current: dict[str, Any], path: Path) -> N
     differing = sorted(key for key in saved.keys() | current.keys() if saved.get(key) != current.get(key))
     if differing:
         raise CheckpointError(
-            f"{path} was written by another training: {', '.join(differing)} differ. Resume with the data, settings "
+            f"{path} was written by another training: {listed(differing)} differ. Resume with the data, settings "
             "and options it was started with, or choose a new output folder."
         )
 

@@ -94,7 +94,7 @@ class ImageComparer(PageWidget):
         super().__init__(
             title=title,
             description=alt,
-            images=self._state(),
+            images=[{"name": name, **pixels.state()} for name, pixels in self._pixels.items()],
             shape=[height, width],
             value_range=[float(v) for v in checked_range(value_range)],
             # The largest difference between any two of them, in one pixel.
@@ -104,26 +104,9 @@ class ImageComparer(PageWidget):
             cursor=cursor,
         )
 
-    def _state(self) -> list[dict[str, str | float]]:
-        return [{"name": name, **pixels.state()} for name, pixels in self._pixels.items()]
-
     def values(self) -> dict[str, np.ndarray]:
         """Name -> the (height, width) values that the page shows, within half a 16-bit level of the images given."""
         return {name: pixels.values for name, pixels in self._pixels.items()}
-
-    def pixel(self) -> dict[str, float]:
-        """Name -> the value in the marked pixel."""
-        row, column = self.cursor
-        return {name: float(values[row, column]) for name, values in self.values().items()}
-
-    def set_image(self, name: str, image: Numbers) -> None:
-        """Replace the image of this name, on the page too; `InputError` for an unknown name or another size."""
-        pixels = quantise(image, name)
-        told = f"set_image({name!r}) with shape {pixels.levels.shape}: the images are {list(self._pixels)} of "
-        fits = name in self._pixels and list(pixels.levels.shape) == self.shape
-        require(fits, f"{told}{self.shape[0]} x {self.shape[1]} pixels.")
-        self._pixels[name] = pixels
-        self.images = self._state()
 
     def _stand_in(self) -> tuple[str, Frame]:
         values = self.values()

@@ -1,5 +1,6 @@
 """Gradients against dense float64 solves at 8x8: near the edge of contraction, scaled, twice, without a fixed point."""
 
+import itertools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from eiwork.analysis import compare_gradients
 from eiwork.errors import ConvergenceError, ConvergenceWarning, InputError
+from eiwork.progress import track
 from eiwork_study.benchmarks.libraries import Library, libraries
 from eiwork_study.benchmarks.problem import (
     BATCH,
@@ -32,15 +34,14 @@ def run(among: Sequence[Library] | None = None, radii: Sequence[float] = RADII, 
     chosen = libraries() if among is None else among
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        problems = {radius: small_problem(radius) for radius in radii}
+        problems = {radius: small_problem(radius) for radius in track(radii, "problems")}
+    cells = itertools.product(radii, ("supervised", "ei"), chosen)
     rows = [
-        measure(library, problem.changed(loss=loss), radius, budget)
-        for radius, problem in problems.items()
-        for loss in ("supervised", "ei")
-        for library in chosen
+        measure(library, problems[radius].changed(loss=loss), radius, budget)
+        for radius, loss, library in track(cells, "gradients")
     ]
     near = min(radii, key=lambda radius: abs(radius - 0.98))
-    beyond = [behaviour(library, problems[near].changed(loss="ei")) for library in chosen]
+    beyond = [behaviour(library, problems[near].changed(loss="ei")) for library in track(chosen, "behaviour")]
     ours = {(row["radius"], row["loss"]): row for row in rows if row["library"] == "eiwork"}[near, "ei"]
     silent = [r["default_error"] for r in rows if r["library"] == "eiwork" and r["default_said"] == "silent"]
     bars = {

@@ -13,6 +13,7 @@ from scipy.stats import spearmanr
 
 from eiwork.losses import EI, Objective, Supervised
 from eiwork.models.baselines import MinimumNormInverse
+from eiwork.progress import track
 from eiwork.symmetry import Identity, Reflection, Rotation, Shift, identifiability
 from eiwork.training import Recipe, evaluate, fit, get_recipe
 from eiwork.training.measurements import clean_images, measure, test_set
@@ -111,9 +112,9 @@ def run(
 ) -> dict[str, Any]:
     """Every pair, and how well the scores rank the closures. Required: a rank correlation above zero."""
     rows = []
-    for name in physics:
+    for name in track(physics, "physics"):
         supervised = [psnr_of(recipe_of(name, seed), Supervised(), steps) for seed in seeds]
-        rows += [row_of(name, group, seeds, steps, supervised) for group in groups]
+        rows += [row_of(name, group, seeds, steps, supervised) for group in track(groups, "groups")]
     ranked = rank_correlation([row["score"] for row in rows], [row["gap_closure"] for row in rows])
     return {
         "title": f"Identifiability against gap closure, {SIZE}x{SIZE}, {UNROLLED} unrolled steps",

@@ -1,5 +1,6 @@
 """Memory of one EI training step of a DEQ against the number of iterations, beside unrolling."""
 
+import itertools
 import multiprocessing
 import resource
 import warnings
@@ -14,6 +15,7 @@ from eiwork.fixed_point import GMRES, Implicit, Picard, Unrolled
 from eiwork.losses import EI
 from eiwork.models import DEQ, ProximalGradient, ResidualCNN
 from eiwork.physics import mri, real_to_complex
+from eiwork.progress import track
 from eiwork.symmetry import Rotation
 
 ITERATIONS, SIZE, BATCH = (20, 200), 64, 8
@@ -54,11 +56,10 @@ def run() -> dict[str, Any]:
     Its peak may be 10 MiB higher: the peak of the same step varies by about 5 MiB from run to run.
     """
     rows: list[dict[str, Any]] = []
-    for mode in ("implicit", "unrolled"):
-        for iterations in ITERATIONS:
-            with multiprocessing.get_context("spawn").Pool(1, torch.set_num_threads, (1,)) as pool:
-                found = pool.apply(measure, (mode, iterations))
-            rows.append({"mode": mode, "iterations": iterations, **found})
+    for mode, iterations in track(itertools.product(("implicit", "unrolled"), ITERATIONS), "processes"):
+        with multiprocessing.get_context("spawn").Pool(1, torch.set_num_threads, (1,)) as pool:
+            found = pool.apply(measure, (mode, iterations))
+        rows.append({"mode": mode, "iterations": iterations, **found})
     short, long = rows[:2]
     passed = long["kept_mib"] <= short["kept_mib"] and long["peak_growth_mib"] <= short["peak_growth_mib"] + 10
     title = f"Memory of one EI training step: single-coil MRI, 4x, {SIZE}x{SIZE}, batch {BATCH}, float32"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from eiwork.physics import mri, tomography
+from eiwork.progress import track
 
 N_VIEWS, COILS, ACCELERATION, BATCH = 50, 4, 6, 8
 GAMMAS = (1 / 0.3, 50.0)
@@ -31,7 +32,7 @@ def seconds(call: Callable[[], object]) -> float:
 def interleaved_medians(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """Median seconds of each call, over rounds in which each runs once, after three rounds of warm-up."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(repeats + 3):
+    for number in track(range(repeats + 3), "rounds"):
         for name, call in calls.items():
             elapsed = seconds(call)
             if number >= 3:

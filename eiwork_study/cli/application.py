@@ -11,7 +11,7 @@ app = typer.Typer(
     help="How the committed numbers are made: trainings, generalisation, proximal diagnostics, benchmarks, images.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("reproduce")(reproduce.reproduce)

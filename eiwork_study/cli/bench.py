@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from eiwork.cli.reporting import console, write_json
-from eiwork.errors import InputError
-from eiwork.figures.table import Table
+from eiwork.cli.advice import kept
+from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
+from eiwork.errors import InputError, choices
 from eiwork.files import ensure_output_folder
-from eiwork.provenance import code_version, machine
+from eiwork.progress import track
 
 
 def bench(
@@ -21,6 +21,7 @@ def bench(
         "results/benchmarks"
     ),
     threads: Annotated[int, typer.Option(metavar="N", min=1, help="PyTorch threads.")] = 1,
+    json_path: JsonPath = None,
 ) -> None:
     """Measure what the committed benchmarks say, print the rows and whether the requirement is met.
 
@@ -29,20 +30,23 @@ def bench(
     """
     import torch
 
+    from eiwork.provenance import code_version, machine
+    from eiwork.table import Table
     from eiwork_study.benchmarks import BENCHMARKS
 
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
-        raise InputError(f"There is no benchmark {unknown[0]!r}: choose among {', '.join(BENCHMARKS)}.")
+        raise InputError(f"There is no benchmark {unknown[0]!r}: {choices(unknown[0], BENCHMARKS, '--help')}.")
+    check_json_path(json_path)
     ensure_output_folder(output, InputError)
     torch.set_num_threads(threads)
-    terminal, passed = console(), True
-    for name in names or BENCHMARKS:
-        terminal.print(f"{name} ...", highlight=False)
-        found = BENCHMARKS[name]()
+    terminal, all_found = console(), {}
+    for name in track(names or BENCHMARKS, "benchmarks"):
+        with kept(f"{output} has what was finished; the others: eiwork-study bench NAME..."):
+            found = all_found[name] = BENCHMARKS[name]()
         print(Table(found["rows"], found["title"]))  # noqa: T201  # wider than a terminal that wraps
         met = found["requirement"]["passed"]
         terminal.print(f"{'met' if met else 'NOT met'}: {found['requirement']}", soft_wrap=True, highlight=False)
         write_json(output / f"{name}.json", {"benchmark": name, "machine": machine(), "code": code_version(), **found})
-        passed = passed and met
-    if not passed:
+    write_json(json_path, all_found)
+    if not all(found["requirement"]["passed"] for found in all_found.values()):
         raise typer.Exit(1)

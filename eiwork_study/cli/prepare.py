@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from eiwork.cli.advice import kept
 from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
 
 
@@ -30,7 +31,8 @@ def prepare(
 
     check_json_path(json_path)
     destination = store.FOLDER if output is None else output
-    content = build_files(destination, sources, download=download)
+    with kept(f"Packages in {sources} stay; files that are in {destination} are whole. The same command goes on."):
+        content = build_files(destination, sources, download=download)
     files = [entry["file"] for splits in content["sets"].values() for entry in splits.values()]
     console().print(f"Built {', '.join(files)} in {destination}", soft_wrap=True, highlight=False)
     write_json(json_path, content)

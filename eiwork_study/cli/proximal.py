@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
+from eiwork.cli.advice import kept
 from eiwork.cli.locations import project_folder
 from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
 from eiwork.errors import DataFormatError
 from eiwork.files import ensure_output_folder
+from eiwork.progress import track
 
 _SHOWN = ("learnt", "learnt-null", "smallest-eigenvalue", "lipschitz", "turns")
 
@@ -49,15 +51,14 @@ def proximal(
     recipe, terminal = base_recipe(problem), console()
     folder = (results or project_folder() / "results" / "proximal") / problem / "survey"
     settings = SurveySettings(n_images=8, n_spectrum=4, n_circles=4) if light else None
-    for seed in range(seeds):
-        for name in subjects or SUBJECTS:
-            path = folder / f"{name}-{seed}.json"
-            subject = None if path.exists() else subject_of(problem, name, seed, models)
-            if subject is None:
-                continue
-            terminal.print(f"{problem}/{name}-{seed}", highlight=False)
-            ensure_output_folder(folder, DataFormatError)
-            save_report(path, survey(subject, recipe, seed=seed, settings=settings))
+    wanted = {folder / f"{name}-{seed}.json": (name, seed) for seed in range(seeds) for name in subjects or SUBJECTS}
+    with kept(f"{folder} has what was finished, and the same command makes the others."):
+        for path in track([path for path in wanted if not path.exists()], f"{problem}, subjects"):
+            name, seed = wanted[path]
+            if (subject := subject_of(problem, name, seed, models)) is not None:
+                ensure_output_folder(folder, DataFormatError)
+                save_report(path, survey(subject, recipe, seed=seed, settings=settings))
+                terminal.print(f"{problem}/{name}-{seed}", highlight=False)
     reports = load_reports(folder)
     if not reports:
         raise DataFormatError(

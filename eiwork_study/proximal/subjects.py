@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from eiwork.errors import CheckpointError, ConvergenceError, InputError
+from eiwork.errors import CheckpointError, ConvergenceError, InputError, choices
 from eiwork.models import DEQ, GradientStepDenoiser, InputConvexPotential
 from eiwork.results.runs import title_of
 from eiwork.training import Checkpoint, Recipe, load_checkpoint, load_shipped, shipped_checkpoints
@@ -177,7 +177,7 @@ def control(name: str, recipe: Recipe, images: Image, seed: int) -> Subject:
     residual blocks.
     """
     if name not in _CONTROLS:
-        raise InputError(f"There is no control {name!r}; choose from {', '.join(_CONTROLS)}.")
+        raise InputError(f"There is no control {name!r}: {choices(name, _CONTROLS, 'SUBJECTS')}.")
     model = recipe.with_overrides(seed=seed).build_model()
     if not isinstance(model, DEQ) or not hasattr(getattr(model.iterate, "denoiser", None), "last"):
         raise InputError(f"Controls of {recipe.name!r} need a DEQ with a network of its own inside.")
@@ -203,8 +203,7 @@ def subject_of(problem: str, name: str, seed: int, models: Path | None) -> Subje
     recipe = base_recipe(problem)
     if name in _CONTROLS:
         return control(name, recipe, clean_images(recipe), seed)
-    if name not in _TRAINED:
-        raise InputError(f"There is no subject {name!r}; choose from {', '.join(SUBJECTS)}.")
+    check_subjects([name])
     shipped = f"{problem}-{_TRAINED[name][1]}"
     if models is not None and (path := models / problem / f"{name}-{seed}.safetensors").exists():
         checkpoint = load_checkpoint(path)
@@ -220,4 +219,5 @@ def subject_of(problem: str, name: str, seed: int, models: Path | None) -> Subje
 def check_subjects(names: Sequence[str]) -> None:
     """Raise InputError for a name that is no subject."""
     if unknown := [name for name in names if name not in SUBJECTS]:
-        raise InputError(f"There is no subject {unknown[0]!r}; choose from {', '.join(SUBJECTS)}.")
+        told = choices(unknown[0], SUBJECTS, "eiwork_study.proximal.subjects.SUBJECTS")
+        raise InputError(f"There is no subject {unknown[0]!r}: {told}.")

@@ -34,6 +34,7 @@ from eiwork.analysis import (
 from eiwork.analysis.jacobian import draw_normal
 from eiwork.errors import ConvergenceWarning, DataFormatError, InputError
 from eiwork.files import write_text_atomically
+from eiwork.progress import track
 from eiwork.provenance import code_version, machine
 from eiwork.symmetry import Reflection, Rotation, Shift
 from eiwork.training import Recipe
@@ -114,11 +115,13 @@ def survey(subject: Subject, recipe: Recipe, *, seed: int, settings: SurveySetti
             del points["fixed point"]
         groups = transforms(seed, len(images))
         parts: dict[str, Callable[[], Any]] = {
-            "jacobian": lambda: {k: _jacobian(subject, x, physics, generator, chosen) for k, x in points.items()},
+            "jacobian": lambda: {
+                k: _jacobian(subject, points[k], physics, generator, chosen) for k in track(points, "images")
+            },
             "circulation": lambda: _circles(subject, images[: chosen.n_circles], generator, chosen),
             "invariance": lambda: {k: _invariance(denoiser, images, *group) for k, group in groups.items()},
         }
-        for name, measure in parts.items():
+        for name, measure in track(parts.items(), "measurements"):
             began = time.perf_counter()
             found[name] = measure()
             seconds[name] = time.perf_counter() - began

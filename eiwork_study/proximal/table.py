@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from eiwork.errors import InputError
-from eiwork.figures.table import Table
+from eiwork.errors import InputError, choices
 from eiwork.results import Comparison, measured, student_interval
+from eiwork.table import Table
 from eiwork_study.proximal.survey import Report
 
 
@@ -56,7 +56,7 @@ def values(report: Report, statistic: str) -> list[float] | None:
     Raises InputError for an unknown statistic.
     """
     if statistic not in STATISTICS:
-        raise InputError(f"There is no statistic {statistic!r}; choose from {', '.join(STATISTICS)}.")
+        raise InputError(f"There is no statistic {statistic!r}: {choices(statistic, STATISTICS, 'STATISTICS')}.")
     found: Any = report
     for key in STATISTICS[statistic].keys:
         found = found.get(key)

@@ -23,7 +23,7 @@ def circles(radius):
 def test_a_gradient_has_no_circulation(make):
     found = circulation(make(), circles(0.1), order=48)
     assert float(found.learnt.abs().max()) < 1e-6
-    assert bool((found.value.abs() <= 10 * found.quadrature_error + 1e-11).all())
+    assert float(found.value.abs().max()) < 1e-7
 
 
 def test_the_circulation_of_a_linear_map_around_an_ellipse():
@@ -32,7 +32,6 @@ def test_the_circulation_of_a_linear_map_around_an_ellipse():
     a, b = loop.u.flatten(1), loop.v.flatten(1)
     expected = math.pi * (((a @ MATRIX.T) * b).sum(1) - ((b @ MATRIX.T) * a).sum(1))
     torch.testing.assert_close(found.value, expected)
-    assert float(found.quadrature_error.max()) < 1e-9
 
 
 def test_a_pure_rotation_does_nothing_but_circulate():
@@ -48,15 +47,12 @@ def test_a_pure_rotation_does_nothing_but_circulate():
     assert float(circulation(field, Ellipse(X[:1], field.rotation(u), u), order=16).learnt) == pytest.approx(-1)
 
 
-def test_a_network_circulates_and_the_quadrature_error_is_honest():
+def test_a_network_circulates_and_the_quadrature_converges_quickly():
     loops = circles(0.3)
     exact = circulation(network(), loops, order=400)
     assert float(exact.learnt.abs().min()) > 1e-3
-    for order in (8, 16, 32):
-        found = circulation(network(), loops, order=order)
-        error = (found.value - exact.value).abs()
-        assert bool((error <= 2 * found.quadrature_error + 1e-12).all())
-    assert float(found.quadrature_error.max()) < 1e-3 * float(exact.value.abs().max())
+    found = circulation(network(), loops, order=32)
+    torch.testing.assert_close(found.value, exact.value, rtol=0, atol=1e-3 * float(exact.value.abs().max()))
     # The 32 nodes of five loops are more images than D is shown at once.
     one = Ellipse(loops.centre[3:4], loops.u[3:4], loops.v[3:4])
     torch.testing.assert_close(circulation(network(), one, order=32).value, found.value[3:4])
@@ -71,4 +67,4 @@ def test_a_line_integral_of_a_gradient_is_a_difference_of_its_potential():
     with pytest.raises(InputError, match="order=0"):
         line_integral(denoiser, X, X, order=0)
     with pytest.raises(InputError, match="three nodes"):
-        circulation(denoiser, circles(0.1), order=4)
+        circulation(denoiser, circles(0.1), order=2)

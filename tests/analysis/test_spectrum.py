@@ -26,11 +26,6 @@ def test_both_ends_equal_the_dense_eigenvalues():
     torch.testing.assert_close(found.smallest, expected[:, 0], rtol=1e-6, atol=0)
     torch.testing.assert_close(found.largest, expected[:, -1], rtol=1e-6, atol=0)
     assert found.size < N
-    for value, vector in ((found.smallest, found.smallest_vector), (found.largest, found.largest_vector)):
-        v = vector.flatten(1)
-        image = ((dense + dense.mT) / 2 @ v[:, :, None])[:, :, 0]
-        torch.testing.assert_close(image, value[:, None] * v, rtol=0, atol=1e-5)
-        torch.testing.assert_close(v.norm(dim=1), torch.ones(3, dtype=torch.float64))
 
 
 def test_the_largest_stretch_equals_the_dense_norm():
@@ -96,4 +91,4 @@ def test_unusable_settings_and_products_are_refused():
     with pytest.raises(InputError, match="max_size"):
         symmetric_spectrum(j, generator=generator(), max_size=0)
     with pytest.raises(ConvergenceError, match="not finite"):
-        extreme_ritz_values(lambda v: v / 0, j.random, generator())
+        extreme_ritz_values(lambda v: v / 0, X)

@@ -71,11 +71,3 @@ def test_the_output_folder_is_probed_without_a_trace(tmp_path, monkeypatch, runs
     assert (check.name, check.status) == ("output folder", "ok")
     assert check.found == str(tmp_path / "runs" if runs else tmp_path)
     assert [path.name for path in tmp_path.rglob("*")] == (["runs"] if runs else [])
-
-
-def test_an_unwritable_json_file_is_found_before_the_checks(run, tmp_path, advice, monkeypatch):
-    monkeypatch.setattr("eiwork.cli.doctor.every_check", lambda: pytest.fail("checks were run"))
-    (tmp_path / "file").write_text("")
-    result = run("doctor", "--json", "file/report.json")
-    assert result.exit_code == 2
-    assert "Cannot write file" in advice(result)

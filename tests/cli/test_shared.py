@@ -5,8 +5,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from eiwork import errors
-from eiwork.cli import locations
+from eiwork import errors, progress
+from eiwork.cli import advice, locations
 from eiwork.cli.advice import AdviceGroup, need_extra
 from eiwork.cli.reporting import check_json_path, write_json
 
@@ -30,12 +30,39 @@ def raising(error):
     "name", ["InputError", "RecipeError", "CheckpointError", "ConvergenceError", "DataFormatError"]
 )
 def test_the_status_tells_unusable_input_from_a_failure_and_the_advice_stays_on_one_line(name):
-    advice = ("word " * 200).strip()
-    result = command_that(raising(getattr(errors, name)(advice)))
+    told = ("word " * 200).strip()
+    result = command_that(raising(getattr(errors, name)(told)))
     assert result.exit_code == (2 if name in ("InputError", "RecipeError") else 1)
-    assert (result.stdout, result.stderr) == ("", f"Error: {advice}\n")
+    assert (result.stdout, result.stderr) == ("", f"Error: {told}\n")
     bug = command_that(raising(ZeroDivisionError("a bug")))
     assert isinstance(bug.exception, ZeroDivisionError), "a bug is not hidden"
+
+
+def test_ctrl_c_says_what_is_kept_and_how_to_go_on():
+    def action(kept="Reports stay; the same command makes the others."):
+        with advice.kept(kept):
+            raise KeyboardInterrupt
+
+    for act, told in ((action, "Reports stay; the same"), (raising(KeyboardInterrupt()), "Nothing was written")):
+        result = command_that(act)
+        assert (result.exit_code, result.stdout, result.stderr.startswith(f"Interrupted. {told}")) == (130, "", True)
+
+
+def test_progress_is_shown_by_commands_alone_and_as_lines_where_there_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_EVERY_SECONDS", 0.0)
+
+    def done():
+        return [part for name in progress.track(["one", "two"], "parts") for part in progress.track(name, name)]
+
+    assert done() == [*"onetwo"]
+    assert capsys.readouterr().err == "", "a lesson or a program sees nothing"
+    with progress.shown():
+        assert done() == [*"onetwo"]
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if "\r" in line or "\x1b" in line or not line.strip()] == []
+    assert {"parts: 1 of 2", "one: 2 of 3"} <= {line.partition(",")[0] for line in lines}
+    assert lines[-1].startswith("parts: 2 of 2")
+    assert "left, two" in lines[-1]
 
 
 def test_a_warning_is_one_line_without_a_file_name():

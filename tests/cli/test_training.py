@@ -33,9 +33,10 @@ def calls(monkeypatch):
     return made
 
 
-def test_recipes_lists_every_name_and_summary(run):
-    result = run("recipes")
+def test_recipes_lists_every_name_and_summary(run, tmp_path):
+    result = run("recipes", "--json", "recipes.json")
     assert result.exit_code == 0
+    assert json.loads((tmp_path / "recipes.json").read_text())["mri-ei-deq"]["steps"] == 500
     for name, recipe in recipes().items():
         assert name in result.stdout
         assert recipe.summary in result.stdout
@@ -67,9 +68,15 @@ def test_an_interrupted_training_says_how_to_go_on(run, calls, tmp_path, monkeyp
     monkeypatch.setattr(eiwork.training, "train", lambda *args, **options: stopped)
     result = run("train", "ct-ei-deq", "--output", "here", "--steps", "7", "--json", "figures.json")
     assert result.exit_code == 130
-    assert "eiwork train ct-ei-deq --output here --steps 7 --resume" in result.stdout
+    assert "eiwork train ct-ei-deq --output=here --steps=7 --json=figures.json --resume" in result.stderr
     assert json.loads((tmp_path / "figures.json").read_text())["interrupted"] is True
     assert calls == [], "who stops does not wait for an evaluation"
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(eiwork.training, "train", killed)
+    assert "Nothing was written" in run("train", "ct-ei-deq", "--output", "here").stderr, "there is no step to keep"
 
 
 @pytest.mark.parametrize(("name", "nearest"), [("mri-ei-dqe", "mri-ei-deq"), ("no-such", "")])

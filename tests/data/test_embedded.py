@@ -156,8 +156,8 @@ def test_options_that_do_not_apply_are_errors() -> None:
     for name, options, told in (
         ("mri", {"window": (0.0, 1.0)}, "for the set 'ct' alone"),
         ("natural", {"plane": "axial"}, "for the set 'mri' alone"),
-        ("mri", {"plane": "oblique"}, "no plane 'oblique'; choose one of 'axial'"),
-        ("pet", {}, "no embedded set 'pet'; choose one of 'ct', 'mri', 'natural'"),
+        ("mri", {"plane": "oblique"}, "no plane 'oblique': choose from axial"),
+        ("pet", {}, "no embedded set 'pet': choose from ct, mri, natural"),
         ("radial", {}, "holds k-space, not images"),
         *(("ct", {"window": window}, "not a HU window") for window in windows),
     ):
@@ -165,7 +165,7 @@ def test_options_that_do_not_apply_are_errors() -> None:
             data.load(name, "test", **options)
     with pytest.raises(InputError, match="holds k-space, not images"):
         data.subjects("radial", "test")
-    with pytest.raises(InputError, match="no split 'validation'; choose one of 'train', 'test'"):
+    with pytest.raises(InputError, match="no split 'validation': choose from train, test"):
         data.data_hash("ct", "validation")
     for options in ({"image_size": 129}, {"image_size": 1}, {"n_coils": 9}, {"n_coils": 0}):
         with pytest.raises(InputError, match="cannot be had"):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from eiwork.figures.arrays import checked_range, to_array, to_numbers, to_picture
-from eiwork.figures.table import Table
+from eiwork.table import Table
 
 
 def test_tensors_with_gradient_and_lists_of_tensors_become_float64_arrays():

@@ -9,7 +9,7 @@ from eiwork.figures import comparison, convergence, image_row, lines, training_c
 from eiwork.figures.arrays import checked_range, to_array, to_numbers, to_picture
 from eiwork.figures.fixed_point import cobweb, spectrum
 from eiwork.figures.mri import turned_sampling
-from eiwork.figures.table import Table
+from eiwork.table import Table
 
 NAN = float("nan")
 NO_IMAGES = [(4,), (2, 1, 4, 4), (4, 8, 8), (1, 0, 3)]
@@ -38,10 +38,6 @@ def test_the_usual_arguments_are_drawn(draw):
     [
         (comparison, {"labels": [], "centres": []}, "at least one"),
         (comparison, {"centres": [1.0, 2.0]}, "list of 1 numbers"),
-        (comparison, {"lower": [0.0]}, "both lower and upper"),
-        (comparison, {"lower": [0.0], "upper": [2.0]}, "Say in `interval`"),
-        (comparison, {"interval": "range"}, "only together"),
-        (comparison, {"lower": [2.0], "upper": [3.0], "interval": "r"}, "contain"),
         (comparison, {"points": []}, "points has 0 lists"),
         (convergence, {"traces": [], "labels": []}, "one label per trace"),
         (convergence, {"labels": ["a", "b"]}, "one label per trace"),
@@ -55,7 +51,6 @@ def test_the_usual_arguments_are_drawn(draw):
         (training_curves, {"steps": [], "series": {"loss": []}}, "at least one number"),
         (training_curves, {"series": {}}, "at least one quantity"),
         (training_curves, {"log_scale": ["psnr"]}, "unknown quantities"),
-        (training_curves, {"baselines": {"psnr": {}}}, "unknown quantities"),
         (training_curves, {"series": {"loss": [1.0, 2.0]}}, "has shape"),
         (training_curves, {"series": {"loss": [-1.0]}, "log_scale": ["loss"]}, "values <= 0"),
         (cobweb, {"positions": [0.0, 2.0, 1.0]}, "increasing"),

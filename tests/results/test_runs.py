@@ -32,9 +32,9 @@ def test_runs_are_found_by_method_start_and_variant(folder):
 
 
 def test_what_was_not_run_is_answered_by_what_was(folder):
-    with pytest.raises(InputError, match=r"no run of 'tv' on 'ct'; choose from .*ei-jfb"):
+    with pytest.raises(InputError, match=r"no run of 'tv' on 'ct': choose from .*ei-jfb"):
         results.load("ct", "tv", folder=folder)
-    with pytest.raises(InputError, match="no run of problem 'pet'; choose from ct"):
+    with pytest.raises(InputError, match="no run of problem 'pet': choose from ct"):
         results.load("pet", "ei", folder=folder)
 
 

@@ -73,7 +73,7 @@ def test_the_command_writes_a_report_of_everything_that_it_depends_on(checkpoint
     assert report["recipe"] == checkpoint.recipe.model_dump(mode="json")
     assert report["code"]["eiwork"]
     assert all(value == round(value, 4) for row in report["rows"] for value in row["psnr"])
-    with pytest.raises(InputError, match="choose from as trained"):
+    with pytest.raises(InputError, match="no shift 'by the moon' of mri-ei: the nearest of"):
         generalisation_report(checkpoint, ["by the moon"])
 
 

@@ -51,8 +51,6 @@ def test_a_task_travels():
 @pytest.mark.parametrize(
     ("arguments", "options", "match"),
     [
-        ((["pet"], ["ei"], [0]), {}, "no problem 'pet'"),
-        ((["ct"], ["magic"], [0]), {}, "no method 'magic'"),
         ((["mri"], ["fbp"], [0]), {}, "for tomography"),
         ((["ct"], ["ei"], [0]), {"variants": ["magic"]}, "no variant 'magic'"),
         ((["ct"], ["ei", "mc"], [0]), {"variants": ["magic"]}, "None of ei, mc applies to ct"),

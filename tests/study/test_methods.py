@@ -82,8 +82,8 @@ def test_robust_training_keeps_the_settings_of_the_base():
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"problem": "pet", "method": "ei"}, "no problem 'pet'; choose from ct"),
-        ({"problem": "ct", "method": "magic"}, "no method 'magic'; choose from inverse"),
+        ({"problem": "pet", "method": "ei"}, "no problem 'pet': choose from ct"),
+        ({"problem": "ct", "method": "magic"}, "no method 'magic': the nearest of 12 .*methods.md has them all"),
         ({"problem": "mri", "method": "fbp"}, "for tomography"),
         ({"problem": "mri", "method": "cg-sense"}, "several coils"),
         ({"problem": "ct", "method": "ei", "start": "stars"}, "no start 'stars'"),

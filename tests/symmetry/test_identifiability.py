@@ -128,6 +128,7 @@ def test_the_regularisation_says_what_counts_as_seen():
 def test_the_scale_of_the_operator_does_not_matter():
     x = images(12)
     physics = tomography(12, 3).double()
+    assert squared_norm_of(physics, (1, 12, 12)) == pytest.approx(1.0, rel=1e-3)
     louder = LinearPhysics(A=lambda x: 7 * physics.A(x), A_adjoint=lambda y: 7 * physics.A_adjoint(y))
     loud, plain = (identifiability(p, Rotation(multiples_of=90) * Shift(0.2), x) for p in (louder, physics))
     assert loud.score == pytest.approx(plain.score, rel=1e-6)
@@ -146,10 +147,6 @@ def test_visible_and_invisible_part_add_up_and_are_those_of_the_mask():
     scale = torch.logspace(-14, 0, 144, dtype=torch.float64).view(12, 12)
     with pytest.warns(ConvergenceWarning, match="The invisible part stopped .* Raise it"):
         invisible_part(x, lambda u: u * scale, 1e-17)
-
-
-def test_the_norm_of_an_operator():
-    assert squared_norm_of(tomography(12, 3).double(), (1, 12, 12)) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_unusable_arguments_are_refused():

@@ -16,13 +16,11 @@ def test_each_image_is_rolled_by_its_own_shift_exactly():
 
 
 @pytest.mark.parametrize("kind", [Shift, Reflection])
-def test_the_inverse_is_exact_and_the_seed_fixes_the_moves(kind):
+def test_the_seed_fixes_the_moves(kind):
     x = images(20)
-    params = kind(rng=torch.Generator().manual_seed(0)).get_params(x)
-    assert not torch.equal(kind()(x, **params), x)
-    assert torch.equal(kind().inverse(kind()(x, **params), **params), x)
     torch.manual_seed(1)
     first = kind()(x)
+    assert not torch.equal(first, x)
     torch.manual_seed(1)
     assert torch.equal(kind()(x), first)
 
@@ -36,14 +34,6 @@ def test_all_circular_shifts_are_equally_likely_unless_a_fraction_limits_them():
     params = Shift(0.25, rng=torch.Generator().manual_seed(0)).get_params(torch.zeros(300, 1, 32, 16))
     assert (params["y_shift"].min(), params["y_shift"].max()) == (-4, 4)
     assert (params["x_shift"].min(), params["x_shift"].max()) == (-2, 2)
-
-
-def test_gradients_are_shifted_back():
-    x = images().requires_grad_()
-    shifts = {"y_shift": torch.tensor([1]), "x_shift": torch.tensor([2])}
-    w = images(3) + 1
-    (gradient,) = torch.autograd.grad(Shift()(x, **shifts), x, w)
-    assert torch.equal(gradient, Shift().inverse(w, **shifts))
 
 
 def test_the_flips_are_the_named_ones_and_exact():
@@ -62,13 +52,4 @@ def test_every_image_is_flipped_by_its_own_coin():
     for flips in params.values():
         assert 0.4 < flips.double().mean() < 0.6
     assert not torch.equal(params["flip_horizontal"], params["flip_vertical"])
-
-
-def test_axes_limit_the_group():
-    x = images(50)
-    params = Reflection(("vertical",), rng=torch.Generator().manual_seed(0)).get_params(x)
-    assert set(params) == {"flip_vertical"}
-    torch.manual_seed(0)
-    out = Reflection(("vertical",))(x)
-    for image, original in zip(out, x, strict=True):
-        assert torch.equal(image, original) or torch.equal(image, original.flip(-2))
+    assert set(Reflection(("vertical",)).get_params(x)) == {"flip_vertical"}

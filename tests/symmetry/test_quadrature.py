@@ -33,7 +33,7 @@ def test_the_bounds_enclose_the_inverse_and_close_in_on_it(rank, shift, counts):
         assert gaps[0] > 10 * gaps[2] > 100 * gaps[3]
 
 
-def test_an_exhausted_krylov_space_is_exact_and_stops_by_itself():
+def test_an_exhausted_krylov_space_stops_by_itself_with_energies_at_the_eigenvalues():
     values = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
     v = torch.tensor([[1.0, 1.0, 1.0, 1.0], [0.0, 2.0, 1.0, 0.0]], dtype=torch.float64)
     quadrature = lanczos(lambda x: x * values, v, 10)
@@ -43,16 +43,10 @@ def test_an_exhausted_krylov_space_is_exact_and_stops_by_itself():
     expected = (v.square() / (values + 0.1)).sum(dim=1)
     torch.testing.assert_close(low, expected)
     torch.testing.assert_close(high, expected)
-
-
-def test_weights_are_energies_at_the_eigenvalues():
-    values = torch.tensor([0.0, 0.5, 0.5, 1.0], dtype=torch.float64)
-    v = torch.tensor([[3.0, 1.0, 2.0, 1.0]], dtype=torch.float64)
-    nodes, weights = lanczos(lambda x: x * values, v, 10).nodes_and_weights()
+    nodes, weights = quadrature.nodes_and_weights()
     torch.testing.assert_close(nodes[0], torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
-    torch.testing.assert_close(weights[0], torch.tensor([9.0, 5.0, 1.0], dtype=torch.float64))
-    nothing = lanczos(lambda x: x * values, torch.zeros_like(v), 5)
-    assert (nothing.nodes_and_weights()[1] == 0).all()
+    torch.testing.assert_close(weights[0], torch.tensor([1.0, 2.0, 1.0], dtype=torch.float64), atol=1e-12, rtol=0)
+    assert (lanczos(lambda x: x * values, torch.zeros_like(v), 5).nodes_and_weights()[1] == 0).all()
 
 
 def test_it_stops_when_it_knows_enough():

@@ -97,13 +97,6 @@ def test_the_seed_decides_of_models_that_draw_and_the_callers_state_stays(physic
     assert first == again != other
 
 
-def test_a_data_set_and_its_tensors_give_the_same(physics, x):
-    y = physics(x)
-    pairs = torch.utils.data.TensorDataset(x, y)
-    from_set = evaluate(MinimumNormInverse(), physics, pairs).values
-    assert from_set == evaluate(MinimumNormInverse(), physics, y, x).values
-
-
 def test_what_cannot_be_evaluated_is_one_clear_error(physics, x):
     jaxtyping.config.update("jaxtyping_disable", True)  # as a user meets it
     y = physics(x)

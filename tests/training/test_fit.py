@@ -85,7 +85,7 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@pytest.mark.parametrize("make", [blur, sensing, single_pixel])
+@pytest.mark.parametrize("make", [blur, single_pixel])
 @pytest.mark.filterwarnings("ignore::eiwork.errors.ConvergenceWarning")
 def test_own_physics_and_denoiser_learn_from_measurements_alone(make):
     physics = make()
@@ -133,14 +133,16 @@ def test_an_interrupted_and_resumed_training_has_the_same_bits(tmp_path):
     loss = losses.EI(symmetry.Rotation("fourier"), losses.Sure(0.02), noisy=True, cycle=1.0)
     common = {"steps": 5, "held_out": (y[:2], x[:2])}
     whole = quick(deq(), physics, y, loss, **common)
+    handler = signal.getsignal(signal.SIGINT)
     stopped = quick(deq(), physics, y, loss, output=tmp_path, on_step=press_ctrl_c, **common)
-    assert stopped.interrupted
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert (stopped.interrupted, load_checkpoint(stopped.checkpoint).card["step"]) == (True, 2)
     assert len(stopped.history) == 2
     resumed = quick(deq(), physics, y, loss, output=tmp_path, resume=True, **common)
     assert not resumed.interrupted
     assert torch.equal(weights(resumed.model), weights(whole.model))
-    numbers = [[entry[key] for key in ("step", "loss", "held_out_psnr")] for entry in resumed.history]
-    assert numbers == [[entry[key] for key in ("step", "loss", "held_out_psnr")] for entry in whole.history]
+    untimed = [[{k: v for k, v in e.items() if "seconds" not in k} for e in r.history] for r in (resumed, whole)]
+    assert untimed[0] == untimed[1]
     with pytest.raises(CheckpointError, match="loss differ"):
         quick(deq(), physics, y, output=tmp_path, resume=True, **common)
     with pytest.raises(CheckpointError, match="data differ"):
@@ -167,12 +169,7 @@ def test_weights_of_a_network_of_the_users_go_back_into_an_instance_that_the_use
     assert checkpoint.card["model"] == "Unlearnt"
     group = checkpoint.card["settings"]["loss"]["group"]
     assert (group["kind"], group["interpolation"], group["max_degrees"]) == ("Rotation", "fourier", 180.0)
-    assert sorted(path.suffix for path in (tmp_path / "run").iterdir()) == [
-        ".json",
-        ".json",
-        ".safetensors",
-        ".safetensors",
-    ]
+    assert sorted(path.suffix for path in (tmp_path / "run").iterdir()) == [".json"] * 2 + [".safetensors"] * 2
     with pytest.raises(CheckpointError, match="holds the weights of a Unlearnt of yours"):
         checkpoint.model()
     with pytest.raises(CheckpointError, match="do not fit the model"):

@@ -1,15 +1,13 @@
 """Training a recipe: what changes weights, what must not, and resuming bit for bit."""
 
 import json
-import os
-import signal
 
 import pytest
 import torch
 
 import eiwork.training.contraction
-from eiwork.errors import CheckpointError, ConvergenceError, InputError
-from eiwork.training import evaluate_checkpoint, load_checkpoint, recipes, save_checkpoint
+from eiwork.errors import CheckpointError, ConvergenceError
+from eiwork.training import load_checkpoint, recipes
 from eiwork.training.measurements import training_set
 from eiwork.training.optimiser import Optimiser
 from eiwork.training.step import train_step
@@ -23,19 +21,15 @@ def no_step(step, **values):
     pytest.fail("a step was done")
 
 
-def press_ctrl_c(step, **values):
-    if step == 2:
-        os.kill(os.getpid(), signal.SIGINT)
-
-
 @pytest.fixture(scope="module")
 def plain(small_recipe, quietly, tmp_path_factory):
     """The run of the small recipe as it is."""
     return quietly(small_recipe(), tmp_path_factory.mktemp("plain"))
 
 
-@pytest.mark.parametrize("name", sorted(recipes()))
-def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, quietly, same, tmp_path):
+# Every method on one problem, and every problem by one method.
+@pytest.mark.parametrize("name", [name for name in recipes() if name.startswith("inpainting") or name[-6:] == "ei-deq"])
+def test_recipes_train_and_their_checkpoints_load(name, small_recipe, quietly, same, tmp_path):
     cheaper = {"model__steps": 3} if name.endswith("unrolled") else {"model__solver__tol": 0.05}
     recipe = small_recipe(name, monitor_every=4, data__n=3, **cheaper)
     # A method that must not see the ground truth is not given it.
@@ -52,28 +46,10 @@ def test_every_recipe_trains_and_its_checkpoint_loads(name, small_recipe, quietl
     assert same(loaded.state_dict(), run.model.state_dict())
 
 
-def test_the_seed_alone_decides_and_the_callers_random_state_stays(plain, small_recipe, quietly, same):
-    torch.manual_seed(123)
-    before = torch.random.get_rng_state()
+def test_the_seed_alone_decides(plain, small_recipe, quietly, same):
     again, other = (quietly(small_recipe(seed=seed)).model.state_dict() for seed in (0, 1))
-    assert torch.equal(before, torch.random.get_rng_state())
     assert same(weights(plain), again)
     assert not same(weights(plain), other)
-
-
-def test_ctrl_c_leaves_a_checkpoint_and_resuming_equals_no_interruption(plain, small_recipe, quietly, same, tmp_path):
-    handler = signal.getsignal(signal.SIGINT)
-    stopped = quietly(small_recipe(), tmp_path, on_step=press_ctrl_c)
-    assert signal.getsignal(signal.SIGINT) is handler
-    assert stopped.interrupted
-    assert load_checkpoint(stopped.checkpoint).card["step"] == 2
-    assert not same(weights(stopped), weights(plain))
-    resumed = quietly(small_recipe(), tmp_path, resume=True)
-    assert not resumed.interrupted
-    assert same(weights(resumed), weights(plain))
-    untimed = [[{k: v for k, v in e.items() if "seconds" not in k} for e in r.history] for r in (resumed, plain)]
-    assert untimed[0] == untimed[1]
-    assert load_checkpoint(resumed.checkpoint).card["totals"] == load_checkpoint(plain.checkpoint).card["totals"]
 
 
 def test_held_out_images_do_not_influence_a_training(plain, small_recipe, quietly, same):
@@ -96,15 +72,6 @@ def test_evaluations_are_counted_and_added_up(small_recipe, quietly):
     assert quietly(phantom).history[0]["n_tracked"] == 6
     unrolled = quietly(small_recipe("inpainting-ei-unrolled", model__steps=3)).history
     assert unrolled[-1]["total_tracked"] == 3 * 2 * 4
-
-
-def test_a_checkpoint_is_evaluated_beside_the_linear_reconstructions(small_recipe, tmp_path):
-    recipe = small_recipe("ct-ei-deq")
-    weights, card = recipe.build_model().state_dict(), {"recipe": recipe.model_dump(mode="json")}
-    told, found = evaluate_checkpoint(save_checkpoint(tmp_path / "model", weights, card), device="cpu")
-    assert told == recipe
-    assert found.values.keys() == {"ct-ei-deq", "minimum-norm inverse", "filtered back-projection"}
-    assert found.summary["ct-ei-deq"]["converged_share"] == 1.0
 
 
 def test_the_learning_rate_rises_and_falls_to_zero_on_a_cosine():
@@ -147,7 +114,7 @@ def test_a_damaged_state_is_refused(small_recipe, quietly, tmp_path):
     with pytest.raises(CheckpointError, match=r"state-0000001.safetensors does not match.*truncated"):
         quietly(small_recipe(steps=1), tmp_path, resume=True)
     card.write_text(card.read_text().replace("eiwork-training-state-2", "eiwork-training-state-1"))
-    with pytest.raises(CheckpointError, match="state-1, and this version of eiwork reads eiwork-training-state-2"):
+    with pytest.raises(CheckpointError, match="state-1, and not of eiwork-training-state-2"):
         quietly(small_recipe(steps=1), tmp_path, resume=True)
 
 
@@ -169,13 +136,3 @@ def test_what_goes_wrong_stops_short_of_the_weights(wrong, match, small_recipe, 
         train_step(state, context)
     assert state.step == 0
     assert same(state.model.state_dict(), before)
-
-
-def test_no_cuda_and_no_folder_to_write_are_told_before_training(small_recipe, quietly, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError, match="--device cuda needs CUDA"):
-        quietly(small_recipe(), tmp_path / "x", device="cuda")
-    assert not (tmp_path / "x").exists()
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(CheckpointError, match=r"Cannot write .*file"):
-        quietly(small_recipe(), tmp_path / "file" / "run", on_step=no_step)

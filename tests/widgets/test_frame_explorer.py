@@ -49,15 +49,8 @@ def test_the_first_position_can_be_chosen():
 
 
 def test_two_axes_make_a_grid_of_rows():
-    grid = FrameExplorer(
-        [frames(2, "low"), frames(2, "high")],
-        [1, 2],
-        title="Grid",
-        alt="Two axes.",
-        second_labels=["low", "high"],
-        second_axis="noise",
-        start=(1, 0),
-    )
+    options = {"second_labels": ["low", "high"], "second_axis": "noise", "start": (1, 0)}
+    grid = FrameExplorer([frames(2, "low"), frames(2, "high")], [1, 2], title="Grid", alt="Two axes.", **options)
     assert grid.frame_at(1, 0).caption == "high0"
     assert grid.index == [1, 0]
     assert [axis["name"] for axis in grid.axes] == ["noise", "iteration"]

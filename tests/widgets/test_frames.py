@@ -36,10 +36,7 @@ def test_colour_and_complex_images_are_encoded_with_the_same_bytes_every_time():
 
 def test_frames_of_images_carry_subject_and_caption():
     frames = image_frames([torch.zeros(2, 2), torch.ones(2, 2)], ["k = 0", "k = 1"], subject="A slice")
-    assert [(frame.alt, frame.caption) for frame in frames] == [
-        ("A slice: k = 0", "k = 0"),
-        ("A slice: k = 1", "k = 1"),
-    ]
+    assert [(frame.alt, frame.caption) for frame in frames] == [(f"A slice: k = {k}", f"k = {k}") for k in (0, 1)]
     assert decode(frames[1].png).tolist() == [[255, 255], [255, 255]]
     with pytest.raises(InputError, match="one caption per image"):
         image_frames([torch.zeros(2, 2)], [], subject="A slice")

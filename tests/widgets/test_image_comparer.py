@@ -34,31 +34,12 @@ def test_every_value_travels_with_the_widget():
     json.dumps({key: value for key, value in state.items() if key != "layout"})
 
 
-def test_values_and_pixel_are_those_of_the_marked_place():
-    widget = comparer(row=2, column=3)
-    assert np.allclose(widget.values()["half"], 0.5 * RAMP, atol=1e-5)
-    assert widget.pixel() == pytest.approx({"truth": 1.0, "half": 0.5, "zero": 0.0}, abs=1e-5)
-    widget.cursor = [0, 1]
-    assert widget.pixel()["truth"] == pytest.approx(1 / 11, abs=1e-5)
-
-
 def test_what_the_page_changes_can_be_observed():
     widget = comparer()
     seen = []
     widget.observe(lambda change: seen.append((change["name"], change["new"])), ["cursor", "divider", "view"])
     widget.set_state({"cursor": [0, 0], "divider": 0.25, "view": "difference"})
     assert sorted(seen) == [("cursor", [0, 0]), ("divider", 0.25), ("view", "difference")]
-
-
-def test_an_image_can_be_replaced():
-    widget = comparer()
-    before = widget.images
-    widget.set_image("zero", torch.ones(3, 4))
-    assert widget.values()["zero"].min() == 1.0
-    assert [a == b for a, b in zip(before, widget.images, strict=True)] == [True, True, False]
-    for name, image in (("other", RAMP), ("zero", RAMP[:2])):
-        with pytest.raises(InputError, match=f"set_image\\('{name}'\\)"):
-            widget.set_image(name, image)
 
 
 def test_pages_without_widgets_get_a_figure_of_the_present_choice_and_the_same_text_in_every_run():
@@ -112,11 +93,3 @@ def test_the_page_gets_little_endian_levels_row_by_row():
     state = quantise(torch.tensor([[0.0, 65535.0, 256.0]])).state()
     assert base64.b64decode(state["data"]) == bytes([0, 0, 255, 255, 0, 1])
     assert (state["low"], state["step"]) == (0.0, 1.0)
-
-
-def test_complex_images_are_magnitudes_and_colour_is_refused():
-    assert quantise(torch.tensor([[[3.0]], [[4.0]]])).values.tolist() == [[5.0]]
-    with pytest.raises(InputError, match="colour"):
-        quantise(torch.zeros(3, 4, 4))
-    with pytest.raises(InputError, match="truth holds NaN"):
-        quantise(torch.full((2, 2), float("nan")), "truth")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from eiwork_study.cli import reproduce as command
+from eiwork_study import grid, schedule
 from eiwork_study.methods import CLASSICAL, CORE_METHODS
 from eiwork_study.schedule import Progress
 from eiwork_study.task import run_task
@@ -15,7 +15,7 @@ PLACES = ("--results", "results", "--work", "work")
 @pytest.fixture
 def runs(monkeypatch, small):
     """Replaces Dask: tasks are done here, one after the other, and recorded with the options."""
-    monkeypatch.setattr(command, "QUICK", small(physics__noise_sigma=0.0))
+    monkeypatch.setattr(grid, "QUICK", small(physics__noise_sigma=0.0))
     calls = []
 
     def run_tasks(tasks, places, **options):
@@ -27,7 +27,7 @@ def runs(monkeypatch, small):
             options["on_progress"](progress)
         return progress
 
-    monkeypatch.setattr(command, "run_tasks", run_tasks)
+    monkeypatch.setattr(schedule, "run_tasks", run_tasks)
     return calls
 
 
@@ -73,7 +73,7 @@ def test_every_option_changes_something(run, runs, tmp_path):
 
 def test_the_default_is_the_core_table_and_the_methods_without_training(run, monkeypatch):
     asked = []
-    monkeypatch.setattr(command, "run_tasks", lambda tasks, *_, **__: asked.extend(tasks) or Progress(len(tasks), 0))
+    monkeypatch.setattr(schedule, "run_tasks", lambda tasks, *_, **__: asked.extend(tasks) or Progress(len(tasks), 0))
     run("reproduce", *PLACES)
     trained = [task for task in asked if task.method in CORE_METHODS]
     assert len(trained) == 3 * 6 * 3
@@ -94,7 +94,7 @@ def test_results_that_cannot_be_used_are_reported_and_replaced_on_request(run, r
     assert path.read_text() == "{"
     assert quick(run, "--replace").exit_code == 0
     assert json.loads(path.read_text())["method"] == "inverse"
-    monkeypatch.setitem(command.QUICK, "data__n", 9)
+    monkeypatch.setitem(grid.QUICK, "data__n", 9)
     result = quick(run)
     assert result.exit_code == 1
     assert "result of another recipe: data.n differ" in result.stdout
@@ -102,7 +102,7 @@ def test_results_that_cannot_be_used_are_reported_and_replaced_on_request(run, r
 
 def test_failures_and_ctrl_c_are_told_at_the_end(run, monkeypatch):
     failed = Progress(1, 0, failed={"mri/inverse-0": "ConvergenceError: it diverged"})
-    monkeypatch.setattr(command, "run_tasks", lambda *_, **__: failed)
+    monkeypatch.setattr(schedule, "run_tasks", lambda *_, **__: failed)
     result = quick(run)
     assert result.exit_code == 1
     assert "Failed: mri/inverse-0: ConvergenceError: it diverged" in result.stdout
@@ -110,10 +110,10 @@ def test_failures_and_ctrl_c_are_told_at_the_end(run, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "run_tasks", interrupt)
+    monkeypatch.setattr(schedule, "run_tasks", interrupt)
     result = quick(run)
     assert result.exit_code == 130
-    assert "The same command continues" in result.stdout
+    assert "The same command continues" in result.stderr
 
 
 WRONG = {"--problems pet": "no problem 'pet'", "--methods magic": "no method 'magic'"}

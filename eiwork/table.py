@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from eiwork.figures.arrays import require
+from eiwork.errors import InputError
 
 
 class Table:
@@ -14,7 +14,8 @@ class Table:
     """
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], title: str = "") -> None:
-        require(bool(rows), "A table needs at least one row.")
+        if not rows:
+            raise InputError("A table needs at least one row.")
         self.rows, self.title = [dict(row) for row in rows], title
         self.columns = list(dict.fromkeys(name for row in rows for name in row))
         self._cells = [[_text(row.get(name)) for name in self.columns] for row in self.rows]
