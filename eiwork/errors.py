@@ -38,6 +38,10 @@ class ConvergenceWarning(UserWarning):
     """A solve stopped before its tolerance; the message gives the residual and what to try."""
 
 
+class InputWarning(UserWarning):
+    """An argument is usable, but probably not what was meant; the message says what is likely and how to write it."""
+
+
 def listed(names: Iterable[object]) -> str:
     """Names for an error: up to eight, or the first three and how many more there are."""
     every = [str(name) for name in names]

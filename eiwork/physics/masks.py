@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Complex, Float
 from torch import Tensor
 
-from eiwork.errors import InputError
+from eiwork.errors import InputError, InputWarning
 from eiwork.physics.checks import check_tensor
 
 Array = Tensor | np.ndarray | Sequence
@@ -59,5 +59,7 @@ def checked_coil_maps(maps: Array, size: tuple[int, int]) -> Complex[Tensor, "se
         raise InputError("coil_maps holds NaN or infinite values, or zeros only: estimate the maps again.")
     if largest > 1.01:
         advice = "divide coil_maps by it, as step sizes and penalties are for a norm of at most 1"
-        warnings.warn(f"The norm of A may be {largest:.3g}, sqrt(sum |s|^2) of the maps: {advice}.", stacklevel=3)
+        warnings.warn(
+            f"The norm of A may be {largest:.3g}, sqrt(sum |s|^2) of the maps: {advice}.", InputWarning, stacklevel=3
+        )
     return maps

@@ -8,7 +8,7 @@ from deepinv.physics import MRI, MultiCoilMRI
 from jaxtyping import Float
 from torch import Tensor
 
-from eiwork.errors import InputError
+from eiwork.errors import InputError, InputWarning
 from eiwork.physics import checks
 from eiwork.physics.checks import check_number, check_tensor
 from eiwork.physics.coils import coil_sensitivities
@@ -51,7 +51,9 @@ def mri(
     kept, noise = checked_mask(mask, size, 2), SeededGaussianNoise(noise_sigma, noise_seed)
     if not bool(kept[..., size[0] // 2, size[1] // 2].all()):
         advice = "torch.fft.fftshift(mask) if yours is at the corner, 1 - mask if 1 stands for what is missing"
-        warnings.warn(f"mask leaves out the zero frequency, here in the middle: pass {advice}.", stacklevel=2)
+        warnings.warn(
+            f"mask leaves out the zero frequency, here in the middle: pass {advice}.", InputWarning, stacklevel=2
+        )
     if coil_maps is not None:
         return MultiCoilCartesianMRI(kept, checked_coil_maps(coil_maps, size), noise)
     if n_coils is None:
