@@ -2,13 +2,13 @@
 
 import math
 
-import numpy as np
 import torch
 from jaxtyping import Complex
 from torch import Tensor
 from torch.nn import functional
 
 from eiwork.errors import InputError
+from eiwork.physics.masks import Array, as_tensor
 
 
 def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor, "coil height width"]:
@@ -23,13 +23,11 @@ def coil_sensitivities(n_coils: int, height: int, width: int) -> Complex[Tensor,
     return functional.normalize(torch.stack(maps), dim=0).to(torch.complex64)
 
 
-def checked_complex(value: Tensor | np.ndarray, name: str, what: str) -> Complex[Tensor, "batch coil row column"]:
+def checked_complex(value: Array, name: str, what: str) -> Complex[Tensor, "batch coil row column"]:
     """A finite complex tensor or array, with a batch axis of 1 in front of three axes; otherwise `InputError`."""
-    if not isinstance(value, Tensor) and np.iscomplexobj(value):
-        value = torch.from_numpy(np.asarray(value) + np.complex64(0))  # a copy in this machine's byte order
-    if not isinstance(value, Tensor) or not value.is_complex() or value.ndim not in (3, 4):
-        found = f"{tuple(value.shape)} {value.dtype}" if hasattr(value, "shape") else f"a {type(value).__name__}"
-        raise InputError(f"{name} is {found}; pass complex {what}.")
+    value = as_tensor(value, name)
+    if not value.is_complex() or value.ndim not in (3, 4):
+        raise InputError(f"{name} is {tuple(value.shape)} {value.dtype}; pass complex {what}.")
     if not bool(torch.isfinite(value).all()):
         raise InputError(f"{name} holds NaN or infinite values: look at how it was read or estimated.")
     return value if value.ndim == 4 else value[None]

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 from torch import Tensor
 
 from eiwork.errors import InputError
-from eiwork.physics.checks import Numbers, check_count, check_tensor, checked_angles, finite_numbers
+from eiwork.physics.checks import Numbers, check_count, check_in_place_of, check_tensor, checked_angles, finite_numbers
 from eiwork.physics.coils import checked_complex, coil_sensitivities, walsh_coil_maps
 from eiwork.physics.linear import Method, by_conjugate_gradients, minimum_norm_solution
 from eiwork.physics.mri import as_channels, as_complex, check_complex
@@ -58,8 +58,7 @@ def radial_mri(
         hint = "multiply positions up to 0.5 by image_size, up to pi by image_size / (2 pi)"
         told = f"positions reach {reach:.4g} cycles per field of view, but this image holds {most:g}"
         raise InputError(f"{told}: {'crop k-space, or raise image_size' if reach > most else hint}.")
-    if coil_maps is not None and n_coils is not None:
-        raise InputError(f"n_coils = {n_coils} makes synthetic maps, but coil_maps is given: leave one out.")
+    check_in_place_of("coil_maps", coil_maps, n_coils=n_coils)
     if n_coils is not None:
         check_count(n_coils, "n_coils", " of coils", prefix="None or ")
         coil_maps = coil_sensitivities(n_coils, image_size, image_size)
